@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * Libra: selective data copying for TCP sockets.
+ *
+ * This header is the one ABI between the kernel, the BPF parsers and the
+ * control daemon. The three include this very file; nothing in it is mirrored
+ * by hand. It compiles as kernel C, as BPF C (after vmlinux.h) and as C++.
+ */
+#ifndef _UAPI_LINUX_LIBRA_H
+#define _UAPI_LINUX_LIBRA_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define LIBRA_ABI_VERSION	1
+
+#define LIBRA_NAME_MAX		16	/* parser name with its NUL */
+#define LIBRA_SCRATCH_SIZE	64	/* bytes of parser memory per socket */
+
+/* Directions, seen from the attached socket. */
+enum libra_dir {
+	LIBRA_INGRESS	= 0,	/* what recv() returns */
+	LIBRA_EGRESS	= 1,	/* what send() was given */
+};
+
+/* Who opened the connection. */
+enum libra_role {
+	LIBRA_ROLE_PASSIVE	= 0,	/* accepted: towards a client */
+	LIBRA_ROLE_ACTIVE	= 1,	/* connected: towards an upstream */
+};
+
+/* What a parser answers about the bytes from the current position on. */
+enum libra_verdict {
+	LIBRA_META		= 1,	/* seg_len bytes that are copied */
+	LIBRA_PAYLOAD		= 2,	/* seg_len bytes that may be anchored */
+	LIBRA_PAYLOAD_UNTIL_CLOSE = 3,	/* all that follows may be anchored */
+	LIBRA_NEED_MORE		= 4,	/* ask again at seg_len bytes or more */
+	LIBRA_PASS		= 5,	/* native copies from here on, for good */
+	LIBRA_RESYNC		= 6,	/* skip what is at hand, ask again */
+};
+
+enum libra_mode {
+	LIBRA_MODE_OFF		= 0,	/* do not attach */
+	LIBRA_MODE_DRY_RUN	= 1,	/* segment and count, copy natively */
+	LIBRA_MODE_ON		= 2,	/* anchor and redeem */
+};
+
+/* libra_attach.flags */
+#define LIBRA_F_ANCHOR_REQUESTS	(1U << 0)	/* request bodies as well */
+#define LIBRA_F_ALL		LIBRA_F_ANCHOR_REQUESTS
+
+/**
+ * struct libra_attach - how to attach one socket
+ * @parser: NUL-terminated name of a registered parser
+ * @domain: attach domain; a VPI is only redeemed in the domain (and network
+ *	namespace) that minted it, so both sides of a proxy share one
+ * @mode: enum libra_mode
+ * @flags: LIBRA_F_*
+ * @policy: opaque to the kernel, reported in tracepoints
+ *
+ * The argument of bpf_libra_attach() and of setsockopt(TCP_LIBRA).
+ */
+struct libra_attach {
+	char	parser[LIBRA_NAME_MAX];
+	__u32	domain;
+	__u32	mode;
+	__u32	flags;
+	__u32	policy;
+};
+
+/*
+ * setsockopt(IPPROTO_TCP, TCP_LIBRA, struct libra_attach): only on a kernel
+ * with the Libra patches, needs CAP_NET_ADMIN in the socket's user namespace.
+ */
+#define TCP_LIBRA		210
+
+#ifdef __bpf__
+#define __libra_core __attribute__((preserve_access_index))
+#else
+#define __libra_core
+#endif
+
+/**
+ * struct libra_ctx - one question to a parser
+ * @dir: enum libra_dir
+ * @role: enum libra_role
+ * @flags: LIBRA_F_* of the attachment
+ * @avail: bytes at hand from the current position on, at least one
+ * @seg_len: the answer's length in bytes (written by the parser)
+ * @scratch: memory of the parser (written by the parser): zero at attach,
+ *	shared by both directions of the socket, kept until it closes
+ *
+ * The position only moves by segments: after META or PAYLOAD of n bytes it is
+ * n further. After NEED_MORE it stays, and the next question shows the same
+ * bytes and more behind them.
+ */
+struct libra_ctx {
+	__u32	dir;
+	__u32	role;
+	__u32	flags;
+	__u32	avail;
+	__u64	seg_len;
+	__u8	scratch[LIBRA_SCRATCH_SIZE] __attribute__((aligned(8)));
+} __libra_core;
+
+/**
+ * struct libra_parser_ops - a parser (struct_ops "libra_parser_ops")
+ * @segment: classifies the bytes at the current position; returns an enum
+ *	libra_verdict. Runs under RCU and must not sleep. An answer out of
+ *	range counts as LIBRA_PASS.
+ * @name: how policies name the parser: [a-z0-9_-]
+ */
+struct libra_parser_ops {
+	int (*segment)(struct libra_ctx *ctx);
+	char name[LIBRA_NAME_MAX];
+};
+
+/*
+ * kfuncs for struct_ops parsers:
+ *
+ * int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst, u32 dst__sz)
+ *	copies the dst__sz bytes at @off; 0, or -ERANGE when they are not all
+ *	at hand.
+ * int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len,
+ *		      const void *delim, u32 delim__sz)
+ *	offset (from the current position) of the first occurrence of @delim
+ *	that starts at or after @off and ends at or before @off + @len; -ENOENT
+ *	when there is none. @len is cut to what is at hand. 1 to 16 bytes of
+ *	delimiter.
+ *
+ * kfunc for the attach program (tp_btf/inet_sock_set_state, on the way to
+ * TCP_ESTABLISHED):
+ *
+ * int bpf_libra_attach(const struct sock *sk, const struct libra_attach *args,
+ *			u32 args__sz)
+ *	0, -EINVAL (arguments, socket state), -ENOENT (no such parser),
+ *	-EOPNOTSUPP (not plain TCP), -EEXIST, -ENOMEM, -EDQUOT.
+ */
+
+#ifdef __cplusplus
+static_assert(sizeof(struct libra_attach) == 32, "ABI");
+static_assert(sizeof(struct libra_ctx) == 88, "ABI");
+#else
+_Static_assert(sizeof(struct libra_attach) == 32, "ABI");
+_Static_assert(sizeof(struct libra_ctx) == 88, "ABI");
+#endif
+
+#endif /* _UAPI_LINUX_LIBRA_H */

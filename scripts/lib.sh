@@ -100,3 +100,28 @@ cache_entry() {
 	fi
 	printf '%s\n' "$dir"
 }
+
+# --- trees -------------------------------------------------------------------
+
+# sync_tree FROM TO LIST: make the files of FROM appear in TO, writing only what
+# differs, so that make rebuilds only what changed. LIST remembers which files
+# are ours; one that is gone from FROM goes from TO as well.
+sync_tree() {
+	local from=$1 to=$2 list=$3 f
+	( cd "$from" && find . -type f -printf '%P\n' | sort ) >"$list.new"
+	while IFS= read -r f; do
+		cmp -s "$from/$f" "$to/$f" || install -D -m 644 "$from/$f" "$to/$f"
+		[ ! -x "$from/$f" ] || chmod 755 "$to/$f"
+	done <"$list.new"
+	if [ -f "$list" ]; then
+		comm -23 "$list" "$list.new" | while IFS= read -r f; do
+			rm -f "$to/$f"
+		done
+	fi
+	mv "$list.new" "$list"
+}
+
+# has_btf FILE: whether an ELF file carries BTF.
+has_btf() {
+	readelf -SW "$1" | grep -q ' \.BTF '
+}

@@ -10,6 +10,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/libra
 SERIES=6.12
 shopt -s inherit_errexit
+PATH=$PATH:/usr/sbin:/sbin	# not everybody's shell looks there
 
 # --- messages ----------------------------------------------------------------
 
@@ -70,7 +71,7 @@ headers_version() {
 	local v
 	v=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' \
 		"linux-headers-$SERIES.*-amd64" 2>/dev/null |
-		sed -n "s/^installed linux-headers-\($SERIES\.[0-9]*+[a-z0-9]*-amd64\)$/\1/p" |
+		sed -n "s/^installed linux-headers-\($SERIES\.[0-9]*+[^-]*-amd64\)$/\1/p" |
 		sort -V | tail -n 1)
 	[ -n "$v" ] || die "no headers of a Debian $SERIES kernel are installed" \
 		"run scripts/install-deps demo"

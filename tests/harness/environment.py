@@ -77,12 +77,13 @@ class Environment:
         return servers.start_origin(self.path("origin"), self.content, addresses)
 
     @contextlib.contextmanager
-    def proxy(self, program, config, listen, upstream, mode="on", extra=""):
+    def proxy(self, program, config, listen, upstream, mode="on", extra="", options=()):
         """A proxy with both of its sides attached; mode None leaves it alone."""
         self._proxies += 1
         with contextlib.ExitStack() as stack:
             if self.daemon and mode:
-                stack.enter_context(self.daemon.policy(listen, upstream, self._proxies, mode))
+                stack.enter_context(self.daemon.policy(listen, upstream, self._proxies, mode,
+                                                       options))
             yield stack.enter_context(servers.start_proxy(
                 self.path(f"proxy-{self._proxies}"), program, config, listen, upstream, extra))
 

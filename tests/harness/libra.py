@@ -12,7 +12,8 @@ from .process import Process
 STAT = "/proc/net/libra_stat"
 SYSCTL = "/proc/sys/net/libra"
 # What must be zero when nothing is attached and nothing is left behind.
-GAUGES = ("attached_sockets", "anchors_live", "anchor_bytes_live", "anchor_charge_live")
+ANCHOR_GAUGES = ("anchors_live", "anchor_bytes_live", "anchor_charge_live")
+GAUGES = ("attached_sockets", *ANCHOR_GAUGES)
 SHORT_TTL_MS = 3000
 
 
@@ -52,10 +53,10 @@ def counters():
         return {name: int(value) for name, value in (line.split() for line in stat)}
 
 
-def gauges_left():
-    """The gauges that are not zero."""
+def gauges_left(names=GAUGES):
+    """Those of the gauges that are not zero."""
     now = counters()
-    return {name: now[name] for name in GAUGES if now[name] != 0}
+    return {name: now[name] for name in names if now[name] != 0}
 
 
 @contextlib.contextmanager
@@ -73,7 +74,7 @@ def sysctl(name, value):
             out.write(old)
 
 
-def settle(timeout=20):
+def settle(timeout=20, names=GAUGES):
     """Waits until no socket and no anchor is left; returns what still is.
 
     Anchors that no socket owns any more end with their time to live, which is
@@ -81,7 +82,7 @@ def settle(timeout=20):
     """
     with sysctl("anchor_ttl_ms", SHORT_TTL_MS):
         end = time.monotonic() + timeout
-        while (left := gauges_left()) and time.monotonic() < end:
+        while (left := gauges_left(names)) and time.monotonic() < end:
             time.sleep(0.05)
         return left
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A network namespace of one's own, with a loopback that is up."""
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+import time
+
+CLONE_NEWNET = 0x40000000
+SIOCGIFFLAGS = 0x8913
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 1
+
+
+def enter():
+    """Moves this process into a new network namespace.
+
+    Nothing of the machine's network is touched, ports are free, and the
+    policies and counters of Libra, which are per namespace, start empty.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNET) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"cannot make a network namespace ({os.strerror(error)}): run as root")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack("16sH14x", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
+
+
+def _listening_ports():
+    ports = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table, encoding="ascii") as lines:
+                next(lines)
+                for line in lines:
+                    fields = line.split()
+                    if fields[3] == "0A":  # TCP_LISTEN
+                        ports.add(int(fields[1].rsplit(":", 1)[1], 16))
+        except FileNotFoundError:
+            pass  # no IPv6
+    return ports
+
+
+def wait_listening(process, port, timeout=20):
+    """Waits without connecting: a probe would be a connection to count."""
+    end = time.monotonic() + timeout
+    while port not in _listening_ports():
+        if not process.alive():
+            raise RuntimeError(f"{process.name} ended at once: {process.log_tail()}")
+        if time.monotonic() > end:
+            raise RuntimeError(f"{process.name} does not listen on port {port}: "
+                               f"{process.log_tail()}")
+        time.sleep(0.02)

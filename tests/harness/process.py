@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A child process (with its own children) that never outlives its owner."""
+
+import ctypes
+import glob
+import os
+import signal
+import subprocess
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _end_with_parent():
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Process:
+    """Use as a context manager: leaving it ends the process group."""
+
+    def __init__(self, name, command, log):
+        self.name = name
+        self.log = log
+        with open(log, "ab") as output:
+            self._popen = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True, preexec_fn=_end_with_parent)
+        self.pid = self._popen.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def alive(self):
+        return self._popen.poll() is None
+
+    def wait(self, timeout):
+        return self._popen.wait(timeout)
+
+    def stop(self, timeout=10):
+        """SIGTERM, and SIGKILL for what does not listen. Returns the exit status."""
+        if self.alive():
+            self._popen.terminate()
+            try:
+                self._popen.wait(timeout)
+            except subprocess.TimeoutExpired:
+                pass
+        self.kill()
+        return self._popen.returncode
+
+    def kill(self):
+        """SIGKILL for the whole group."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._popen.wait()
+
+    def log_tail(self, lines=3):
+        with open(self.log, encoding="utf-8", errors="replace") as text:
+            return " | ".join(text.read().strip().splitlines()[-lines:]) or "(it said nothing)"
+
+    def cpu_us(self):
+        """CPU time that the processes of the group have used so far, in microseconds."""
+        return sum(_cpu_us(pid) for pid in _group(self.pid))
+
+
+def _group(pgid):
+    for path in glob.glob("/proc/[0-9]*"):
+        try:
+            with open(f"{path}/stat", encoding="ascii") as stat:
+                if int(stat.read().rsplit(")", 1)[1].split()[2]) == pgid:
+                    yield os.path.basename(path)
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # gone meanwhile
+
+
+def _cpu_us(pid):
+    try:
+        # Nanoseconds, where the kernel has it: a tick is as long as many requests.
+        with open(f"/proc/{pid}/schedstat", encoding="ascii") as schedstat:
+            return int(schedstat.read().split()[0]) / 1000
+    except FileNotFoundError:
+        pass
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1e6 / TICKS

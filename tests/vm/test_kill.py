@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""SIGKILL of the proxy in the middle of transfers leaves nothing behind."""
+
+import time
+
+import vmtest
+
+
+def body(env, tap):
+    listen, origin = "127.0.0.1:8101", "127.0.0.1:8001"
+    with env.origin(origin):
+        for program in ("nginx", "haproxy"):
+            with tap.case(f"{program} is killed") as case:
+                before = env.counters()
+                with env.proxy(program, "b", listen, origin) as proxy:
+                    # Slow readers, so that the proxy holds payload when it dies.
+                    load = env.load(listen, "10m", "-c", 64, "-n", 64, "--read-rate", 1 << 20,
+                                    "--rcvbuf", 65536, "--timeout", 60)
+                    time.sleep(2)
+                    held = env.counters()["anchors_live"]
+                    case.check(load.running(), "the load was over before the kill")
+                    proxy.kill()
+                    result = load.result()
+                if env.with_libra:
+                    case.check(held > 0, "no anchor was alive at the kill: it proves nothing")
+                case.equal((result["errors"], result["sha_mismatch"]), (64, 0),
+                           "errors and mismatches")
+                env.check_anchored(case, before)
+                env.check_idle(case)
+
+
+if __name__ == "__main__":
+    vmtest.main("kill", __doc__, body, ["10m"])

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Clients that vanish mid-body: a proxy then drops its VPIs without a word.
+
+The proxy lives on, so nothing but the end of the client socket and the time to
+live can end the anchors; and what others download at that time stays exact.
+"""
+
+import vmtest
+from harness import libra
+from harness.load import complaint
+
+WAYS = (("close", []), ("reset", ["--abort-reset"]))
+
+
+def body(env, tap):
+    listen, origin = "127.0.0.1:8101", "127.0.0.1:8001"
+    with env.origin(origin):
+        for program in ("nginx", "haproxy"):
+            with env.proxy(program, "b", listen, origin):
+                for name, how in WAYS:
+                    with tap.case(f"{program}, clients vanish with a {name}") as case:
+                        before = env.counters()
+                        vanish(env, case, listen, how)
+                        env.check_anchored(case, before)
+                with tap.case(f"{program} serves on") as case:
+                    result = env.load(listen, "1m", "-c", 16, "-n", 32).result()
+                    case.equal(result["exact"], 32, f"exact, {complaint(result)}")
+            with tap.case(f"{program} is gone, and all it had") as case:
+                env.check_idle(case)
+
+
+def vanish(env, case, listen, how):
+    result = env.load(listen, "1m", "-c", 32, "-n", 160, "--abort-after", 150000,
+                      "--abort-fraction", 0.5, "--rcvbuf", 65536, *how).result()
+    case.equal((result["aborted"], result["exact"], result["sha_mismatch"], result["errors"]),
+               (80, 80, 0, 0), f"aborted, exact, mismatches, errors ({complaint(result)})")
+    if env.with_libra:
+        # The proxy's idle upstream connections may stay, anchors may not.
+        case.equal(libra.settle(10, libra.ANCHOR_GAUGES), {}, "left behind while the proxy lives")
+
+
+if __name__ == "__main__":
+    vmtest.main("vanish", __doc__, body, ["1m"])

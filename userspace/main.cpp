@@ -104,13 +104,13 @@ Status serve(const Options& options) {
     for (const std::string& name : options.parsers) {
         auto parser = Parser::load(name);
         if (!parser)
-            return std::move(parser).error().context("parser " + name);
+            return std::move(parser).error();
         parsers.push_back(std::move(parser).value());
         spdlog::info("parser {}: registered", name);
     }
     auto program = PolicyProgram::load();
     if (!program)
-        return std::move(program).error().context("attach program");
+        return std::move(program).error();
     spdlog::info("attach program: attached, policy empty");
     if (!libra_enabled())
         spdlog::warn("net.libra.enabled is 0: nothing is attached until it is 1");

@@ -14,7 +14,7 @@ constexpr std::uint32_t kOnlyKey = 0;
 Result<PolicyProgram> PolicyProgram::load() {
     std::size_t size = 0;
     const auto* elf = static_cast<const std::byte*>(policy_bpf__elf_bytes(&size));
-    auto object = BpfObject::load("libra_policy", {elf, size});
+    auto object = BpfObject::load("policy", {elf, size});
     if (!object)
         return std::move(object).error();
 

@@ -48,7 +48,8 @@ enum libra_mode {
 
 /* libra_attach.flags */
 #define LIBRA_F_ANCHOR_REQUESTS	(1U << 0)	/* request bodies as well */
-#define LIBRA_F_ALL		LIBRA_F_ANCHOR_REQUESTS
+#define LIBRA_F_ACTIVE		(1U << 1)	/* TCP_LIBRA: this end connected */
+#define LIBRA_F_ALL		(LIBRA_F_ANCHOR_REQUESTS | LIBRA_F_ACTIVE)
 
 /**
  * struct libra_attach - how to attach one socket

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: anchors and the messages they belong to.
+ *
+ * An anchor has exactly one owner at any time: the receiver that builds it, the
+ * domain's hash while it is live, then whoever took it out of there (the sender
+ * that redeems it, or one of the ways in which it dies unredeemed). Ownership
+ * moves under the domain lock; freeing happens outside of it.
+ */
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+
+#include "libra.h"
+#include "trace.h"
+
+/**
+ * libra_msg_open() - begin a message
+ * @source: the receiving socket
+ * @gfp: how to allocate
+ *
+ * Context: under @source's socket lock.
+ * Return: a message with the receiver's reference, or NULL.
+ */
+struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp)
+{
+	struct libra_msg *msg;
+
+	msg = kzalloc(sizeof(*msg), gfp | __GFP_ACCOUNT | __GFP_NOWARN);
+	if (!msg)
+		return NULL;
+	refcount_set(&msg->ref, 1);
+	refcount_inc(&source->ref);
+	msg->source = source;
+	refcount_inc(&source->dom->ref);
+	msg->dom = source->dom;
+	msg->stamp = jiffies;
+	INIT_LIST_HEAD(&msg->anchors);
+	INIT_LIST_HEAD(&msg->redeemer_node);
+
+	spin_lock_bh(&msg->dom->lock);
+	list_add_tail(&msg->dom_node, &msg->dom->msgs);
+	list_add_tail(&msg->source_node, &source->minted);
+	spin_unlock_bh(&msg->dom->lock);
+	return msg;
+}
+
+/**
+ * libra_msg_put() - drop a reference
+ * @msg: message
+ *
+ * Context: any, without the domain lock.
+ */
+void libra_msg_put(struct libra_msg *msg)
+{
+	struct libra_domain *dom = msg->dom;
+
+	/*
+	 * The lists hold no reference: whoever walks them does so under the
+	 * lock under which the last reference takes the message off them.
+	 */
+	local_bh_disable();
+	if (!refcount_dec_and_lock(&msg->ref, &dom->lock)) {
+		local_bh_enable();
+		return;
+	}
+	list_del(&msg->dom_node);
+	list_del(&msg->source_node);
+	list_del(&msg->redeemer_node);
+	spin_unlock_bh(&dom->lock);
+
+	libra_sock_put(msg->source);
+	libra_domain_put(dom);
+	kfree(msg);
+}
+
+/**
+ * libra_anchor_alloc() - an empty anchor
+ * @msg: the message it will belong to
+ * @gfp: how to allocate
+ *
+ * Return: the anchor, owned by the caller, or NULL.
+ */
+struct libra_anchor *libra_anchor_alloc(struct libra_msg *msg, gfp_t gfp)
+{
+	struct libra_anchor *anchor;
+
+	anchor = kmalloc(sizeof(*anchor), gfp | __GFP_ACCOUNT | __GFP_NOWARN);
+	if (!anchor)
+		return NULL;
+	refcount_inc(&msg->ref);
+	anchor->msg = msg;
+	anchor->id = get_random_u64();
+	anchor->len = 0;
+	anchor->charge = 0;
+	anchor->nr = 0;
+	anchor->room = LIBRA_ANCHOR_BV0;
+	anchor->bv = anchor->bv0;
+	return anchor;
+}
+
+/**
+ * libra_anchor_charge() - account memory that the anchor is about to pin
+ * @anchor: being built
+ * @bytes: as truesize counts them
+ *
+ * Return: false at a limit, with the fallback counted and nothing charged.
+ */
+bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
+{
+	struct libra_sock *source = anchor->msg->source;
+	struct libra_net *ln = anchor->msg->dom->net;
+
+	if (atomic_long_add_return(bytes, &source->charge) >
+	    READ_ONCE(ln->sysctl.max_socket_bytes)) {
+		atomic_long_sub(bytes, &source->charge);
+		LIBRA_INC(ln, LIBRA_MIB_FB_SOCKET_LIMIT);
+		return false;
+	}
+	if ((unsigned long)atomic_long_add_return(bytes, &ln->charge) >
+	    READ_ONCE(ln->sysctl.max_netns_bytes)) {
+		atomic_long_sub(bytes, &ln->charge);
+		atomic_long_sub(bytes, &source->charge);
+		LIBRA_INC(ln, LIBRA_MIB_FB_NETNS_LIMIT);
+		return false;
+	}
+	anchor->charge += bytes;
+	return true;
+}
+
+static bool libra_anchor_grow(struct libra_anchor *anchor, gfp_t gfp)
+{
+	u32 room = anchor->room * 4;
+	struct bio_vec *bv;
+
+	if (room > LIBRA_ANCHOR_MAX_BV)
+		return false;
+	bv = kmalloc_array(room, sizeof(*bv), gfp | __GFP_ACCOUNT | __GFP_NOWARN);
+	if (!bv)
+		return false;
+	memcpy(bv, anchor->bv, anchor->nr * sizeof(*bv));
+	if (anchor->bv != anchor->bv0)
+		kfree(anchor->bv);
+	anchor->bv = bv;
+	anchor->room = room;
+	return true;
+}
+
+/**
+ * libra_anchor_add() - append payload
+ * @anchor: being built
+ * @page: page or head of a compound page; the anchor takes a reference
+ * @off: where in @page (may lie beyond the first page of a compound one)
+ * @len: bytes
+ * @gfp: how to allocate
+ *
+ * Return: 0 or -ENOMEM, then nothing was taken.
+ */
+int libra_anchor_add(struct libra_anchor *anchor, struct page *page, u32 off,
+		     u32 len, gfp_t gfp)
+{
+	if (anchor->nr) {
+		struct bio_vec *last = &anchor->bv[anchor->nr - 1];
+
+		/* One reference is enough for what lies side by side. */
+		if (last->bv_page == page &&
+		    last->bv_offset + last->bv_len == off) {
+			last->bv_len += len;
+			anchor->len += len;
+			return 0;
+		}
+	}
+	if (anchor->nr == anchor->room && !libra_anchor_grow(anchor, gfp))
+		return -ENOMEM;
+	get_page(page);
+	bvec_set_page(&anchor->bv[anchor->nr++], page, len, off);
+	anchor->len += len;
+	return 0;
+}
+
+/**
+ * libra_anchor_publish() - the anchor is complete and becomes redeemable
+ * @anchor: owned by the caller, afterwards by the domain
+ *
+ * From here on it is not the caller's: another thread may redeem it, a closing
+ * client end its message.
+ */
+void libra_anchor_publish(struct libra_anchor *anchor)
+{
+	struct libra_msg *msg = anchor->msg;
+	struct libra_domain *dom = msg->dom;
+
+	spin_lock_bh(&dom->lock);
+	hash_add(dom->anchors, &anchor->hash, anchor->id);
+	list_add_tail(&anchor->msg_node, &msg->anchors);
+	msg->stamp = jiffies;
+	spin_unlock_bh(&dom->lock);
+
+	atomic_long_inc(&dom->net->anchors);
+	atomic_long_add(anchor->len, &dom->net->anchor_bytes);
+}
+
+/* Under the domain lock: live -> owned by the caller. */
+static void libra_anchor_take(struct libra_anchor *anchor)
+{
+	struct libra_net *ln = anchor->msg->dom->net;
+
+	hash_del(&anchor->hash);
+	list_del(&anchor->msg_node);
+	atomic_long_dec(&ln->anchors);
+	atomic_long_sub(anchor->len, &ln->anchor_bytes);
+}
+
+/**
+ * libra_anchor_redeem() - exchange a VPI for its anchor
+ * @dom: domain of the sending socket
+ * @vpi: LIBRA_VPI_SIZE bytes that begin with the magic
+ * @redeemer: the sending socket
+ *
+ * The socket becomes the redeemer of the whole message, if it is the first one.
+ *
+ * Return: the anchor, owned by the caller, or NULL when the VPI is not
+ * authentic, of another domain, redeemed before, or expired.
+ */
+struct libra_anchor *libra_anchor_redeem(struct libra_domain *dom,
+					 const u8 vpi[LIBRA_VPI_SIZE],
+					 struct libra_sock *redeemer)
+{
+	struct libra_anchor *anchor;
+	u32 len;
+	u64 id;
+
+	if (!libra_vpi_read(vpi, dom->cookie, &id, &len))
+		return NULL;
+
+	spin_lock_bh(&dom->lock);
+	hash_for_each_possible(dom->anchors, anchor, hash, id)
+		if (anchor->id == id && anchor->len == len)
+			break;
+	if (anchor) {
+		libra_anchor_take(anchor);
+		if (list_empty(&anchor->msg->redeemer_node))
+			list_add_tail(&anchor->msg->redeemer_node,
+				      &redeemer->redeeming);
+	}
+	spin_unlock_bh(&dom->lock);
+	return anchor;
+}
+
+/**
+ * libra_anchor_free() - drop the pages and the charge
+ * @anchor: owned by the caller
+ *
+ * Context: any, without the domain lock.
+ */
+void libra_anchor_free(struct libra_anchor *anchor)
+{
+	struct libra_msg *msg = anchor->msg;
+	u32 i;
+
+	for (i = 0; i < anchor->nr; i++)
+		put_page(anchor->bv[i].bv_page);
+	if (anchor->bv != anchor->bv0)
+		kfree(anchor->bv);
+	atomic_long_sub(anchor->charge, &msg->source->charge);
+	atomic_long_sub(anchor->charge, &msg->dom->net->charge);
+	kfree(anchor);
+	libra_msg_put(msg);
+}
+
+/**
+ * libra_anchors_free() - the same for a list
+ * @dead: linked by msg_node
+ */
+void libra_anchors_free(struct list_head *dead)
+{
+	struct libra_anchor *anchor, *next;
+
+	list_for_each_entry_safe(anchor, next, dead, msg_node)
+		libra_anchor_free(anchor);
+}
+
+/* Under the domain lock: the message is over, what is live moves to @dead. */
+static void libra_msg_kill(struct libra_msg *msg, struct list_head *dead,
+			   enum libra_mib why)
+{
+	struct libra_anchor *anchor, *next;
+
+	WRITE_ONCE(msg->dead, true);
+	list_for_each_entry_safe(anchor, next, &msg->anchors, msg_node) {
+		libra_anchor_take(anchor);
+		list_add_tail(&anchor->msg_node, dead);
+		LIBRA_INC(msg->dom->net, why);
+		trace_libra_reclaim(anchor->id, anchor->len,
+				    libra_mib_names[why]);
+	}
+}
+
+/**
+ * libra_sock_end_messages() - an attached socket is closed
+ * @ls: the socket
+ * @exiting: its process dies, and the VPIs that it holds with it
+ *
+ * Ends the messages that this socket began to redeem. Those that it minted live
+ * on, because a proxy may close the upstream connection long before a slow
+ * client has all, unless they never met a client and the process exits.
+ *
+ * Context: any.
+ */
+void libra_sock_end_messages(struct libra_sock *ls, bool exiting)
+{
+	struct libra_domain *dom = ls->dom;
+	struct libra_msg *msg, *next;
+	LIST_HEAD(dead);
+
+	spin_lock_bh(&dom->lock);
+	list_for_each_entry_safe(msg, next, &ls->redeeming, redeemer_node) {
+		libra_msg_kill(msg, &dead, LIBRA_MIB_RECLAIMED);
+		list_del_init(&msg->redeemer_node);
+	}
+	list_for_each_entry_safe(msg, next, &ls->minted, source_node) {
+		if (exiting && list_empty(&msg->redeemer_node))
+			libra_msg_kill(msg, &dead, LIBRA_MIB_RECLAIMED);
+		list_del_init(&msg->source_node);
+	}
+	spin_unlock_bh(&dom->lock);
+	libra_anchors_free(&dead);
+}
+
+/**
+ * libra_domain_expire() - drop what never met a client socket
+ * @dom: domain
+ * @ttl: jiffies since the last mint
+ *
+ * A VPI that turns up later is a fail-stop.
+ *
+ * Context: process context.
+ */
+void libra_domain_expire(struct libra_domain *dom, unsigned long ttl)
+{
+	struct libra_msg *msg;
+	LIST_HEAD(dead);
+
+	spin_lock_bh(&dom->lock);
+	list_for_each_entry(msg, &dom->msgs, dom_node)
+		if (list_empty(&msg->redeemer_node) &&
+		    time_after(jiffies, msg->stamp + ttl))
+			libra_msg_kill(msg, &dead, LIBRA_MIB_EXPIRED);
+	spin_unlock_bh(&dom->lock);
+	libra_anchors_free(&dead);
+}
+
+/**
+ * libra_domain_purge() - drop all anchors, the namespace ends
+ * @dom: domain without attached sockets
+ *
+ * Context: process context.
+ */
+void libra_domain_purge(struct libra_domain *dom)
+{
+	struct libra_msg *msg;
+	LIST_HEAD(dead);
+
+	spin_lock_bh(&dom->lock);
+	list_for_each_entry(msg, &dom->msgs, dom_node)
+		libra_msg_kill(msg, &dead, LIBRA_MIB_RECLAIMED);
+	spin_unlock_bh(&dom->lock);
+	libra_anchors_free(&dead);
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: parsers as BPF struct_ops, and the kfuncs for them and for the attach
+ * program. Modelled on the interfaces of net/ipv4/bpf_tcp_ca.c.
+ */
+#include <linux/bpf.h>
+#include <linux/bpf_verifier.h>
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include <linux/module.h>
+#include <net/tcp.h>
+
+#include "libra.h"
+
+#define LIBRA_DELIM_MAX	16
+
+__bpf_kfunc_start_defs();
+
+/**
+ * bpf_libra_load() - bytes of the stream
+ * @ctx: the parser's argument
+ * @off: from the current position on
+ * @dst: where to
+ * @dst__sz: how many
+ *
+ * Return: 0, or -ERANGE when they are not all at hand.
+ */
+__bpf_kfunc int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst,
+			       u32 dst__sz)
+{
+	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
+
+	if (!call->active || off > ctx->avail || dst__sz > ctx->avail - off)
+		return -ERANGE;
+	memcpy(dst, call->data + off, dst__sz);
+	return 0;
+}
+
+/**
+ * bpf_libra_find() - look for a delimiter
+ * @ctx: the parser's argument
+ * @off: where to begin, from the current position on
+ * @len: how far to look; cut to what is at hand
+ * @delim: the delimiter
+ * @delim__sz: 1 to 16 bytes
+ *
+ * Return: the offset, from the current position on, of the first occurrence
+ * that lies in the range as a whole; -ENOENT or -EINVAL.
+ */
+__bpf_kfunc int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len,
+			       const void *delim, u32 delim__sz)
+{
+	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
+	const u8 *needle = delim, *pos, *end;
+
+	if (!call->active || !delim__sz || delim__sz > LIBRA_DELIM_MAX)
+		return -EINVAL;
+	if (off > ctx->avail)
+		return -ENOENT;
+	len = min(len, ctx->avail - off);
+	if (len < delim__sz)
+		return -ENOENT;
+
+	pos = call->data + off;
+	end = pos + len - delim__sz + 1;	/* behind the last candidate */
+	while ((pos = memchr(pos, needle[0], end - pos))) {
+		if (!memcmp(pos, needle, delim__sz))
+			return pos - call->data;
+		if (++pos == end)
+			break;
+	}
+	return -ENOENT;
+}
+
+/**
+ * bpf_libra_attach() - attach a socket that is about to be established
+ * @sk: socket, from tp_btf/inet_sock_set_state
+ * @args: how
+ * @args__sz: size of @args
+ *
+ * Only in the states in which no application can use the socket yet.
+ *
+ * Return: see libra_attach_sock().
+ */
+__bpf_kfunc int bpf_libra_attach(const struct sock *sk,
+				 const struct libra_attach *args, u32 args__sz)
+{
+	if (args__sz != sizeof(*args) || args->flags & LIBRA_F_ACTIVE)
+		return -EINVAL;
+	if (sk->sk_state != TCP_SYN_SENT && sk->sk_state != TCP_SYN_RECV)
+		return -EINVAL;
+	return libra_attach_sock((struct sock *)sk, args);
+}
+
+__bpf_kfunc_end_defs();
+
+BTF_KFUNCS_START(libra_parser_kfuncs)
+BTF_ID_FLAGS(func, bpf_libra_load)
+BTF_ID_FLAGS(func, bpf_libra_find)
+BTF_KFUNCS_END(libra_parser_kfuncs)
+
+static const struct btf_kfunc_id_set libra_parser_kfunc_set = {
+	.owner = THIS_MODULE,
+	.set = &libra_parser_kfuncs,
+};
+
+BTF_KFUNCS_START(libra_attach_kfuncs)
+BTF_ID_FLAGS(func, bpf_libra_attach, KF_TRUSTED_ARGS)
+BTF_KFUNCS_END(libra_attach_kfuncs)
+
+static const struct btf_kfunc_id_set libra_attach_kfunc_set = {
+	.owner = THIS_MODULE,
+	.set = &libra_attach_kfuncs,
+};
+
+/*
+ * The BTF type of segment()'s argument, by which libra_bpf_struct_access()
+ * knows it. Looking types up by name is not for modules; every program that
+ * could write has loaded its argument before.
+ */
+static const struct btf_type *libra_ctx_type;
+
+static bool libra_bpf_is_valid_access(int off, int size,
+				      enum bpf_access_type type,
+				      const struct bpf_prog *prog,
+				      struct bpf_insn_access_aux *info)
+{
+	if (!bpf_tracing_btf_ctx_access(off, size, type, prog, info))
+		return false;
+	if (off == 0 && base_type(info->reg_type) == PTR_TO_BTF_ID)
+		WRITE_ONCE(libra_ctx_type,
+			   btf_type_by_id(info->btf, info->btf_id));
+	return true;
+}
+
+static int libra_bpf_struct_access(struct bpf_verifier_log *log,
+				   const struct bpf_reg_state *reg, int off,
+				   int size)
+{
+	if (btf_type_by_id(reg->btf, reg->btf_id) == READ_ONCE(libra_ctx_type) &&
+	    !(reg->type & PTR_UNTRUSTED)) {
+		if (off >= offsetof(struct libra_ctx, seg_len) &&
+		    off + size <= offsetofend(struct libra_ctx, seg_len))
+			return 0;
+		if (off >= offsetof(struct libra_ctx, scratch) &&
+		    off + size <= offsetofend(struct libra_ctx, scratch))
+			return 0;
+	}
+	bpf_log(log, "only seg_len and scratch of libra_ctx can be written\n");
+	return -EACCES;
+}
+
+static const struct bpf_func_proto *
+libra_bpf_func_proto(enum bpf_func_id func_id, const struct bpf_prog *prog)
+{
+	return bpf_base_func_proto(func_id, prog);
+}
+
+static const struct bpf_verifier_ops libra_bpf_verifier_ops = {
+	.get_func_proto = libra_bpf_func_proto,
+	.is_valid_access = libra_bpf_is_valid_access,
+	.btf_struct_access = libra_bpf_struct_access,
+};
+
+static int libra_bpf_init_type(struct btf *btf)
+{
+	return 0;
+}
+
+/* segment() is called under a spinlock. */
+static int libra_bpf_check_member(const struct btf_type *t,
+				  const struct btf_member *member,
+				  const struct bpf_prog *prog)
+{
+	return prog->sleepable ? -EINVAL : 0;
+}
+
+static int libra_bpf_init_member(const struct btf_type *t,
+				 const struct btf_member *member, void *kdata,
+				 const void *udata)
+{
+	const struct libra_parser_ops *from = udata;
+	struct libra_parser_ops *ops = kdata;
+
+	if (__btf_member_bit_offset(t, member) / 8 !=
+	    offsetof(struct libra_parser_ops, name))
+		return 0;
+	if (!libra_name_valid(from->name))
+		return -EINVAL;
+	memcpy(ops->name, from->name, sizeof(ops->name));
+	return 1;
+}
+
+static int libra_bpf_validate(void *kdata)
+{
+	const struct libra_parser_ops *ops = kdata;
+
+	return ops->segment && libra_name_valid(ops->name) ? 0 : -EINVAL;
+}
+
+static int libra_bpf_reg(void *kdata, struct bpf_link *link)
+{
+	return libra_parser_register(kdata);
+}
+
+static void libra_bpf_unreg(void *kdata, struct bpf_link *link)
+{
+	libra_parser_unregister(kdata);
+}
+
+static int libra_stub_segment(struct libra_ctx *ctx)
+{
+	return LIBRA_PASS;
+}
+
+static struct libra_parser_ops libra_stub_ops = {
+	.segment = libra_stub_segment,
+};
+
+static struct bpf_struct_ops libra_bpf_struct_ops = {
+	.verifier_ops = &libra_bpf_verifier_ops,
+	.init = libra_bpf_init_type,
+	.check_member = libra_bpf_check_member,
+	.init_member = libra_bpf_init_member,
+	.reg = libra_bpf_reg,
+	.unreg = libra_bpf_unreg,
+	.validate = libra_bpf_validate,
+	.cfi_stubs = &libra_stub_ops,
+	.name = "libra_parser_ops",
+	.owner = THIS_MODULE,
+};
+
+int __init libra_bpf_init(void)
+{
+	int err;
+
+	err = register_btf_kfunc_id_set(BPF_PROG_TYPE_STRUCT_OPS,
+					&libra_parser_kfunc_set);
+	if (!err)
+		err = register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING,
+						&libra_attach_kfunc_set);
+	if (!err)
+		err = register_bpf_struct_ops(&libra_bpf_struct_ops,
+					      libra_parser_ops);
+	return err;
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra on an unpatched kernel: ftrace redirects four functions of the inet
+ * socket layer for attached sockets, and looks at two more.
+ *
+ * The callback runs with preemption off at the first instruction of the traced
+ * function. For an attached socket it sets the instruction pointer to our
+ * replacement, which takes the same arguments, as livepatch does; for any other
+ * one it returns, and the function runs as if nothing had happened. So no task
+ * is ever in module text on behalf of an unattached socket, and every attached
+ * one holds a reference on the module until it is freed.
+ *
+ * The hooks are only in place while there is a parser or an attached socket.
+ */
+#include <linux/ftrace.h>
+#include <linux/module.h>
+#include <linux/rhashtable.h>
+#include <net/inet_common.h>
+#include <net/rps.h>
+
+#include "libra.h"
+
+static const struct rhashtable_params libra_socks_params = {
+	.key_len = sizeof(struct sock *),
+	.key_offset = offsetof(struct libra_sock, sk),
+	.head_offset = offsetof(struct libra_sock, hash),
+	.automatic_shrinking = true,
+};
+
+static struct rhashtable libra_socks;
+
+/**
+ * libra_sk() - the attachment of a socket
+ * @sk: socket
+ *
+ * Context: the caller holds the socket, which holds the attachment.
+ * Return: the attachment or NULL.
+ */
+struct libra_sock *libra_sk(const struct sock *sk)
+{
+	return rhashtable_lookup_fast(&libra_socks, &sk, libra_socks_params);
+}
+
+/**
+ * libra_hook_bind() - make an attachment known
+ * @ls: attachment, complete
+ *
+ * Context: any.
+ * Return: 0, -EEXIST or -ENOMEM.
+ */
+int libra_hook_bind(struct libra_sock *ls)
+{
+	return rhashtable_lookup_insert_fast(&libra_socks, &ls->hash,
+					     libra_socks_params);
+}
+
+/**
+ * libra_hook_unbind() - the socket dies
+ * @ls: attachment
+ *
+ * Context: any. The memory has to stay for an RCU grace period.
+ */
+void libra_hook_unbind(struct libra_sock *ls)
+{
+	rhashtable_remove_fast(&libra_socks, &ls->hash, libra_socks_params);
+}
+
+static int libra_inet_recvmsg(struct socket *sock, struct msghdr *msg,
+			      size_t size, int flags)
+{
+	return libra_recvmsg(libra_sk(sock->sk), msg, size, flags);
+}
+
+static int libra_inet_sendmsg(struct socket *sock, struct msghdr *msg,
+			      size_t size)
+{
+	return libra_sendmsg(libra_sk(sock->sk), msg, size);
+}
+
+/* Calls the hooked function: the callback lets it through, see libra_to(). */
+static int libra_inet_release(struct socket *sock)
+{
+	libra_sock_release(libra_sk(sock->sk));
+	return inet_release(sock);
+}
+
+static int libra_inet_shutdown(struct socket *sock, int how)
+{
+	libra_sock_shutdown(libra_sk(sock->sk), how);
+	return inet_shutdown(sock, how);
+}
+
+struct libra_hook {
+	const char *func;
+	void *to;
+	bool (*wanted)(const struct libra_sock *ls);
+	struct ftrace_ops ops;
+};
+
+static bool libra_wants_all(const struct libra_sock *ls)
+{
+	return true;
+}
+
+static bool libra_wants_release(const struct libra_sock *ls)
+{
+	return !READ_ONCE(ls->released);
+}
+
+static bool libra_wants_shutdown(const struct libra_sock *ls)
+{
+	return READ_ONCE(ls->tx.owed) && !READ_ONCE(ls->ended);
+}
+
+static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
+				 struct ftrace_ops *ops,
+				 struct ftrace_regs *fregs)
+{
+	const struct libra_hook *hook = container_of(ops, struct libra_hook, ops);
+	const struct socket *sock;
+	const struct libra_sock *ls;
+	int bit;
+
+	if (!atomic_read(&libra_attached))
+		return;
+	sock = (const void *)ftrace_regs_get_argument(fregs, 0);
+	if (!sock->sk || sock->sk->sk_protocol != IPPROTO_TCP)
+		return;
+
+	bit = ftrace_test_recursion_trylock(ip, parent_ip);
+	if (bit < 0)
+		return;
+	ls = libra_sk(sock->sk);
+	if (ls && hook->wanted(ls))
+		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->to);
+	ftrace_test_recursion_unlock(bit);
+}
+
+#define LIBRA_HOOK(name, replacement, when)				\
+	{								\
+		.func = name,						\
+		.to = replacement,					\
+		.wanted = when,						\
+		.ops = {						\
+			.func = libra_ftrace,				\
+			.flags = FTRACE_OPS_FL_IPMODIFY,		\
+		},							\
+	}
+
+static struct libra_hook libra_hooks[] = {
+	LIBRA_HOOK("inet_recvmsg", libra_inet_recvmsg, libra_wants_all),
+	LIBRA_HOOK("inet_sendmsg", libra_inet_sendmsg, libra_wants_all),
+#if IS_ENABLED(CONFIG_IPV6)
+	LIBRA_HOOK("inet6_recvmsg", libra_inet_recvmsg, libra_wants_all),
+	LIBRA_HOOK("inet6_sendmsg", libra_inet_sendmsg, libra_wants_all),
+#endif
+	/* inet6_release() and the AF_INET6 shutdown come through these, too. */
+	LIBRA_HOOK("inet_release", libra_inet_release, libra_wants_release),
+	LIBRA_HOOK("inet_shutdown", libra_inet_shutdown, libra_wants_shutdown),
+};
+
+static DEFINE_MUTEX(libra_hook_lock);	/* protects libra_hooked */
+static bool libra_hooked;
+
+static void libra_unhook(int n)
+{
+	while (n--)
+		unregister_ftrace_function(&libra_hooks[n].ops);
+}
+
+/**
+ * libra_hook_enable() - put the hooks in place
+ *
+ * Context: process context, sleeps.
+ * Return: 0, or what ftrace said (-EBUSY: somebody else, such as a live patch,
+ * redirects one of the functions).
+ */
+int libra_hook_enable(void)
+{
+	int err = 0;
+	int i;
+
+	mutex_lock(&libra_hook_lock);
+	if (libra_hooked)
+		goto out;
+	for (i = 0; i < ARRAY_SIZE(libra_hooks); i++) {
+		err = register_ftrace_function(&libra_hooks[i].ops);
+		if (err) {
+			pr_err("libra: cannot hook %s (%d); is a live patch on it?\n",
+			       libra_hooks[i].func, err);
+			libra_unhook(i);
+			goto out;
+		}
+	}
+	libra_hooked = true;
+out:
+	mutex_unlock(&libra_hook_lock);
+	return err;
+}
+
+static void libra_hook_work(struct work_struct *work)
+{
+	mutex_lock(&libra_hook_lock);
+	/*
+	 * A parser is registered before libra_hook_enable() waits for the lock,
+	 * and no socket is attached without a parser.
+	 */
+	if (libra_hooked && !libra_parsers_registered() &&
+	    !atomic_read(&libra_attached)) {
+		libra_unhook(ARRAY_SIZE(libra_hooks));
+		libra_hooked = false;
+	}
+	mutex_unlock(&libra_hook_lock);
+}
+
+static DECLARE_WORK(libra_hook_update_work, libra_hook_work);
+
+/**
+ * libra_hook_update() - a parser or the last attached socket went away
+ *
+ * Context: any.
+ */
+void libra_hook_update(void)
+{
+	if (!libra_parsers_registered() && !atomic_read(&libra_attached))
+		schedule_work(&libra_hook_update_work);
+}
+
+int __init libra_hook_init(void)
+{
+	int i, err;
+
+	for (i = 0; i < ARRAY_SIZE(libra_hooks); i++) {
+		struct libra_hook *hook = &libra_hooks[i];
+
+		err = ftrace_set_filter(&hook->ops, (char *)hook->func,
+					strlen(hook->func), 1);
+		if (err) {
+			pr_err("libra: %s cannot be traced (%d)\n", hook->func,
+			       err);
+			goto free_filters;
+		}
+	}
+	err = rhashtable_init(&libra_socks, &libra_socks_params);
+	if (err)
+		goto free_filters;
+	return 0;
+
+free_filters:
+	while (i--)
+		ftrace_free_filter(&libra_hooks[i].ops);
+	return err;
+}
+
+/**
+ * libra_hook_exit() - no parser, no socket: take everything back
+ *
+ * Unregistering waits for callbacks that are running and for tasks that were
+ * preempted in a replacement (synchronize_rcu_tasks()).
+ */
+void libra_hook_exit(void)
+{
+	int i;
+
+	cancel_work_sync(&libra_hook_update_work);
+	mutex_lock(&libra_hook_lock);
+	if (libra_hooked)
+		libra_unhook(ARRAY_SIZE(libra_hooks));
+	mutex_unlock(&libra_hook_lock);
+	synchronize_rcu_tasks();
+	for (i = 0; i < ARRAY_SIZE(libra_hooks); i++)
+		ftrace_free_filter(&libra_hooks[i].ops);
+	rhashtable_destroy(&libra_socks);
+}

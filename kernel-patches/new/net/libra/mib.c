@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: /proc/net/libra_stat, one "name value" per line.
+ */
+#include <linux/percpu.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/seq_file_net.h>
+
+#include "libra.h"
+
+const char *const libra_mib_names[LIBRA_MIB_MAX] = {
+#define X(e, name) [LIBRA_MIB_##e] = name,
+	LIBRA_MIB_LIST(X)
+#undef X
+};
+
+static u64 libra_mib_sum(const struct libra_net *ln, enum libra_mib item)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(ln->mib, cpu)->count[item]);
+	return sum;
+}
+
+static int libra_mib_show(struct seq_file *seq, void *v)
+{
+	const struct libra_net *ln = libra_net(seq_file_single_net(seq));
+	u64 fail_stops = 0;
+	int i;
+
+	seq_printf(seq, "attached_sockets %ld\n",
+		   atomic_long_read(&ln->attached));
+	seq_printf(seq, "anchors_live %ld\n", atomic_long_read(&ln->anchors));
+	seq_printf(seq, "anchor_bytes_live %ld\n",
+		   atomic_long_read(&ln->anchor_bytes));
+	seq_printf(seq, "anchor_charge_live %ld\n",
+		   atomic_long_read(&ln->charge));
+	for (i = 0; i < LIBRA_MIB_MAX; i++) {
+		u64 sum = libra_mib_sum(ln, i);
+
+		if (i >= LIBRA_MIB_FS_FIRST && i <= LIBRA_MIB_FS_LAST)
+			fail_stops += sum;
+		seq_printf(seq, "%s %llu\n", libra_mib_names[i], sum);
+	}
+	seq_printf(seq, "fail_stops %llu\n", fail_stops);
+	return 0;
+}
+
+int libra_mib_init(struct libra_net *ln)
+{
+	ln->mib = alloc_percpu(struct libra_counters);
+	if (!ln->mib)
+		return -ENOMEM;
+	if (!proc_create_net_single("libra_stat", 0444, ln->net->proc_net,
+				    libra_mib_show, NULL)) {
+		free_percpu(ln->mib);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void libra_mib_exit(struct libra_net *ln)
+{
+	remove_proc_entry("libra_stat", ln->net->proc_net);
+	free_percpu(ln->mib);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Libra: counters. One list makes the enum, the names in /proc/net/libra_stat
+ * and the table in Documentation/networking/libra.rst, which tests compare.
+ */
+#ifndef _NET_LIBRA_MIB_H
+#define _NET_LIBRA_MIB_H
+
+#include <linux/types.h>
+
+/*
+ * X(enumerator, name in /proc)
+ *
+ * A fallback is a decision for a native copy, a fail-stop an aborted
+ * connection; both are counted by reason.
+ */
+#define LIBRA_MIB_LIST(X)						\
+	X(ATTACH,		"attach")				\
+	X(ATTACH_REFUSED,	"attach_refused")			\
+	/* payload bytes read by the application */			\
+	X(RX_PAYLOAD,		"rx_payload_bytes")			\
+	/* ... of these: kept in the kernel */				\
+	X(RX_ANCHORED,		"rx_anchored_bytes")			\
+	/* ... bytes written to user memory for them, VPIs included */	\
+	X(RX_COPIED,		"rx_copied_bytes")			\
+	/* payload bytes the application sent */			\
+	X(TX_PAYLOAD,		"tx_payload_bytes")			\
+	/* ... of these: sent from anchors */				\
+	X(TX_REDEEMED,		"tx_redeemed_bytes")			\
+	/* ... bytes read from user memory for them, VPIs included */	\
+	X(TX_COPIED,		"tx_copied_bytes")			\
+	X(MINTED,		"anchors_minted")			\
+	X(REDEEMED,		"anchors_redeemed")			\
+	X(EXPIRED,		"anchors_expired")			\
+	X(RECLAIMED,		"anchors_reclaimed")			\
+	X(PARSER_CALLS,		"parser_calls")				\
+	X(PARSER_BAD,		"parser_bad_answers")			\
+	/* fallback: what is at hand is not worth an anchor */		\
+	X(FB_SMALL,		"fallback_small")			\
+	/* fallback: max_socket_bytes, max_netns_bytes */		\
+	X(FB_SOCKET_LIMIT,	"fallback_socket_limit")		\
+	X(FB_NETNS_LIMIT,	"fallback_netns_limit")			\
+	X(FB_MEMCG,		"fallback_memcg_pressure")		\
+	X(FB_NOMEM,		"fallback_nomem")			\
+	/* fallback: a socket that would send it is not understood */	\
+	X(FB_EGRESS_PASS,	"fallback_egress_pass")			\
+	/* fallback: the client closed in the middle of the message */	\
+	X(FB_MSG_DEAD,		"fallback_message_over")		\
+	/* fallback: net.libra.enabled is 0 */				\
+	X(FB_DISABLED,		"fallback_disabled")			\
+	/* fallback: the read wants what only the native path gives */	\
+	X(FB_FLAGS,		"fallback_flags")			\
+	/* fallback for good: the parser said so */			\
+	X(FB_PARSER,		"fallback_parser_pass")			\
+	X(FB_PARSER_GONE,	"fallback_parser_gone")			\
+	X(FB_PARSER_BAD,	"fallback_parser_bad_answer")		\
+	X(FB_HEADER,		"fallback_header_too_long")		\
+	/* fallback for good: bytes passed that the parser did not see */ \
+	X(FB_RESYNC,		"fallback_resync")			\
+	X(FB_URGENT,		"fallback_urgent_data")			\
+	X(FB_ULP,		"fallback_ulp")				\
+	X(FB_TX_NATIVE,		"fallback_tx_native")			\
+	/* fail-stop: a VPI that names no live anchor of the domain */	\
+	X(FS_UNKNOWN,		"fail_stop_unknown_vpi")		\
+	/* fail-stop: a VPI in metadata or in an unsegmented stream */	\
+	X(FS_MISPLACED,		"fail_stop_misplaced_vpi")		\
+	/* fail-stop: the message or the connection ended inside a VPI */ \
+	X(FS_CUT,		"fail_stop_cut_vpi")			\
+	/* fail-stop: half an anchor was sent, and then something else */ \
+	X(FS_REMAINDER,		"fail_stop_remainder")			\
+	/* fail-stop: a VPI where it cannot be redeemed (MSG_ZEROCOPY, OOB) */ \
+	X(FS_FLAGS,		"fail_stop_flags")			\
+	/* fail-stop: the memory for the VPI vanished during the read */ \
+	X(FS_FAULT,		"fail_stop_fault")
+
+enum libra_mib {
+#define X(e, name) LIBRA_MIB_##e,
+	LIBRA_MIB_LIST(X)
+#undef X
+	LIBRA_MIB_MAX
+};
+
+#define LIBRA_MIB_FS_FIRST	LIBRA_MIB_FS_UNKNOWN
+#define LIBRA_MIB_FS_LAST	LIBRA_MIB_FS_FAULT
+
+struct libra_counters {
+	u64 count[LIBRA_MIB_MAX];
+};
+
+extern const char *const libra_mib_names[LIBRA_MIB_MAX];
+
+#endif /* _NET_LIBRA_MIB_H */

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: recv() on an attached socket.
+ *
+ * The loop is that of tcp_recvmsg_locked() (net/ipv4/tcp.c), with its rules for
+ * SO_RCVLOWAT, MSG_WAITALL, timeouts, errors, end of file and the backlog; only
+ * what is done with the bytes at the head of the receive queue differs. What
+ * Libra does not know how to do exactly goes to sk_prot->recvmsg(), and the
+ * segmenter finds its place again by copied_seq, or passes.
+ */
+#include <linux/skbuff.h>
+#include <linux/uio.h>
+#include <net/busy_poll.h>
+#include <net/rps.h>
+#include <net/tcp.h>
+
+#include "libra.h"
+#include "trace.h"
+
+/* Flags under which the bytes are not simply read. */
+#define LIBRA_RX_NATIVE_FLAGS \
+	(MSG_PEEK | MSG_OOB | MSG_TRUNC | MSG_ERRQUEUE | MSG_SOCK_DEVMEM)
+
+/* Not an error of any socket call. */
+#define LIBRA_RX_PASS	(-EREMCHG)
+
+/**
+ * struct libra_rx - one recv() call
+ * @ls: attachment
+ * @msg: the application's memory
+ * @run: the anchor being built
+ * @fail: the connection has to be aborted
+ */
+struct libra_rx {
+	struct libra_sock *ls;
+	struct msghdr *msg;
+	struct libra_rx_run run;
+	bool fail;
+};
+
+static int libra_rx_native(struct libra_sock *ls, struct msghdr *msg,
+			   size_t size, int flags)
+{
+	struct sock *sk = ls->sk;
+	int addr_len = 0;
+	int ret;
+
+	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
+	ret = READ_ONCE(sk->sk_prot)->recvmsg(sk, msg, size, flags, &addr_len);
+	if (ret >= 0)
+		msg->msg_namelen = addr_len;
+	return ret;
+}
+
+/* Wants of the application that only the native path serves. */
+static bool libra_rx_wants_native(const struct sock *sk,
+				  const struct msghdr *msg, size_t size,
+				  int flags)
+{
+	return flags & LIBRA_RX_NATIVE_FLAGS || !size ||
+	       !user_backed_iter(&msg->msg_iter) ||
+	       sock_flag(sk, SOCK_RCVTSTAMP) ||
+	       READ_ONCE(sk->sk_tsflags) & (SOF_TIMESTAMPING_SOFTWARE |
+					    SOF_TIMESTAMPING_RAW_HARDWARE) ||
+	       tcp_sk(sk)->recvmsg_inq || tcp_sk(sk)->repair ||
+	       READ_ONCE(sk->sk_peek_off) >= 0;
+}
+
+/* Bytes were read behind our back; find the place again, or give up. */
+static void libra_rx_resync(struct libra_sock *ls)
+{
+	u32 seq = tcp_sk(ls->sk)->copied_seq;
+	struct libra_seg *seg = &ls->rx.seg;
+	u32 passed = seq - ls->rx.seq;
+
+	if (!passed)
+		return;
+	ls->rx.seq = seq;
+	if (seg->state == LIBRA_SEG_ASK || seg->unparsed || passed > seg->left) {
+		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
+		return;
+	}
+	libra_seg_consume(seg, NULL, passed);
+}
+
+static void libra_rx_consume(struct libra_sock *ls, const u8 *data, u32 len)
+{
+	struct libra_seg *seg = &ls->rx.seg;
+
+	if (seg->state == LIBRA_SEG_PAYLOAD)
+		LIBRA_ADD(ls->net, LIBRA_MIB_RX_PAYLOAD, len);
+	libra_seg_consume(seg, data, len);
+	if (seg->state != LIBRA_SEG_PAYLOAD && ls->rx.msg) {
+		libra_msg_put(ls->rx.msg);
+		ls->rx.msg = NULL;
+	}
+}
+
+/* The contiguous bytes at @off. */
+static const u8 *libra_rx_piece(struct sk_buff *skb, u32 off, u32 end, u32 *len)
+{
+	struct skb_seq_state st;
+	const u8 *data;
+
+	skb_prepare_seq_read(skb, off, end, &st);
+	*len = skb_seq_read(0, &data, &st);
+	skb_abort_seq_read(&st);
+	return data;
+}
+
+static int libra_rx_copy(struct libra_rx *rx, struct sk_buff *skb, u32 off,
+			 u32 len, const u8 *data)
+{
+	int err;
+
+	err = skb_copy_datagram_iter(skb, off, &rx->msg->msg_iter, len);
+	if (err)
+		return err;
+	if (rx->ls->rx.seg.state == LIBRA_SEG_PAYLOAD)
+		LIBRA_ADD(rx->ls->net, LIBRA_MIB_RX_COPIED, len);
+	libra_rx_consume(rx->ls, data, len);
+	return 0;
+}
+
+/* Room in the current iovec segment, empty ones skipped. */
+static size_t libra_rx_room(struct iov_iter *to)
+{
+	if (!iov_iter_single_seg_count(to))
+		iov_iter_advance(to, 0);
+	return iov_iter_single_seg_count(to);
+}
+
+static int libra_rx_end_run(struct libra_rx *rx)
+{
+	if (libra_run_end(rx->ls, &rx->run))
+		rx->fail = true;
+	return rx->fail ? -EFAULT : 0;
+}
+
+/* Payload: into the run that is going on, into a new one, or a native copy. */
+static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
+			    u32 len, u32 queued)
+{
+	struct iov_iter *to = &rx->msg->msg_iter;
+	struct libra_sock *ls = rx->ls;
+	u32 room, n;
+
+	len = min_t(u64, len, ls->rx.seg.left);
+	if (!rx->run.anchor) {
+		room = min_t(u64, libra_rx_room(to), queued);
+		room = min_t(u64, room, ls->rx.seg.left);
+		n = min(room, len);
+		if (!libra_run_begin(ls, &rx->run, to, room))
+			return libra_rx_copy(rx, skb, off, n, NULL) ? : n;
+	}
+
+	n = libra_run_add(ls, &rx->run, skb, off,
+			  min_t(size_t, len, rx->run.room));
+	iov_iter_advance(to, n);
+	if (n < len || !rx->run.room || n == ls->rx.seg.left)
+		libra_rx_end_run(rx);
+	libra_rx_consume(ls, NULL, n);
+	if (rx->fail)
+		return -EFAULT;
+	if (n)
+		return n;
+	/* A limit, or no memory, at the first byte: copy this one natively. */
+	n = min_t(size_t, len, libra_rx_room(to));
+	return libra_rx_copy(rx, skb, off, n, NULL) ? : n;
+}
+
+/* sk_read_actor_t for tcp_read_sock(), under the socket lock. */
+static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
+			  unsigned int offset, size_t size)
+{
+	struct libra_rx *rx = desc->arg.data;
+	struct libra_sock *ls = rx->ls;
+	struct libra_seg *seg = &ls->rx.seg;
+	u32 end = offset + size;
+	u32 off = offset;
+	int ret = 0;
+
+	if (!skb_frags_readable(skb))
+		return -EFAULT;
+
+	while (off < end && desc->count) {
+		u32 n = min_t(size_t, end - off, desc->count);
+		const u8 *data = NULL;
+		u32 piece;
+
+		if (seg->state == LIBRA_SEG_ASK || seg->unparsed) {
+			data = libra_rx_piece(skb, off, end, &piece);
+			if (seg->state == LIBRA_SEG_ASK)
+				libra_seg_classify(ls, LIBRA_INGRESS, data,
+						   piece);
+		}
+		if (seg->unparsed)
+			n = min(n, piece);
+
+		if (seg->state == LIBRA_SEG_PAYLOAD) {
+			u32 queued = tcp_sk(ls->sk)->rcv_nxt -
+				     TCP_SKB_CB(skb)->seq - off;
+
+			ret = libra_rx_payload(rx, skb, off, n, queued);
+		} else {
+			n = min_t(u64, n, seg->left);
+			ret = libra_rx_copy(rx, skb, off, n, data) ? : n;
+		}
+		if (ret < 0)
+			break;
+		off += ret;
+		desc->count -= ret;
+	}
+	return off > offset ? off - offset : ret;
+}
+
+/*
+ * The loop of tcp_recvmsg_locked(). A run never spans a release of the socket
+ * lock: another reader could take the bytes behind it.
+ */
+static int libra_rx_locked(struct libra_rx *rx, size_t len, int flags)
+{
+	struct libra_sock *ls = rx->ls;
+	struct sock *sk = ls->sk;
+	struct tcp_sock *tp = tcp_sk(sk);
+	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	int target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
+	int copied = 0;
+	int ret;
+
+	if (sk->sk_state == TCP_LISTEN)
+		return -ENOTCONN;
+
+	for (;;) {
+		read_descriptor_t desc = {
+			.arg.data = rx,
+			.count = len - copied,
+		};
+
+		/* The urgent mark is for the native path, see libra_recvmsg(). */
+		if (unlikely(tp->urg_data)) {
+			libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_URGENT);
+			return copied ? : LIBRA_RX_PASS;
+		}
+
+		libra_rx_resync(ls);
+		ret = tcp_read_sock(sk, &desc, libra_rx_actor);
+		ls->rx.seq = tp->copied_seq;
+		if (ret < 0)
+			return copied ? : ret;
+		copied += ret;
+		if (libra_rx_end_run(rx) || copied >= len)
+			return copied;
+
+		if (copied >= target && !READ_ONCE(sk->sk_backlog.tail))
+			return copied;
+
+		if (copied) {
+			if (!timeo || sk->sk_err || sk->sk_state == TCP_CLOSE ||
+			    sk->sk_shutdown & RCV_SHUTDOWN ||
+			    signal_pending(current))
+				return copied;
+		} else {
+			if (sock_flag(sk, SOCK_DONE))
+				return 0;
+			if (sk->sk_err)
+				return sock_error(sk);
+			if (sk->sk_shutdown & RCV_SHUTDOWN)
+				return 0;
+			if (sk->sk_state == TCP_CLOSE)
+				return -ENOTCONN;
+			if (!timeo)
+				return -EAGAIN;
+			if (signal_pending(current))
+				return sock_intr_errno(timeo);
+		}
+
+		if (copied >= target) {
+			/* Do not sleep, just process the backlog. */
+			release_sock(sk);
+			lock_sock(sk);
+		} else {
+			ret = sk_wait_data(sk, &timeo,
+					   skb_peek_tail(&sk->sk_receive_queue));
+			if (ret < 0)
+				return copied ? : ret;
+		}
+		/* Another reader may have been faster, or changed the world. */
+		if (ls->rx.seg.state == LIBRA_SEG_PASS && !copied)
+			return LIBRA_RX_PASS;
+	}
+}
+
+/**
+ * libra_recvmsg() - in place of inet_recvmsg() on an attached socket
+ * @ls: attachment
+ * @msg: as for inet_recvmsg()
+ * @size: as for inet_recvmsg()
+ * @flags: as for inet_recvmsg()
+ *
+ * Context: process context; takes the socket lock.
+ * Return: as inet_recvmsg() would.
+ */
+int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
+		  int flags)
+{
+	struct libra_rx rx = { .ls = ls, .msg = msg };
+	struct sock *sk = ls->sk;
+	int ret;
+
+	if (likely(!(flags & MSG_ERRQUEUE)))
+		sock_rps_record_flow(sk);
+
+	if (READ_ONCE(ls->rx.seg.state) == LIBRA_SEG_PASS)
+		return libra_rx_native(ls, msg, size, flags);
+	if (libra_rx_wants_native(sk, msg, size, flags)) {
+		LIBRA_INC(ls->net, LIBRA_MIB_FB_FLAGS);
+		return libra_rx_native(ls, msg, size, flags);
+	}
+
+	if (sk_can_busy_loop(sk) &&
+	    skb_queue_empty_lockless(&sk->sk_receive_queue) &&
+	    sk->sk_state == TCP_ESTABLISHED)
+		sk_busy_loop(sk, flags & MSG_DONTWAIT);
+
+	lock_sock(sk);
+	if (sk->sk_prot != ls->prot || sk->sk_disconnects != ls->disconnects)
+		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_ULP);
+	if (ls->rx.seg.state == LIBRA_SEG_PASS) {
+		ret = LIBRA_RX_PASS;
+	} else {
+		ret = libra_rx_locked(&rx, size, flags);
+		libra_rx_end_run(&rx);
+	}
+	release_sock(sk);
+
+	if (unlikely(rx.fail)) {
+		libra_fail_stop(ls, LIBRA_MIB_FS_FAULT);
+		return -EFAULT;
+	}
+	/* LIBRA_RX_PASS: native from here on, nothing was read yet. */
+	if (ret == LIBRA_RX_PASS)
+		return libra_rx_native(ls, msg, size, flags);
+	if (ret >= 0) {
+		msg->msg_namelen = 0;
+		if (msg->msg_get_inq) {
+			msg->msg_inq = tcp_inq(sk);
+			if (!msg->msg_inq && sock_flag(sk, SOCK_DONE))
+				msg->msg_inq = 1;
+		}
+	}
+	return ret;
+}

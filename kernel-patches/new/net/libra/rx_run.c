@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: payload of one read that lands in one iovec segment becomes one
+ * anchor, and its VPI is written where the payload would have begun.
+ *
+ * All of it runs under the socket lock, in process context.
+ */
+#include <linux/mm.h>
+#include <linux/skbuff.h>
+#include <linux/uio.h>
+#include <net/tcp.h>
+
+#include "libra.h"
+#include "trace.h"
+
+/* Fragments this small cost more as pages than as bytes. */
+#define LIBRA_FRAG_MIN	256
+
+static bool libra_memory_pressure(const struct sock *sk)
+{
+	return mem_cgroup_sockets_enabled && sk->sk_memcg &&
+	       mem_cgroup_under_socket_pressure(sk->sk_memcg);
+}
+
+static bool libra_may_anchor(struct libra_sock *ls, u32 want)
+{
+	struct libra_net *ln = ls->net;
+	enum libra_mib why;
+
+	if (want < READ_ONCE(ln->sysctl.min_anchor))
+		why = LIBRA_MIB_FB_SMALL;
+	else if (!READ_ONCE(ln->sysctl.enabled))
+		why = LIBRA_MIB_FB_DISABLED;
+	else if (atomic_read(&ls->dom->egress_passes[!ls->role]))
+		why = LIBRA_MIB_FB_EGRESS_PASS;
+	else if (ls->rx.msg && READ_ONCE(ls->rx.msg->dead))
+		why = LIBRA_MIB_FB_MSG_DEAD;
+	else if (libra_memory_pressure(ls->sk))
+		why = LIBRA_MIB_FB_MEMCG;
+	else
+		return true;
+	LIBRA_INC(ln, why);
+	return false;
+}
+
+/**
+ * libra_run_begin() - begin an anchor
+ * @ls: receiving socket
+ * @run: no run is going on
+ * @to: the application's memory, at the place of the VPI
+ * @want: payload bytes at hand that would land in this iovec segment
+ *
+ * Return: false for a native copy; the reason is counted.
+ */
+bool libra_run_begin(struct libra_sock *ls, struct libra_rx_run *run,
+		     struct iov_iter *to, u32 want)
+{
+	struct iov_iter vpi_at = *to;
+
+	if (ls->mode != LIBRA_MODE_ON || !libra_may_anchor(ls, want))
+		return false;
+	/* Where a native copy would fault, let it. */
+	if (fault_in_iov_iter_writeable(&vpi_at, LIBRA_VPI_SIZE))
+		return false;
+	if (!ls->rx.msg)
+		ls->rx.msg = libra_msg_open(ls, GFP_KERNEL);
+	if (ls->rx.msg)
+		run->anchor = libra_anchor_alloc(ls->rx.msg, GFP_KERNEL);
+	if (!run->anchor) {
+		LIBRA_INC(ls->net, LIBRA_MIB_FB_NOMEM);
+		return false;
+	}
+	run->vpi_at = *to;
+	run->room = iov_iter_single_seg_count(to);
+	return true;
+}
+
+/* Bytes that lie in no page that may be sent: the one copy is ours. */
+static int libra_run_copy(struct libra_sock *ls, struct libra_anchor *anchor,
+			  const void *data, u32 len)
+{
+	struct page_frag *frag = &ls->rx.frag;
+
+	while (len) {
+		u32 n;
+
+		if (!skb_page_frag_refill(32, frag, GFP_KERNEL))
+			return -ENOMEM;
+		n = min(len, frag->size - frag->offset);
+		memcpy(page_address(frag->page) + frag->offset, data, n);
+		if (libra_anchor_add(anchor, frag->page, frag->offset, n,
+				     GFP_KERNEL))
+			return -ENOMEM;
+		frag->offset += n;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int libra_run_page(struct libra_sock *ls, struct libra_anchor *anchor,
+			  struct page *page, u32 off, u32 len)
+{
+	page += off / PAGE_SIZE;
+	off %= PAGE_SIZE;
+	if (len < LIBRA_FRAG_MIN || !sendpage_ok(page))
+		return libra_run_copy(ls, anchor, page_address(page) + off, len);
+	/* Pages of one compound page merge if named by its head. */
+	off += (page - compound_head(page)) * PAGE_SIZE;
+	return libra_anchor_add(anchor, compound_head(page), off, len,
+				GFP_KERNEL);
+}
+
+/*
+ * Append @len bytes of @skb from @off on, or as many as go. @added counts them,
+ * so that a failure in the middle leaves the anchor right, only shorter.
+ */
+static int libra_run_skb(struct libra_sock *ls, struct libra_anchor *anchor,
+			 struct sk_buff *skb, u32 off, u32 len)
+{
+	u32 start = skb_headlen(skb);
+	struct sk_buff *part;
+	int i, err;
+	u32 n;
+
+	if (off < start) {
+		void *data = skb->data + off;
+
+		n = min(start - off, len);
+		if (skb->head_frag)
+			err = libra_run_page(ls, anchor, virt_to_page(data),
+					     offset_in_page(data), n);
+		else
+			err = libra_run_copy(ls, anchor, data, n);
+		if (err)
+			return err;
+		off += n;
+		len -= n;
+	}
+	for (i = 0; len && i < skb_shinfo(skb)->nr_frags; i++) {
+		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
+		u32 end = start + skb_frag_size(frag);
+
+		if (off < end) {
+			n = min(end - off, len);
+			err = libra_run_page(ls, anchor, skb_frag_page(frag),
+					     skb_frag_off(frag) + off - start, n);
+			if (err)
+				return err;
+			off += n;
+			len -= n;
+		}
+		start = end;
+	}
+	skb_walk_frags(skb, part) {
+		u32 end = start + part->len;
+
+		if (!len)
+			break;
+		if (off < end) {
+			n = min(end - off, len);
+			err = libra_run_skb(ls, anchor, part, off - start, n);
+			if (err)
+				return err;
+			off += n;
+			len -= n;
+		}
+		start = end;
+	}
+	return 0;
+}
+
+/**
+ * libra_run_add() - move payload from the receive queue to the anchor
+ * @ls: receiving socket
+ * @run: going on
+ * @skb: buffer of the receive queue; it may be freed afterwards
+ * @off: where the payload begins in it
+ * @len: how much, at most @run->room
+ *
+ * The charge is the payload's share of the skb's truesize, so that small
+ * segments are charged for the pages they pin.
+ *
+ * Return: how many bytes went; fewer than @len mean that the run has to end.
+ */
+u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
+		  struct sk_buff *skb, u32 off, u32 len)
+{
+	struct libra_anchor *anchor = run->anchor;
+	u32 before = anchor->len;
+	u32 added;
+
+	if (!libra_anchor_charge(anchor, div_u64((u64)skb->truesize * len,
+						 skb->len) + 1))
+		return 0;
+	if (libra_run_skb(ls, anchor, skb, off, len))
+		LIBRA_INC(ls->net, LIBRA_MIB_FB_NOMEM);
+	added = anchor->len - before;
+	run->room -= added;
+	return added;
+}
+
+/* Too short for a VPI after all: hand it over natively. */
+static int libra_run_copy_out(struct libra_rx_run *run)
+{
+	const struct libra_anchor *anchor = run->anchor;
+	u32 i;
+
+	for (i = 0; i < anchor->nr; i++) {
+		const struct bio_vec *bv = &anchor->bv[i];
+
+		if (copy_page_to_iter(bv->bv_page, bv->bv_offset, bv->bv_len,
+				      &run->vpi_at) != bv->bv_len)
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/**
+ * libra_run_end() - mint the VPI
+ * @ls: receiving socket
+ * @run: going on; afterwards none is
+ *
+ * Return: 0; -EFAULT when the application's memory vanished: the bytes are gone
+ * from the receive queue, so the connection has to be aborted.
+ */
+int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
+{
+	struct libra_anchor *anchor = run->anchor;
+	u8 vpi[LIBRA_VPI_SIZE];
+	int err = 0;
+
+	if (!anchor)
+		return 0;
+
+	if (anchor->len < LIBRA_VPI_SIZE) {
+		LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED, anchor->len);
+		err = libra_run_copy_out(run);
+		libra_anchor_free(anchor);
+		goto out;
+	}
+
+	if (!READ_ONCE(libra_vpi_minted))
+		WRITE_ONCE(libra_vpi_minted, true);
+	libra_vpi_write(vpi, anchor);
+	/*
+	 * First the VPI, then the anchor: nobody has a right to see the buffer
+	 * before recv() returns.
+	 */
+	if (copy_to_iter(vpi, sizeof(vpi), &run->vpi_at) != sizeof(vpi)) {
+		libra_anchor_free(anchor);
+		err = -EFAULT;
+		goto out;
+	}
+	LIBRA_INC(ls->net, LIBRA_MIB_MINTED);
+	LIBRA_ADD(ls->net, LIBRA_MIB_RX_ANCHORED, anchor->len);
+	LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED, sizeof(vpi));
+	trace_libra_anchor(ls->sk, anchor->id, anchor->len);
+	libra_anchor_publish(anchor);
+	libra_expire_later(ls->net);
+out:
+	run->anchor = NULL;
+	return err;
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: cutting a byte stream into segments of metadata and payload.
+ *
+ * The caller shows bytes in stream order (libra_seg_classify()) and says how
+ * many of them passed (libra_seg_consume()); a partly accepted send() shows the
+ * rest again. A header whose end is not at hand passes as metadata all the
+ * same, because recv() and send() must not wait for it; it is kept aside so
+ * that the parser sees it whole when more arrives.
+ */
+#include <linux/slab.h>
+
+#include "libra.h"
+#include "trace.h"
+
+/* How much of a long buffer to put behind kept bytes at a time. */
+#define LIBRA_SEG_STEP	4096
+
+/* Segments may lie in bytes that passed already; more than that is a loop. */
+#define LIBRA_SEG_ROUNDS	32
+
+static struct libra_seg *libra_seg(struct libra_sock *ls, enum libra_dir dir)
+{
+	return dir == LIBRA_INGRESS ? &ls->rx.seg : &ls->tx.seg;
+}
+
+/**
+ * libra_seg_pass() - stop looking at one direction, for good
+ * @ls: socket
+ * @dir: direction
+ * @why: LIBRA_MIB_FB_*
+ *
+ * Context: as for struct libra_seg.
+ */
+void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
+		    enum libra_mib why)
+{
+	struct libra_seg *seg = libra_seg(ls, dir);
+
+	if (seg->state == LIBRA_SEG_PASS)
+		return;
+	libra_seg_free(seg);
+	WRITE_ONCE(seg->state, LIBRA_SEG_PASS);
+	seg->left = U64_MAX;
+	if (dir == LIBRA_EGRESS && !ls->released &&
+	    !atomic_xchg(&ls->egress_passed, 1))
+		atomic_inc(&ls->dom->egress_passes[ls->role]);
+	LIBRA_INC(ls->net, why);
+	trace_libra_fallback(ls->sk, dir, libra_mib_names[why]);
+}
+
+/**
+ * libra_seg_free() - forget what was kept
+ * @seg: segmenter
+ */
+void libra_seg_free(struct libra_seg *seg)
+{
+	kvfree(seg->behind);
+	seg->behind = NULL;
+	seg->behind_len = 0;
+	seg->behind_size = 0;
+	seg->unparsed = false;
+}
+
+static bool libra_seg_reserve(struct libra_seg *seg, u32 size)
+{
+	u8 *bigger;
+
+	if (size <= seg->behind_size)
+		return true;
+	size = roundup_pow_of_two(max_t(u32, size, 512));
+	bigger = kvmalloc(size, GFP_KERNEL | __GFP_NOWARN);
+	if (!bigger)
+		return false;
+	if (seg->behind_len)
+		memcpy(bigger, seg->behind, seg->behind_len);
+	kvfree(seg->behind);
+	seg->behind = bigger;
+	seg->behind_size = size;
+	return true;
+}
+
+/*
+ * Ask the parser about @len bytes at @data. Checks the answer's form, not yet
+ * whether it fits the bytes.
+ */
+static int libra_seg_ask(struct libra_sock *ls, enum libra_dir dir,
+			 const u8 *data, u32 len, u64 *seg_len)
+{
+	const struct libra_parser_ops *ops;
+	struct libra_call *call = &ls->call;
+	int verdict = LIBRA_PASS;
+
+	/* RCU: libra_parser_unregister() clears ops and waits for us. */
+	rcu_read_lock();
+	ops = rcu_dereference(ls->parser->ops);
+	if (ops) {
+		spin_lock_bh(&ls->parse_lock);
+		call->ctx.dir = dir;
+		call->ctx.avail = len;
+		call->ctx.seg_len = 0;
+		call->data = data;
+		call->active = true;
+		verdict = ops->segment(&call->ctx);
+		call->active = false;
+		call->data = NULL;
+		*seg_len = call->ctx.seg_len;
+		spin_unlock_bh(&ls->parse_lock);
+	}
+	rcu_read_unlock();
+
+	if (!ops) {
+		libra_seg_pass(ls, dir, LIBRA_MIB_FB_PARSER_GONE);
+		return LIBRA_PASS;
+	}
+	LIBRA_INC(ls->net, LIBRA_MIB_PARSER_CALLS);
+	return verdict;
+}
+
+static void libra_seg_bad_answer(struct libra_sock *ls, enum libra_dir dir)
+{
+	LIBRA_INC(ls->net, LIBRA_MIB_PARSER_BAD);
+	libra_seg_pass(ls, dir, LIBRA_MIB_FB_PARSER_BAD);
+}
+
+/* What the parser said about kept + new bytes; true when it must be asked again. */
+static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
+			     int verdict, u64 n, u32 view, u32 len)
+{
+	u32 limit = READ_ONCE(ls->net->sysctl.max_header);
+	struct libra_seg *seg = libra_seg(ls, dir);
+
+	switch (verdict) {
+	case LIBRA_META:
+	case LIBRA_PAYLOAD:
+		if (!n || n > S64_MAX)
+			break;
+		if (n < seg->behind_len) {
+			/* All of it passed already: go on behind it. */
+			seg->behind_len -= n;
+			memmove(seg->behind, seg->behind + n, seg->behind_len);
+			return true;
+		}
+		seg->left = n - seg->behind_len;
+		libra_seg_free(seg);
+		/*
+		 * left may be 0: the segment ended exactly with the kept bytes,
+		 * and the new ones are to be asked about.
+		 */
+		if (!seg->left)
+			return true;
+		WRITE_ONCE(seg->state, verdict == LIBRA_META ?
+				       LIBRA_SEG_META : LIBRA_SEG_PAYLOAD);
+		return false;
+	case LIBRA_PAYLOAD_UNTIL_CLOSE:
+		libra_seg_free(seg);
+		seg->left = U64_MAX;
+		WRITE_ONCE(seg->state, LIBRA_SEG_PAYLOAD);
+		return false;
+	case LIBRA_NEED_MORE:
+		if (n <= view)
+			break;
+		if (view >= limit || n > limit) {
+			libra_seg_pass(ls, dir, LIBRA_MIB_FB_HEADER);
+			return false;
+		}
+		seg->need = n;
+		if (view < seg->behind_len + len)
+			return true;	/* there is more at hand than was shown */
+		/* Room for libra_seg_consume(), which cannot fail. */
+		if (!libra_seg_reserve(seg, view)) {
+			libra_seg_pass(ls, dir, LIBRA_MIB_FB_NOMEM);
+			return false;
+		}
+		seg->left = len;
+		seg->unparsed = true;
+		WRITE_ONCE(seg->state, LIBRA_SEG_META);
+		return false;
+	case LIBRA_RESYNC:
+		libra_seg_free(seg);
+		seg->left = len;
+		WRITE_ONCE(seg->state, LIBRA_SEG_META);
+		return false;
+	case LIBRA_PASS:
+		libra_seg_pass(ls, dir, LIBRA_MIB_FB_PARSER);
+		return false;
+	}
+	libra_seg_bad_answer(ls, dir);
+	return false;
+}
+
+/**
+ * libra_seg_classify() - what is it that begins at the current position?
+ * @ls: socket
+ * @dir: direction; its segmenter is in LIBRA_SEG_ASK
+ * @data: the bytes at the current position, kernel memory
+ * @len: how many, at least one
+ *
+ * Leaves the segmenter in any state but LIBRA_SEG_ASK. Whatever goes wrong ends
+ * in LIBRA_SEG_PASS.
+ *
+ * Context: process context, as for struct libra_seg; may sleep to allocate.
+ */
+void libra_seg_classify(struct libra_sock *ls, enum libra_dir dir,
+			const u8 *data, u32 len)
+{
+	u32 limit = READ_ONCE(ls->net->sysctl.max_header);
+	struct libra_seg *seg = libra_seg(ls, dir);
+	u32 step = LIBRA_SEG_STEP;
+	int rounds;
+
+	seg->need = 0;
+	for (rounds = 0; rounds < LIBRA_SEG_ROUNDS; rounds++) {
+		const u8 *view = data;
+		u32 take = min(len, limit);
+		int verdict;
+		u64 n;
+
+		if (seg->behind_len) {
+			/* Kept bytes: show them and, piecemeal, the new ones. */
+			if (seg->need > seg->behind_len)
+				step = max(step, seg->need - seg->behind_len);
+			take = min(take, step);
+			step *= 2;
+			if (!libra_seg_reserve(seg, seg->behind_len + take)) {
+				libra_seg_pass(ls, dir, LIBRA_MIB_FB_NOMEM);
+				return;
+			}
+			memcpy(seg->behind + seg->behind_len, data, take);
+			view = seg->behind;
+		}
+
+		verdict = libra_seg_ask(ls, dir, view, seg->behind_len + take,
+					&n);
+		if (seg->state == LIBRA_SEG_PASS ||
+		    !libra_seg_answer(ls, dir, verdict, n,
+				      seg->behind_len + take, len))
+			return;
+	}
+	libra_seg_bad_answer(ls, dir);
+}
+
+/**
+ * libra_seg_consume() - bytes passed
+ * @seg: segmenter, not in LIBRA_SEG_ASK
+ * @data: the bytes; only read while a header is incomplete, NULL if they were
+ *	not looked at
+ * @len: how many, at most @seg->left
+ */
+void libra_seg_consume(struct libra_seg *seg, const u8 *data, u32 len)
+{
+	if (seg->state == LIBRA_SEG_PASS || !len)
+		return;
+	if (seg->unparsed) {
+		/* libra_seg_answer() made room for all of @left. */
+		memcpy(seg->behind + seg->behind_len, data, len);
+		seg->behind_len += len;
+	}
+	if (seg->left == U64_MAX)
+		return;
+	seg->left -= len;
+	if (!seg->left) {
+		seg->unparsed = false;
+		WRITE_ONCE(seg->state, LIBRA_SEG_ASK);
+	}
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: the life of an attachment, from bpf_libra_attach() or TCP_LIBRA to the
+ * socket's sk_destruct.
+ *
+ * There is no detach of a live socket: a task may sleep inside our code on its
+ * behalf. Off means that its segmenters pass; the attachment, and with it the
+ * reference on the module, ends with the socket.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <net/mptcp.h>
+#include <net/tcp.h>
+
+#include "libra.h"
+#include "trace.h"
+
+atomic_t libra_attached = ATOMIC_INIT(0);
+
+static void libra_sock_free_rcu(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct libra_sock, rcu));
+}
+
+/**
+ * libra_sock_put() - drop a reference
+ * @ls: attachment
+ *
+ * Context: any, without the domain lock.
+ */
+void libra_sock_put(struct libra_sock *ls)
+{
+	if (!refcount_dec_and_test(&ls->ref))
+		return;
+	libra_parser_put(ls->parser);
+	libra_domain_put(ls->dom);
+	/* libra_sk() looks it up under RCU. */
+	call_rcu(&ls->rcu, libra_sock_free_rcu);
+}
+
+static void libra_page_frag_free(struct page_frag *frag)
+{
+	if (frag->page)
+		put_page(frag->page);
+	frag->page = NULL;
+}
+
+/*
+ * The socket goes: drop what it holds of others. Twice is fine: once when the
+ * application closes it, once when it is freed (an embryo is never closed).
+ */
+static void libra_sock_cleanup(struct libra_sock *ls, bool exiting)
+{
+	ls->released = true;
+	if (ls->tx.anchor) {
+		libra_anchor_free(ls->tx.anchor);
+		ls->tx.anchor = NULL;
+	}
+	ls->tx.owed = 0;
+	if (ls->rx.msg) {
+		libra_msg_put(ls->rx.msg);
+		ls->rx.msg = NULL;
+	}
+	libra_sock_end_messages(ls, exiting);
+	if (atomic_cmpxchg(&ls->egress_passed, 1, 2) == 1)
+		atomic_dec(&ls->dom->egress_passes[ls->role]);
+}
+
+/* In place of sk_destruct. Any context; nobody else has the socket any more. */
+static void libra_sk_destruct(struct sock *sk)
+{
+	struct libra_sock *ls = libra_sk(sk);
+
+	/*
+	 * Without the module reference that is dropped below, this code may go
+	 * away. libra_exit() waits for RCU readers and for tasks that were
+	 * preempted in here.
+	 */
+	rcu_read_lock();
+	sk->sk_destruct = ls->destruct;
+	libra_hook_unbind(ls);
+	libra_sock_cleanup(ls, false);
+	libra_seg_free(&ls->rx.seg);
+	libra_seg_free(&ls->tx.seg);
+	libra_page_frag_free(&ls->rx.frag);
+	libra_page_frag_free(&ls->tx.frag);
+	atomic_long_dec(&ls->net->attached);
+	atomic_dec(&libra_attached);
+	trace_libra_detach(sk);
+	ls->sk = NULL;
+	libra_sock_put(ls);
+
+	sk->sk_destruct(sk);
+	libra_hook_update();
+	module_put(THIS_MODULE);
+	rcu_read_unlock();
+}
+
+static int libra_attach_check(const struct sock *sk,
+			      const struct libra_attach *args)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	if (args->mode > LIBRA_MODE_ON || args->flags & ~LIBRA_F_ALL ||
+	    !libra_name_valid(args->parser))
+		return -EINVAL;
+	if (!sk_fullsock(sk) || !sk_is_tcp(sk) ||
+	    (sk->sk_family != AF_INET && sk->sk_family != AF_INET6))
+		return -EOPNOTSUPP;
+	/* The stream of an MPTCP subflow is not what the application sees. */
+	if (sk_is_mptcp(sk))
+		return -EOPNOTSUPP;
+	/* A ULP or a sockmap got in first: we would not be above it. */
+	if (sk->sk_prot->recvmsg != tcp_prot.recvmsg ||
+	    sk->sk_prot->sendmsg != tcp_prot.sendmsg)
+		return -EOPNOTSUPP;
+	/* Data in the SYN passed before us. */
+	if (tp->syn_data || tp->syn_fastopen || rcu_access_pointer(tp->fastopen_rsk))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/**
+ * libra_attach_sock() - attach a TCP socket
+ * @sk: on its way to TCP_ESTABLISHED (bpf_libra_attach()) or established and
+ *	locked (TCP_LIBRA); in either case nobody else changes sk_destruct
+ * @args: how
+ *
+ * Context: atomic.
+ * Return: 0; -EINVAL, -EOPNOTSUPP, -EEXIST, -ENOENT for an unknown parser,
+ * -ENOMEM. Nothing is attached then.
+ */
+int libra_attach_sock(struct sock *sk, const struct libra_attach *args)
+{
+	struct libra_net *ln = libra_net(sock_net(sk));
+	struct libra_sock *ls;
+	int err;
+
+	err = libra_attach_check(sk, args);
+	if (err)
+		goto refused;
+	if (args->mode == LIBRA_MODE_OFF)
+		return 0;
+
+	err = -ENOENT;
+	if (!try_module_get(THIS_MODULE))
+		goto refused;
+
+	err = -ENOMEM;
+	ls = kzalloc(sizeof(*ls), GFP_ATOMIC | __GFP_NOWARN);
+	if (!ls)
+		goto put_module;
+
+	err = -ENOENT;
+	ls->parser = libra_parser_get(args->parser);
+	if (!ls->parser)
+		goto free;
+
+	err = -ENOMEM;
+	ls->dom = libra_domain_get(ln, args->domain);
+	if (!ls->dom)
+		goto put_parser;
+
+	ls->sk = sk;
+	refcount_set(&ls->ref, 1);
+	ls->net = ln;
+	ls->prot = sk->sk_prot;
+	ls->mode = args->mode;
+	ls->disconnects = sk->sk_disconnects;
+	ls->role = sk->sk_state == TCP_SYN_SENT || args->flags & LIBRA_F_ACTIVE ?
+		   LIBRA_ROLE_ACTIVE : LIBRA_ROLE_PASSIVE;
+	ls->policy = args->policy;
+	spin_lock_init(&ls->parse_lock);
+	mutex_init(&ls->tx_lock);
+	INIT_LIST_HEAD(&ls->minted);
+	INIT_LIST_HEAD(&ls->redeeming);
+	ls->call.ctx.role = ls->role;
+	ls->call.ctx.flags = args->flags;
+	ls->rx.seq = tcp_sk(sk)->copied_seq;
+	ls->tx.seq = tcp_sk(sk)->write_seq;
+
+	err = libra_hook_bind(ls);
+	if (err)
+		goto put_domain;
+
+	ls->destruct = sk->sk_destruct;
+	WRITE_ONCE(sk->sk_destruct, libra_sk_destruct);
+	atomic_long_inc(&ln->attached);
+	atomic_inc(&libra_attached);
+	LIBRA_INC(ln, LIBRA_MIB_ATTACH);
+	trace_libra_attach(sk, ls->parser->name, ls->dom->id, ls->policy);
+	return 0;
+
+put_domain:
+	libra_domain_put(ls->dom);
+put_parser:
+	libra_parser_put(ls->parser);
+free:
+	kfree(ls);
+put_module:
+	module_put(THIS_MODULE);
+refused:
+	LIBRA_INC(ln, LIBRA_MIB_ATTACH_REFUSED);
+	return err;
+}
+
+/**
+ * libra_fail_stop() - it is too late for a copy: abort the connection
+ * @ls: attachment
+ * @why: LIBRA_MIB_FS_*
+ *
+ * The peer gets a reset, the application ECONNABORTED.
+ *
+ * Context: process context, without the socket lock.
+ */
+void libra_fail_stop(struct libra_sock *ls, enum libra_mib why)
+{
+	LIBRA_INC(ls->net, why);
+	trace_libra_fail_stop(ls->sk, libra_mib_names[why]);
+	net_warn_ratelimited("libra: connection aborted: %s (port %u, domain %u)\n",
+			     libra_mib_names[why], inet_sk(ls->sk)->inet_num,
+			     ls->dom->id);
+	tcp_abort(ls->sk, ECONNABORTED);
+}
+
+/*
+ * Bytes that wait to be recognised as a VPI cannot be left behind. Without
+ * tx_lock: a sender that sleeps with it is woken by the abort.
+ */
+static void libra_end_of_stream(struct libra_sock *ls)
+{
+	if (xchg(&ls->ended, true) || !READ_ONCE(ls->tx.owed))
+		return;
+	libra_fail_stop(ls, LIBRA_MIB_FS_CUT);
+}
+
+/**
+ * libra_sock_release() - the application closed an attached socket
+ * @ls: attachment; nobody else uses the socket any more
+ *
+ * Context: process context, before inet_release() does its work.
+ */
+void libra_sock_release(struct libra_sock *ls)
+{
+	libra_end_of_stream(ls);
+	libra_sock_cleanup(ls, current->flags & PF_EXITING);
+}
+
+/**
+ * libra_sock_shutdown() - shutdown(2) on an attached socket
+ * @ls: attachment
+ * @how: as for shutdown(2)
+ *
+ * Context: process context, before inet_shutdown() does its work.
+ */
+void libra_sock_shutdown(struct libra_sock *ls, int how)
+{
+	if (how == SHUT_WR || how == SHUT_RDWR)
+		libra_end_of_stream(ls);
+}

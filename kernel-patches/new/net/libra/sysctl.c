@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: net.libra sysctls, per network namespace. Documented in
+ * Documentation/networking/libra.rst.
+ */
+#include <linux/sysctl.h>
+
+#include "libra.h"
+
+/* A VPI and something worth saving; the largest iovec segment nginx makes. */
+static u32 libra_min_anchor_lo = 2 * LIBRA_VPI_SIZE;
+static u32 libra_min_anchor_hi = 1 << 20;
+static u32 libra_max_header_lo = 256;
+static u32 libra_max_header_hi = 64 << 10;
+static u32 libra_ttl_lo = 100;
+static u32 libra_ttl_hi = 24 * 3600 * 1000;
+
+static const struct ctl_table libra_sysctls[] = {
+	{
+		.procname	= "enabled",
+		.data		= (void *)offsetof(struct libra_net, sysctl.enabled),
+		.maxlen		= sizeof(u8),
+		.mode		= 0644,
+		.proc_handler	= proc_dou8vec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_ONE,
+	},
+	{
+		.procname	= "min_anchor",
+		.data		= (void *)offsetof(struct libra_net, sysctl.min_anchor),
+		.maxlen		= sizeof(u32),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec_minmax,
+		.extra1		= &libra_min_anchor_lo,
+		.extra2		= &libra_min_anchor_hi,
+	},
+	{
+		.procname	= "max_header",
+		.data		= (void *)offsetof(struct libra_net, sysctl.max_header),
+		.maxlen		= sizeof(u32),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec_minmax,
+		.extra1		= &libra_max_header_lo,
+		.extra2		= &libra_max_header_hi,
+	},
+	{
+		.procname	= "max_socket_bytes",
+		.data		= (void *)offsetof(struct libra_net, sysctl.max_socket_bytes),
+		.maxlen		= sizeof(u32),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec,
+	},
+	{
+		.procname	= "max_netns_bytes",
+		.data		= (void *)offsetof(struct libra_net, sysctl.max_netns_bytes),
+		.maxlen		= sizeof(unsigned long),
+		.mode		= 0644,
+		.proc_handler	= proc_doulongvec_minmax,
+	},
+	{
+		.procname	= "anchor_ttl_ms",
+		.data		= (void *)offsetof(struct libra_net, sysctl.anchor_ttl_ms),
+		.maxlen		= sizeof(u32),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec_minmax,
+		.extra1		= &libra_ttl_lo,
+		.extra2		= &libra_ttl_hi,
+	},
+};
+
+int libra_sysctl_init(struct libra_net *ln)
+{
+	struct ctl_table *table;
+	int i;
+
+	ln->sysctl.enabled = 1;
+	ln->sysctl.min_anchor = 2048;
+	ln->sysctl.max_header = 64 << 10;
+	ln->sysctl.max_socket_bytes = 8 << 20;
+	ln->sysctl.max_netns_bytes = 512UL << 20;
+	ln->sysctl.anchor_ttl_ms = 120 * 1000;
+
+	table = kmemdup(libra_sysctls, sizeof(libra_sysctls), GFP_KERNEL);
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < ARRAY_SIZE(libra_sysctls); i++)
+		table[i].data += (unsigned long)ln;
+
+	ln->sysctl_header = register_net_sysctl_sz(ln->net, "net/libra", table,
+						   ARRAY_SIZE(libra_sysctls));
+	if (!ln->sysctl_header) {
+		kfree(table);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void libra_sysctl_exit(struct libra_net *ln)
+{
+	const struct ctl_table *table = ln->sysctl_header->ctl_table_arg;
+
+	unregister_net_sysctl_table(ln->sysctl_header);
+	kfree(table);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Libra: tracepoints for what an operator would ask.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM libra
+
+#if !defined(_NET_LIBRA_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _NET_LIBRA_TRACE_H
+
+#include <linux/tracepoint.h>
+#include <net/sock.h>
+
+/* The hashed pointer tells sockets apart, the ports say which they are. */
+#define LIBRA_SK_FIELDS							\
+	__field(const void *, sk)					\
+	__field(u16, sport)						\
+	__field(u16, dport)
+#define LIBRA_SK_ASSIGN							\
+	__entry->sk = sk;						\
+	__entry->sport = sk->sk_num;					\
+	__entry->dport = ntohs(sk->sk_dport)
+#define LIBRA_SK_FMT	"sk=%p sport=%u dport=%u "
+#define LIBRA_SK_ARGS	__entry->sk, __entry->sport, __entry->dport
+
+TRACE_EVENT(libra_attach,
+	TP_PROTO(const struct sock *sk, const char *parser, u32 domain,
+		 u32 policy),
+	TP_ARGS(sk, parser, domain, policy),
+	TP_STRUCT__entry(
+		LIBRA_SK_FIELDS
+		__string(parser, parser)
+		__field(u32, domain)
+		__field(u32, policy)
+	),
+	TP_fast_assign(
+		LIBRA_SK_ASSIGN;
+		__assign_str(parser);
+		__entry->domain = domain;
+		__entry->policy = policy;
+	),
+	TP_printk(LIBRA_SK_FMT "parser=%s domain=%u policy=%u", LIBRA_SK_ARGS,
+		  __get_str(parser), __entry->domain, __entry->policy)
+);
+
+TRACE_EVENT(libra_detach,
+	TP_PROTO(const struct sock *sk),
+	TP_ARGS(sk),
+	TP_STRUCT__entry(LIBRA_SK_FIELDS),
+	TP_fast_assign(LIBRA_SK_ASSIGN;),
+	TP_printk(LIBRA_SK_FMT, LIBRA_SK_ARGS)
+);
+
+/* VPI ids are secrets only until the anchor is gone, but show a part all the same. */
+DECLARE_EVENT_CLASS(libra_anchor_class,
+	TP_PROTO(const struct sock *sk, u64 id, u32 len),
+	TP_ARGS(sk, id, len),
+	TP_STRUCT__entry(
+		LIBRA_SK_FIELDS
+		__field(u32, id)
+		__field(u32, len)
+	),
+	TP_fast_assign(
+		LIBRA_SK_ASSIGN;
+		__entry->id = (u32)id;
+		__entry->len = len;
+	),
+	TP_printk(LIBRA_SK_FMT "anchor=%08x len=%u", LIBRA_SK_ARGS,
+		  __entry->id, __entry->len)
+);
+
+DEFINE_EVENT(libra_anchor_class, libra_anchor,
+	TP_PROTO(const struct sock *sk, u64 id, u32 len),
+	TP_ARGS(sk, id, len)
+);
+
+DEFINE_EVENT(libra_anchor_class, libra_redeem,
+	TP_PROTO(const struct sock *sk, u64 id, u32 len),
+	TP_ARGS(sk, id, len)
+);
+
+TRACE_EVENT(libra_reclaim,
+	TP_PROTO(u64 id, u32 len, const char *why),
+	TP_ARGS(id, len, why),
+	TP_STRUCT__entry(
+		__field(u32, id)
+		__field(u32, len)
+		__string(why, why)
+	),
+	TP_fast_assign(
+		__entry->id = (u32)id;
+		__entry->len = len;
+		__assign_str(why);
+	),
+	TP_printk("anchor=%08x len=%u why=%s", __entry->id, __entry->len,
+		  __get_str(why))
+);
+
+TRACE_EVENT(libra_fallback,
+	TP_PROTO(const struct sock *sk, int dir, const char *why),
+	TP_ARGS(sk, dir, why),
+	TP_STRUCT__entry(
+		LIBRA_SK_FIELDS
+		__field(int, dir)
+		__string(why, why)
+	),
+	TP_fast_assign(
+		LIBRA_SK_ASSIGN;
+		__entry->dir = dir;
+		__assign_str(why);
+	),
+	TP_printk(LIBRA_SK_FMT "dir=%s why=%s", LIBRA_SK_ARGS,
+		  __entry->dir ? "egress" : "ingress", __get_str(why))
+);
+
+TRACE_EVENT(libra_fail_stop,
+	TP_PROTO(const struct sock *sk, const char *why),
+	TP_ARGS(sk, why),
+	TP_STRUCT__entry(
+		LIBRA_SK_FIELDS
+		__string(why, why)
+	),
+	TP_fast_assign(
+		LIBRA_SK_ASSIGN;
+		__assign_str(why);
+	),
+	TP_printk(LIBRA_SK_FMT "why=%s", LIBRA_SK_ARGS, __get_str(why))
+);
+
+#endif /* _NET_LIBRA_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: send() on an attached socket.
+ *
+ * The application's stream is taken apart in order. Anchors that a VPI in it
+ * names are spliced (MSG_SPLICE_PAGES) in place of the bytes they stand for,
+ * which are never read; everything else is copied once, into pages of ours, and
+ * spliced from there. That copy is what the matcher searches, so what was
+ * searched is what is sent, whatever the application does to its memory
+ * meanwhile.
+ *
+ * Once any VPI has been minted, all bytes of all attached sockets are searched,
+ * in payload or not: a stale VPI has to be found in order to be refused.
+ *
+ * A segmenter only moves over bytes that the transport accepted. The exception
+ * are the last bytes of a send() that may be the beginning of a VPI: they are
+ * accepted and held (tx.owed), as long as the segment has to go on.
+ */
+#include <linux/skbuff.h>
+#include <linux/uio.h>
+#include <net/rps.h>
+#include <net/inet_common.h>
+#include <net/tcp.h>
+
+#include "libra.h"
+#include "trace.h"
+
+/*
+ * How many bytes to look at: little where a VPI is likely to be near, because
+ * what is behind it is read for nothing; more with every window without one.
+ */
+#define LIBRA_WINDOW_MIN	512
+#define LIBRA_WINDOW_PAYLOAD	64
+#define LIBRA_WINDOW_MAX	(16 << 10)
+
+/**
+ * struct libra_tx - one send() call
+ * @ls: attachment
+ * @msg: the application's; its iterator stands behind what was accepted
+ * @flags: of every piece
+ * @sent: bytes accepted from the application
+ * @corked: the last piece went with MSG_MORE
+ * @fail: why the connection has to be aborted, or 0
+ */
+struct libra_tx {
+	struct libra_sock *ls;
+	struct msghdr *msg;
+	int flags;
+	size_t sent;
+	bool corked;
+	int fail;
+};
+
+static int libra_tx_fail(struct libra_tx *tx, enum libra_mib why)
+{
+	tx->fail = why;
+	return -ECONNABORTED;
+}
+
+/*
+ * The transport took @n bytes of the stream: first what was owed for, then what
+ * is at the application's iterator.
+ */
+static void libra_tx_accepted(struct libra_tx *tx, size_t n)
+{
+	size_t owed = min_t(size_t, n, tx->ls->tx.owed);
+
+	WRITE_ONCE(tx->ls->tx.owed, tx->ls->tx.owed - owed);
+	n -= owed;
+	iov_iter_advance(&tx->msg->msg_iter, n);
+	tx->sent += n;
+}
+
+/*
+ * Hand @count bytes of @bv, from @skip on, to the transport. @last: nothing of
+ * this send() comes behind them.
+ */
+static int libra_tx_splice(struct libra_tx *tx, const struct bio_vec *bv,
+			   u32 nr, size_t skip, size_t count, bool last)
+{
+	struct msghdr part = { .msg_flags = tx->flags | MSG_SPLICE_PAGES };
+	struct sock *sk = tx->ls->sk;
+
+	int ret;
+
+	if (!last)
+		part.msg_flags = (part.msg_flags | MSG_MORE) & ~MSG_EOR;
+	if (tx->sent) {
+		/* Natively one call: an error now is for the next one. */
+		if (sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN)
+			return -EPIPE;
+		part.msg_flags |= MSG_NOSIGNAL;
+	}
+	iov_iter_bvec(&part.msg_iter, ITER_SOURCE, bv, nr, skip + count);
+	iov_iter_advance(&part.msg_iter, skip);
+	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
+	ret = READ_ONCE(sk->sk_prot)->sendmsg(sk, &part, count);
+	if (ret > 0)
+		tx->corked = !last;
+	return ret;
+}
+
+/* The next pages of the anchor that is being sent. */
+static int libra_tx_anchor(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+	struct libra_anchor *anchor = ls->tx.anchor;
+	size_t left = msg_data_left(tx->msg) + ls->tx.owed;
+	size_t count;
+	int ret;
+
+	count = min_t(u64, anchor->len - ls->tx.sent, left);
+	count = min_t(u64, count, ls->tx.seg.left);
+	ret = libra_tx_splice(tx, anchor->bv, anchor->nr, ls->tx.sent, count,
+			      count == left);
+	if (ret <= 0)
+		return ret;
+
+	libra_tx_accepted(tx, ret);
+	libra_seg_consume(&ls->tx.seg, NULL, ret);
+	LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
+	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, ret);
+	ls->tx.sent += ret;
+	if (ls->tx.sent == anchor->len) {
+		ls->tx.anchor = NULL;
+		ls->tx.window = LIBRA_WINDOW_PAYLOAD;
+		libra_anchor_free(anchor);
+	}
+	return ret;
+}
+
+/**
+ * struct libra_window - bytes of the stream that were copied to be looked at
+ * @data: the owed bytes and those at the application's iterator
+ * @len: how many
+ * @pos: up to where they were dealt with
+ * @more: the application has more behind them
+ */
+struct libra_window {
+	u8 *data;
+	u32 len;
+	u32 pos;
+	bool more;
+};
+
+static int libra_tx_look(struct libra_tx *tx, struct libra_window *win)
+{
+	struct libra_sock *ls = tx->ls;
+	struct iov_iter from = tx->msg->msg_iter;
+	struct page_frag *frag = &ls->tx.frag;
+	size_t left = iov_iter_count(&from);
+	u32 want = min_t(size_t, left, ls->tx.window);
+	u32 owed = ls->tx.owed;
+	size_t got;
+
+	if (frag->page && frag->size - frag->offset < owed + want &&
+	    frag->size - frag->offset < LIBRA_WINDOW_MIN) {
+		put_page(frag->page);
+		frag->page = NULL;
+	}
+	if (!skb_page_frag_refill(owed + LIBRA_VPI_SIZE, frag, GFP_KERNEL))
+		return -ENOMEM;
+	want = min(want, frag->size - frag->offset - owed);
+
+	win->data = page_address(frag->page) + frag->offset;
+	memcpy(win->data, ls->tx.held, owed);
+	got = copy_from_iter(win->data + owed, want, &from);
+	if (!got && want)
+		return -EFAULT;
+	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
+		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, got);
+	win->len = owed + got;
+	win->pos = 0;
+	win->more = got < left;
+	ls->tx.window = min(ls->tx.window * 4, (u32)LIBRA_WINDOW_MAX);
+	return 0;
+}
+
+/* @n bytes of the window as they are. */
+static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
+{
+	struct libra_sock *ls = tx->ls;
+	struct bio_vec bv;
+	int ret;
+
+	bvec_set_page(&bv, ls->tx.frag.page, n,
+		      win->data - (u8 *)page_address(ls->tx.frag.page) + win->pos);
+	ret = libra_tx_splice(tx, &bv, 1, 0, n,
+			      !win->more && win->pos + n == win->len);
+	if (ret <= 0)
+		return ret;
+	libra_tx_accepted(tx, ret);
+	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
+		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
+	libra_seg_consume(&ls->tx.seg, win->data + win->pos, ret);
+	win->pos += ret;
+	return ret;
+}
+
+/*
+ * A VPI may begin at the window's position; @n bytes of the segment are there,
+ * fewer than a VPI has.
+ */
+static int libra_tx_cut(struct libra_tx *tx, struct libra_window *win, u32 n)
+{
+	struct libra_sock *ls = tx->ls;
+	u32 fresh;
+
+	/* Cut by the window: look again from here. */
+	if (n < ls->tx.seg.left && win->more)
+		return 0;
+
+	/* Cut by the end of the segment, or where no VPI belongs. */
+	if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD || n == ls->tx.seg.left) {
+		if (n >= LIBRA_VPI_MAGIC_SIZE)
+			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+		return libra_tx_copied(tx, win, n);
+	}
+
+	/* Cut by the end of this send(): accept and hold. */
+	fresh = n - ls->tx.owed;
+	WRITE_ONCE(ls->tx.owed, n);
+	iov_iter_advance(&tx->msg->msg_iter, fresh);
+	tx->sent += fresh;
+	return 0;
+}
+
+/* The bytes at the window's position begin something. */
+static int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
+{
+	struct libra_sock *ls = tx->ls;
+
+	libra_seg_classify(ls, LIBRA_EGRESS, win->data + win->pos,
+			   win->len - win->pos);
+	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
+		ls->tx.window = LIBRA_WINDOW_PAYLOAD;
+		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, win->len - win->pos);
+	}
+	if (ls->tx.anchor) {
+		/*
+		 * The segment ended inside an anchor. Metadata behind it: the
+		 * application left the rest of the anchor out. Anything else
+		 * may be that rest, which is not payload.
+		 */
+		if (ls->tx.seg.state != LIBRA_SEG_META)
+			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
+		LIBRA_INC(ls->net, LIBRA_MIB_RECLAIMED);
+		libra_anchor_free(ls->tx.anchor);
+		ls->tx.anchor = NULL;
+	}
+	return 0;
+}
+
+/*
+ * Deal with what is at the window's position. Returns how many bytes went, 0 to
+ * leave the window (an anchor is to be sent, or a VPI is cut), or an error.
+ */
+static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
+{
+	struct libra_sock *ls = tx->ls;
+	const u8 *at = win->data + win->pos;
+	u32 clean, n;
+	int err;
+
+	if (ls->tx.seg.state == LIBRA_SEG_ASK) {
+		err = libra_tx_classify(tx, win);
+		if (err)
+			return err;
+	}
+	n = min_t(u64, win->len - win->pos, ls->tx.seg.left);
+
+	clean = READ_ONCE(libra_vpi_minted) ? libra_match(at, n) : n;
+	if (clean)
+		return libra_tx_copied(tx, win, clean);
+	if (n < LIBRA_VPI_SIZE)
+		return libra_tx_cut(tx, win, n);
+
+	if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD)
+		return libra_tx_fail(tx, LIBRA_MIB_FS_MISPLACED);
+	ls->tx.anchor = libra_anchor_redeem(ls->dom, at, ls);
+	if (!ls->tx.anchor)
+		return libra_tx_fail(tx, LIBRA_MIB_FS_UNKNOWN);
+	ls->tx.sent = 0;
+	LIBRA_INC(ls->net, LIBRA_MIB_REDEEMED);
+	trace_libra_redeem(ls->sk, ls->tx.anchor->id, ls->tx.anchor->len);
+	return 0;
+}
+
+/* One window's worth of the stream. */
+static int libra_tx_window(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+	struct libra_window win;
+	int ret;
+
+	ret = libra_tx_look(tx, &win);
+	if (ret)
+		return ret;
+
+	do {
+		ret = libra_tx_step(tx, &win);
+	} while (ret > 0 && win.pos < win.len);
+
+	/* Owed bytes are at the window's position, or an anchor stands for them. */
+	if (ls->tx.owed && !ls->tx.anchor)
+		memcpy(ls->tx.held, win.data + win.pos, ls->tx.owed);
+	/* What the transport took has its own page reference. */
+	ls->tx.frag.offset += win.pos;
+	return min(ret, 0);
+}
+
+/* Nothing to look for yet: straight from the application's memory. */
+static int libra_tx_direct(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+	struct msghdr *msg = tx->msg;
+	size_t left = msg_data_left(msg);
+	size_t count = min_t(u64, left, ls->tx.seg.left);
+	int flags = msg->msg_flags;
+	int ret;
+
+	if (count < left)
+		msg->msg_flags = (flags | MSG_MORE) & ~MSG_EOR;
+	iov_iter_truncate(&msg->msg_iter, count);
+	ret = READ_ONCE(ls->sk->sk_prot)->sendmsg(ls->sk, msg, count);
+	iov_iter_reexpand(&msg->msg_iter, left - max(ret, 0));
+	msg->msg_flags = flags;
+	if (ret <= 0)
+		return ret;
+
+	tx->corked = count < left;
+	tx->sent += ret;
+	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
+		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
+		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, ret);
+	}
+	libra_seg_consume(&ls->tx.seg, NULL, ret);
+	/* Partly accepted: natively the call ends here. */
+	return ret < count ? -EAGAIN : 0;
+}
+
+static bool libra_tx_may_go_direct(const struct libra_sock *ls)
+{
+	return !READ_ONCE(libra_vpi_minted) &&
+	       (ls->tx.seg.state == LIBRA_SEG_PAYLOAD ||
+		ls->tx.seg.state == LIBRA_SEG_PASS);
+}
+
+static int libra_tx_stream(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+	int ret = 0;
+
+	while (!ret && msg_data_left(tx->msg)) {
+		if (ls->tx.anchor && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
+			ret = min(libra_tx_anchor(tx), 0);
+		else if (libra_tx_may_go_direct(ls))
+			ret = libra_tx_direct(tx);
+		else
+			ret = libra_tx_window(tx);
+	}
+	return ret;
+}
+
+/* A push that MSG_MORE put off, unless the application wants it so. */
+static void libra_tx_push(struct libra_tx *tx)
+{
+	struct sock *sk = tx->ls->sk;
+
+	if (tx->corked && !(tx->flags & MSG_MORE) && sk->sk_prot == tx->ls->prot &&
+	    !(tcp_sk(sk)->nonagle & TCP_NAGLE_CORK))
+		tcp_sock_set_cork(sk, false);
+}
+
+/*
+ * What is not a plain send of bytes: MSG_OOB, MSG_ZEROCOPY, control messages.
+ * It goes the native way and ends the segmentation, after a look for VPIs, which
+ * cannot be redeemed there.
+ */
+static int libra_tx_odd(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+	struct iov_iter from = tx->msg->msg_iter;
+	u8 buf[256];
+	u32 kept = 0;
+	int ret;
+
+	libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_TX_NATIVE);
+	while (READ_ONCE(libra_vpi_minted) && iov_iter_count(&from)) {
+		size_t got = copy_from_iter(buf + kept, sizeof(buf) - kept, &from);
+		u32 len = kept + got, at = libra_match(buf, len);
+
+		if (len - at >= LIBRA_VPI_MAGIC_SIZE)
+			return libra_tx_fail(tx, LIBRA_MIB_FS_FLAGS);
+		if (!got)
+			break;
+		kept = len - at;
+		memmove(buf, buf + at, kept);
+	}
+
+	ret = READ_ONCE(ls->sk->sk_prot)->sendmsg(ls->sk, tx->msg,
+						  msg_data_left(tx->msg));
+	if (ret > 0)
+		tx->sent += ret;
+	return min(ret, 0);
+}
+
+static bool libra_tx_is_odd(const struct msghdr *msg)
+{
+	return msg->msg_flags & (MSG_OOB | MSG_ZEROCOPY | MSG_FASTOPEN) ||
+	       msg->msg_controllen || msg->msg_ubuf;
+}
+
+/* Under tx_lock. */
+static int libra_tx_locked(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+	struct sock *sk = ls->sk;
+	int ret;
+
+	if (sk->sk_prot != ls->prot || sk->sk_disconnects != ls->disconnects)
+		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_ULP);
+	else if (READ_ONCE(tcp_sk(sk)->write_seq) != ls->tx.seq)
+		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_RESYNC);
+
+	if (ls->tx.seg.state == LIBRA_SEG_PASS)
+		ls->tx.window = LIBRA_WINDOW_MAX;
+	else if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD)
+		ls->tx.window = LIBRA_WINDOW_MIN;
+
+	if (libra_tx_is_odd(tx->msg))
+		ret = libra_tx_odd(tx);
+	else
+		ret = libra_tx_stream(tx);
+
+	/* Half an anchor, and no telling where the other half would go. */
+	if (!tx->fail && ls->tx.seg.state == LIBRA_SEG_PASS &&
+	    (ls->tx.anchor || ls->tx.owed))
+		ret = libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
+	ls->tx.seq = READ_ONCE(tcp_sk(sk)->write_seq);
+	return ret;
+}
+
+/**
+ * libra_sendmsg() - in place of inet_sendmsg() on an attached socket
+ * @ls: attachment
+ * @msg: as for inet_sendmsg()
+ * @size: as for inet_sendmsg()
+ *
+ * Context: process context; takes tx_lock and, through sk_prot, the socket
+ * lock. tx_lock is held while a blocking sender waits for memory; others then
+ * wait for it as they would for that memory.
+ * Return: as inet_sendmsg() would; -ECONNABORTED after a fail-stop.
+ */
+int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
+{
+	struct libra_tx tx = { .ls = ls, .msg = msg };
+	struct sock *sk = ls->sk;
+	int ret;
+
+	if (unlikely(inet_send_prepare(sk)))
+		return -EAGAIN;
+
+	if (READ_ONCE(ls->tx.seg.state) == LIBRA_SEG_PASS &&
+	    !READ_ONCE(libra_vpi_minted))
+		return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, size);
+
+	if (msg->msg_flags & MSG_DONTWAIT) {
+		if (!mutex_trylock(&ls->tx_lock))
+			return -EAGAIN;
+	} else if (mutex_lock_interruptible(&ls->tx_lock)) {
+		return -ERESTARTSYS;
+	}
+	tx.flags = msg->msg_flags & ~(MSG_SPLICE_PAGES | MSG_ZEROCOPY);
+	ret = libra_tx_locked(&tx);
+	libra_tx_push(&tx);
+	mutex_unlock(&ls->tx_lock);
+
+	if (unlikely(tx.fail)) {
+		libra_fail_stop(ls, tx.fail);
+		return -ECONNABORTED;
+	}
+	return tx.sent ? : ret;
+}

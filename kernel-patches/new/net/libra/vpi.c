@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: the VPI, the token that stands for an anchor in user memory.
+ *
+ *	 0      8      16     20     24            32
+ *	+------+------+------+------+-------------+
+ *	| magic|  id  | len  | salt |     MAC     |
+ *	+------+------+------+------+-------------+
+ *
+ * magic: 8 random bytes per boot, by which the matcher finds a VPI. The first
+ *	one is never ASCII, so that headers do not look like a beginning.
+ * id:	random, never reused, so that a stale VPI names nothing.
+ * len:	bytes it stands for, itself included (host byte order).
+ * salt:random.
+ * MAC:	SipHash of id, len, salt and the domain's cookie under a boot secret.
+ *
+ * No part is derived from an address. The magic is the same in all domains on
+ * purpose: a VPI of a foreign domain has to be found in order to be refused.
+ */
+#include <linux/random.h>
+#include <linux/siphash.h>
+
+#include "libra.h"
+
+struct libra_vpi {
+	u8 magic[LIBRA_VPI_MAGIC_SIZE];
+	u64 id;
+	u32 len;
+	u32 salt;
+	u64 mac;
+};
+
+static u8 libra_magic[LIBRA_VPI_MAGIC_SIZE] __ro_after_init __aligned(8);
+static siphash_aligned_key_t libra_key __ro_after_init;
+
+void __init libra_vpi_init(void)
+{
+	get_random_bytes(libra_magic, sizeof(libra_magic));
+	libra_magic[0] |= 0x80;
+	get_random_bytes(&libra_key, sizeof(libra_key));
+}
+
+const u8 *libra_vpi_magic(void)
+{
+	return libra_magic;
+}
+
+static u64 libra_vpi_mac(const struct libra_vpi *vpi, u64 cookie)
+{
+	return siphash_3u64(vpi->id, (u64)vpi->len << 32 | vpi->salt, cookie,
+			    &libra_key);
+}
+
+/**
+ * libra_vpi_write() - mint the token of an anchor
+ * @out: LIBRA_VPI_SIZE bytes
+ * @anchor: complete; its id and len do not change any more
+ */
+void libra_vpi_write(u8 out[LIBRA_VPI_SIZE], const struct libra_anchor *anchor)
+{
+	struct libra_vpi vpi = {
+		.id = anchor->id,
+		.len = anchor->len,
+		.salt = get_random_u32(),
+	};
+
+	BUILD_BUG_ON(sizeof(vpi) != LIBRA_VPI_SIZE);
+	memcpy(vpi.magic, libra_magic, sizeof(vpi.magic));
+	vpi.mac = libra_vpi_mac(&vpi, anchor->msg->dom->cookie);
+	memcpy(out, &vpi, sizeof(vpi));
+}
+
+/**
+ * libra_vpi_read() - authenticate a token
+ * @in: LIBRA_VPI_SIZE bytes that begin with the magic
+ * @cookie: of the domain in which it was found
+ * @id: where to put the anchor's id
+ * @len: where to put the anchor's length
+ *
+ * Return: true when this kernel minted it for that domain since boot.
+ */
+bool libra_vpi_read(const u8 in[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len)
+{
+	struct libra_vpi vpi;
+
+	memcpy(&vpi, in, sizeof(vpi));
+	if (vpi.mac != libra_vpi_mac(&vpi, cookie))
+		return false;
+	*id = vpi.id;
+	*len = vpi.len;
+	return true;
+}

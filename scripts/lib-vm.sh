@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The parts of scripts/vm that can be told apart from a run: the initramfs, the
+# accelerator, and what on a console is a complaint. Sourced, never run.
+
+# panic=-1 and -no-reboot turn an oops into the end of the run. The watchdogs'
+# limits are stretched: an emulated CPU of a busy host is not a stuck one.
+# shellcheck disable=SC2034 # read by scripts/vm
+GUEST_ARGS='console=ttyS0 loglevel=7 oops=panic panic=-1 tsc=nowatchdog'
+GUEST_ARGS+=' rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30'
+
+# What must be loaded to reach the root file system, where it is not built in.
+BOOT_MODULES=(virtio_pci 9pnet_virtio 9p overlay)
+
+# boot_modules DIR: the files of those modules and of what they depend on, in
+# the order in which to load them.
+boot_modules() {
+	local dir=$1 m file deps d
+	declare -A seen=()
+	for m in "${BOOT_MODULES[@]}"; do
+		grep -q "/$m\.ko$" "$dir/modules.builtin" && continue
+		file=$(grep -o "^[^:]*/$m\.ko[^:]*:.*" "$dir/modules.dep") ||
+			die "the kernel in $dir has no module $m" \
+				"take one with 9p and overlayfs (Debian's cloud flavour has none)"
+		deps=${file#*:} file=${file%%:*}
+		# modules.dep lists the deepest dependency last.
+		for d in $(tr ' ' '\n' <<<"$deps" | tac) "$file"; do
+			[ -z "${seen[$d]-}" ] || continue
+			seen[$d]=1
+			printf '%s\n' "$dir/$d"
+		done
+	done
+}
+
+# initramfs MODULES: print the path of one that fits these modules, busybox and
+# our init, made once per content.
+initramfs() {
+	local modules=$1 files=() dir key f
+	if [ -n "$modules" ]; then
+		for dir in "$modules"/*/; do
+			mapfile -t -O ${#files[@]} files < <(boot_modules "${dir%/}")
+		done
+	fi
+	key=$(cat "$TOP/scripts/guest/init" "$(command -v busybox)" \
+		${files[@]+"${files[@]}"} | sha256sum | cut -c1-16)
+	fill_initramfs() {
+		local root=$1/root i=10
+		mkdir -p "$root"/{bin,modules,proc,dev,host,rw,root}
+		cp "$(command -v busybox)" "$root/bin/busybox"
+		# Debian's busybox-static needs nothing more, its busybox a few libraries.
+		ldd "$root/bin/busybox" 2>/dev/null | grep -o '/[^ ]*' | while IFS= read -r f; do
+			install -D "$f" "$root$f"
+		done || :
+		install -m 755 "$TOP/scripts/guest/init" "$root/init"
+		for f in ${files[@]+"${files[@]}"}; do
+			case $f in
+			*.xz) xz -dc "$f" >"$root/modules/$i-$(basename "$f" .xz)" ;;
+			*.zst) zstd -dcq "$f" >"$root/modules/$i-$(basename "$f" .zst)" ;;
+			*) cp "$f" "$root/modules/$i-$(basename "$f")" ;;
+			esac
+			i=$((i + 1))
+		done
+		( cd "$root" && find . | busybox cpio -o -H newc >../initrd 2>/dev/null )
+		rm -rf "$root"
+	}
+	dir=$(cache_entry "initramfs-$key" fill_initramfs)
+	printf '%s\n' "$dir/initrd"
+}
+
+accel_args() {
+	case $1 in
+	kvm) ACCEL_ARGS=(-accel kvm -cpu host) ;;
+	tcg) ACCEL_ARGS=(-accel "tcg,thread=multi" -cpu max) ;;
+	*) die "unknown accelerator $1" "use kvm or tcg" ;;
+	esac
+}
+
+# probe_accel KERNEL INITRD: kvm if a guest gets as far as our init in a few
+# seconds, else tcg. That /dev/kvm exists proves nothing: in a nested machine it
+# may fail on an instruction or crawl. The answer holds until the next boot.
+probe_accel() {
+	local kernel=$1 initrd=$2 note answer=tcg
+	note=$CACHE/accel-$(cat /proc/sys/kernel/random/boot_id)
+	if [ -f "$note" ]; then
+		cat "$note"
+		return
+	fi
+	if [ -w /dev/kvm ]; then
+		say "probing KVM"
+		accel_args kvm
+		if timeout -k 1 8 qemu-system-x86_64 -nodefaults -no-user-config \
+			-display none -no-reboot -machine pc -smp 2 -m 512M -nic none \
+			-kernel "$kernel" -initrd "$initrd" "${ACCEL_ARGS[@]}" \
+			-append "$GUEST_ARGS libra.probe" -serial stdio \
+			</dev/null 2>/dev/null | grep -q '^libra-vm: up'; then
+			answer=kvm
+		fi
+	fi
+	say "accelerator: $answer"
+	rm -f "$CACHE"/accel-*
+	echo "$answer" >"$note.tmp.$$"
+	mv "$note.tmp.$$" "$note"
+	echo "$answer"
+}
+
+# splat CONSOLE: print what a kernel complained of; status 1 if it did not. The
+# patterns are tied to the start of the message: "Spectre V2 : WARNING:" is a
+# boot-time remark, and "traps: nginx[1] general protection" a program's fault.
+splat() {
+	local stamp='^(\[ *[0-9]+\.[0-9]+\](\[[^]]*\])? )?'
+	local what='(BUG:|WARNING:|Oops|Kernel panic|kernel BUG at|general protection fault|'
+	what+='(watchdog|NMI watchdog): BUG|INFO: (task |trying to register|possible|lockdep|rcu_)|'
+	what+='rcu: (INFO|.*stall)|refcount_t:|UBSAN:|KASAN:|KCSAN:|BUG [a-z]|'
+	what+='=+ *BUG|kmemleak: [0-9]+ new|unregister_netdevice: waiting|'
+	what+='divide error|invalid opcode|stack segment|int3:|double fault|'
+	what+='list_(add|del) corruption|DEBUG_LOCKS_WARN_ON|Out of memory: Killed)'
+	local first
+	first=$(grep -nE -m 1 "$stamp$what" "$1") || return 1
+	first=${first%%:*}
+	# "cut here" and lockdep's frame stand above the first match.
+	tail -n "+$((first > 2 ? first - 2 : 1))" "$1" | head -n 80
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "kernel_stats.h"
+
+namespace libra {
+namespace {
+
+using Row = std::vector<std::string>;
+
+std::string text(const Json& json, const char* key) {
+    const auto it = json.find(key);
+    if (it == json.end())
+        return "";
+    return it->is_string() ? it->get<std::string>() : it->dump();
+}
+
+const Json& list(const Json& json, const char* key) {
+    static const Json kEmpty = Json::array();
+    const auto it = json.find(key);
+    return it != json.end() && it->is_array() ? *it : kEmpty;
+}
+
+std::string table(const std::vector<Row>& rows) {
+    std::vector<std::size_t> widths;
+    for (const Row& row : rows) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths[i] = std::max(widths[i], row[i].size());
+    }
+    std::string out;
+    for (const Row& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i)
+            line += fmt::format("{:<{}}  ", row[i], widths[i]);
+        line.erase(line.find_last_not_of(' ') + 1);
+        out += line + "\n";
+    }
+    return out;
+}
+
+std::string count_of(const Json& rule, const char* key) {
+    const std::string value = text(rule, key);
+    return value.empty() ? "0" : value;
+}
+
+}  // namespace
+
+std::string report_status(const Json& answer) {
+    std::vector<std::string> parsers;
+    for (const Json& parser : list(answer, "parsers"))
+        parsers.push_back(parser.is_string() ? parser.get<std::string>() : parser.dump());
+    std::string out = fmt::format("librad {} pid {}  parsers: {}\n", text(answer, "version"),
+                                  text(answer, "pid"), fmt::join(parsers, ", "));
+    if (text(answer, "enabled") == "false")
+        out += "net.libra.enabled is 0: nothing is attached until it is 1\n";
+
+    std::vector<Row> rows = {{"ID", "ROLE", "ADDRESS", "CGROUP", "PARSER", "DOMAIN", "MODE",
+                              "MATCHED", "ATTACHED", "REFUSED", ""}};
+    for (const Json& policy : list(answer, "policies")) {
+        std::string mode = text(policy, "mode");
+        if (text(policy, "anchor_requests") == "true")
+            mode += "+requests";
+        std::string cgroup = text(policy, "cgroup");
+        if (cgroup.empty())
+            cgroup = "*";
+        for (const Json& rule : list(policy, "rules"))
+            rows.push_back({text(policy, "id"), text(rule, "role"), text(rule, "address"), cgroup,
+                            text(policy, "parser"), text(policy, "domain"), mode,
+                            count_of(rule, "matched"), count_of(rule, "attached"),
+                            count_of(rule, "refused"), text(rule, "last_error")});
+    }
+    if (rows.size() == 1)
+        return out + "no policies: nothing is attached\n";
+    return out + table(rows);
+}
+
+std::string report_stats(const Json& answer, bool all) {
+    std::vector<Row> rows;
+    const auto stats = answer.find("stats");
+    if (stats != answer.end() && stats->is_object()) {
+        for (const auto& [name, value] : stats->items()) {
+            if (all || value != 0)
+                rows.push_back({name, value.dump(), describe_stat(name)});
+        }
+    }
+    return rows.empty() ? "all counters are 0\n" : table(rows);
+}
+
+}  // namespace libra

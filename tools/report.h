@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// librad's answers as text for people. Fields that are missing or of another
+// type (a librad of another version) show as empty or 0.
+#pragma once
+
+#include <string>
+
+#include "protocol.h"
+
+namespace libra {
+
+std::string report_status(const Json& answer);
+
+// Counters that are not zero, or all of them.
+std::string report_stats(const Json& answer, bool all);
+
+}  // namespace libra

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "bpf_object.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <vector>
+
+namespace libra {
+namespace {
+
+// libbpf's print callback has no context argument; the daemon has one thread.
+std::string& captured() {
+    static std::string log;
+    return log;
+}
+
+int capture(libbpf_print_level level, const char* format, va_list args) {
+    va_list copy;
+    va_copy(copy, args);
+    const int size = vsnprintf(nullptr, 0, format, copy);
+    va_end(copy);
+    if (size <= 0)
+        return 0;
+    std::string line(static_cast<std::size_t>(size) + 1, '\0');
+    vsnprintf(line.data(), line.size(), format, args);
+    line.pop_back();
+    if (level == LIBBPF_WARN)
+        captured() += line;
+    while (!line.empty() && line.back() == '\n')
+        line.pop_back();
+    spdlog::debug("{}", line);
+    return 0;
+}
+
+std::string_view next_line(std::string_view& text) {
+    const auto line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    return line;
+}
+
+std::string strip(std::string_view line) {
+    constexpr std::string_view kPrefix = "libbpf: ";
+    if (line.starts_with(kPrefix))
+        line.remove_prefix(kPrefix.size());
+    return std::string(line);
+}
+
+Error failed(std::string what, int code) {
+    const std::string cause = log_summary(captured());
+    if (!cause.empty())
+        return Error(fmt::format("{}: {}", what, cause), code);
+    return Error::from_errno(what, code);
+}
+
+}  // namespace
+
+void capture_libbpf_log() {
+    libbpf_set_print(capture);
+}
+
+std::string log_summary(std::string_view log) {
+    constexpr std::string_view kBegin = "-- BEGIN PROG LOAD LOG --";
+    constexpr std::string_view kEnd = "-- END PROG LOAD LOG --";
+    std::string first;
+    std::string last;
+    bool in_verifier = false;
+    while (!log.empty()) {
+        const auto line = next_line(log);
+        if (line.find(kBegin) != std::string_view::npos) {
+            in_verifier = true;
+        } else if (line.find(kEnd) != std::string_view::npos) {
+            in_verifier = false;
+        } else if (!in_verifier) {
+            if (first.empty())
+                first = strip(line);
+        } else if (!line.empty() && !line.starts_with("processed ") &&
+                   !line.starts_with("verification time")) {
+            last = line;
+        }
+    }
+    return last.empty() ? first : "the verifier says: " + last;
+}
+
+Result<BpfObject> BpfObject::load(const std::string& name, std::span<const std::byte> elf) {
+    LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
+
+    captured().clear();
+    Handle handle(bpf_object__open_mem(elf.data(), elf.size(), &opts));
+    if (!handle)
+        return failed(fmt::format("cannot open BPF object {}", name), errno);
+    if (const int error = bpf_object__load(handle.get()))
+        return failed(fmt::format("the kernel refuses BPF object {}", name), -error);
+    return BpfObject(name, std::move(handle));
+}
+
+Result<BpfLink> BpfObject::attach_struct_ops() {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, handle_.get()) {
+        if (bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS)
+            continue;
+        captured().clear();
+        BpfLink link(bpf_map__attach_struct_ops(map));
+        if (link)
+            return link;
+        const int error = errno;
+        return failed(fmt::format("cannot register {}", bpf_map__name(map)), error);
+    }
+    return Error(fmt::format("BPF object {} holds no struct_ops", name_), EINVAL);
+}
+
+Result<BpfLink> BpfObject::attach_program(const char* program) {
+    bpf_program* found = bpf_object__find_program_by_name(handle_.get(), program);
+    if (!found)
+        return Error(fmt::format("BPF object {} holds no program {}", name_, program), ENOENT);
+    captured().clear();
+    BpfLink link(bpf_program__attach(found));
+    if (link)
+        return link;
+    const int error = errno;
+    return failed(fmt::format("cannot attach {}", program), error);
+}
+
+Result<int> BpfObject::map_fd(const char* map) const {
+    const int fd = bpf_object__find_map_fd_by_name(handle_.get(), map);
+    if (fd < 0)
+        return Error(fmt::format("BPF object {} holds no map {}", name_, map), ENOENT);
+    return fd;
+}
+
+}  // namespace libra

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// libbpf objects and links with owners, and libbpf's log turned into one line.
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "error.h"
+
+namespace libra {
+
+struct BpfLinkDeleter {
+    void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using BpfLink = std::unique_ptr<bpf_link, BpfLinkDeleter>;
+
+// Call once: libbpf's messages go to the log, at debug level.
+void capture_libbpf_log();
+
+// What in a libbpf log tells the cause: the verifier's last word on a refused
+// program, else the first complaint.
+std::string log_summary(std::string_view log);
+
+class BpfObject {
+  public:
+    // Opens an embedded object and loads it into the kernel.
+    static Result<BpfObject> load(const std::string& name, std::span<const std::byte> elf);
+
+    Result<BpfLink> attach_struct_ops();
+    Result<BpfLink> attach_program(const char* program);
+    Result<int> map_fd(const char* map) const;  // stays the object's
+
+  private:
+    struct Deleter {
+        void operator()(bpf_object* object) const { bpf_object__close(object); }
+    };
+    using Handle = std::unique_ptr<bpf_object, Deleter>;
+
+    BpfObject(std::string name, Handle handle)
+        : name_(std::move(name)), handle_(std::move(handle)) {}
+
+    std::string name_;
+    Handle handle_;
+};
+
+}  // namespace libra

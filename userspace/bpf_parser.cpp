@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "bpf_parser.h"
+
+#include <fmt/format.h>
+#include <http1.skel.h>
+
+#include <array>
+
+namespace libra {
+namespace {
+
+// A new parser is a line here and one in CMakeLists.txt.
+struct Known {
+    std::string_view name;
+    const void* (*elf)(std::size_t* size);
+};
+constexpr std::array kKnown = {
+    Known{"http1", [](std::size_t* size) { return http1_bpf__elf_bytes(size); }},
+};
+
+const Known* find(std::string_view name) {
+    for (const Known& known : kKnown) {
+        if (known.name == name)
+            return &known;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+std::vector<std::string> known_parsers() {
+    std::vector<std::string> names;
+    for (const Known& known : kKnown)
+        names.emplace_back(known.name);
+    return names;
+}
+
+Status check_parser_name(std::string_view name) {
+    if (find(name))
+        return Ok{};
+    return Error(
+        fmt::format("unknown parser '{}'; known: {}", name, fmt::join(known_parsers(), ", ")),
+        ENOENT);
+}
+
+Result<Parser> Parser::load(const std::string& name) {
+    if (auto status = check_parser_name(name); !status)
+        return std::move(status).error();
+
+    std::size_t size = 0;
+    const auto* elf = static_cast<const std::byte*>(find(name)->elf(&size));
+    auto object = BpfObject::load(name, {elf, size});
+    if (!object)
+        return std::move(object).error();
+    auto link = object->attach_struct_ops();
+    if (!link) {
+        if (link.error().code() == EEXIST || link.error().code() == EBUSY)
+            return Error(fmt::format("parser {} is already registered in this kernel; stop the "
+                                     "other librad first",
+                                     name),
+                         EEXIST);
+        return std::move(link).error();
+    }
+    return Parser(name, std::move(object).value(), std::move(link).value());
+}
+
+}  // namespace libra

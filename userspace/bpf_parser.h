@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The parsers that are built into librad.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bpf_object.h"
+
+namespace libra {
+
+std::vector<std::string> known_parsers();
+
+// A refusal that lists what there is, or Ok.
+Status check_parser_name(std::string_view name);
+
+// A parser that is registered with the kernel for as long as this lives.
+class Parser {
+  public:
+    static Result<Parser> load(const std::string& name);
+
+    const std::string& name() const { return name_; }
+
+  private:
+    Parser(std::string name, BpfObject object, BpfLink link)
+        : name_(std::move(name)), object_(std::move(object)), link_(std::move(link)) {}
+
+    std::string name_;
+    BpfObject object_;
+    BpfLink link_;  // after object_: unregistered before the object closes
+};
+
+}  // namespace libra

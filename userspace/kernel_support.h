@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Whether this kernel can run Libra, found out before anything is loaded, so
+// that the answer names the mend and not the first call that failed.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "error.h"
+
+namespace libra {
+
+// The files a kernel with Libra has. The root is for tests.
+Status check_kernel_files(const std::filesystem::path& root = "/");
+
+// That the kernel's libra and this librad mean the same ABI, by the kernel's BTF.
+Status check_kernel_abi();
+
+Status check_privileges();
+
+// False if net.libra.enabled is 0 in this network namespace.
+bool libra_enabled();
+
+// Identifies this process's network namespace.
+Result<std::uint64_t> own_netns_cookie();
+
+// The id of a directory in the cgroup v2 file system.
+Result<std::uint64_t> cgroup_id(const std::string& path);
+
+}  // namespace libra

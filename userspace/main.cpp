@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// librad: loads parsers and the attach program, and serves the control socket.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/syslog_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "bpf_object.h"
+#include "bpf_parser.h"
+#include "control_server.h"
+#include "event_loop.h"
+#include "kernel_support.h"
+#include "policy_program.h"
+#include "protocol.h"
+#include "service.h"
+
+namespace libra {
+namespace {
+
+struct Options {
+    std::string socket = kDefaultSocket;
+    std::vector<std::string> parsers = known_parsers();
+    bool foreground = false;
+    bool verbose = false;
+};
+
+// SIGTERM and SIGINT become an event, from before anything is attached.
+Result<UniqueFd> watch_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &signals, nullptr))
+        return Error::from_errno("cannot block signals");
+    UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd)
+        return Error::from_errno("cannot watch signals");
+    return fd;
+}
+
+// Goes on in a child without a terminal; the parent leaves. Called last, so
+// that who started librad learns from its exit status whether it works.
+Status go_to_background() {
+    const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!null)
+        return Error::from_errno("/dev/null");
+    const pid_t pid = fork();
+    if (pid < 0)
+        return Error::from_errno("cannot fork");
+    if (pid > 0)
+        _exit(EXIT_SUCCESS);  // no destructors: the child owns everything now
+    setsid();
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        dup2(null.get(), fd);
+    const auto level = spdlog::get_level();
+    spdlog::set_default_logger(
+        spdlog::syslog_logger_mt("librad-syslog", "librad", LOG_PID, LOG_DAEMON));
+    spdlog::set_pattern("%v");
+    spdlog::set_level(level);
+    return Ok{};
+}
+
+Status serve(const Options& options) {
+    for (const std::string& name : options.parsers) {
+        if (std::count(options.parsers.begin(), options.parsers.end(), name) > 1)
+            return Error(fmt::format("parser '{}' is named twice", name), EINVAL);
+        if (auto status = check_parser_name(name); !status)
+            return status;
+    }
+    if (auto status = check_kernel_files(); !status)
+        return status;
+    if (auto status = check_privileges(); !status)
+        return status;
+    if (auto status = check_kernel_abi(); !status)
+        return status;
+
+    auto lock = ControlLock::take(options.socket);
+    if (!lock)
+        return std::move(lock).error();
+    auto signals = watch_signals();
+    if (!signals)
+        return std::move(signals).error();
+    auto loop = EventLoop::create();
+    if (!loop)
+        return std::move(loop).error();
+    const auto netns = own_netns_cookie();
+    if (!netns)
+        return netns.error();
+
+    // What follows is undone in reverse order, on failure and at the end:
+    // socket, attach program, parsers.
+    std::vector<Parser> parsers;
+    for (const std::string& name : options.parsers) {
+        auto parser = Parser::load(name);
+        if (!parser)
+            return std::move(parser).error().context("parser " + name);
+        parsers.push_back(std::move(parser).value());
+        spdlog::info("parser {}: registered", name);
+    }
+    auto program = PolicyProgram::load();
+    if (!program)
+        return std::move(program).error().context("attach program");
+    spdlog::info("attach program: attached, policy empty");
+    if (!libra_enabled())
+        spdlog::warn("net.libra.enabled is 0: nothing is attached until it is 1");
+
+    Service service(*program, options.parsers, *netns);
+    auto server = ControlServer::start(
+        *lock, *loop, [&service](std::string_view line) { return service.handle(line); });
+    if (!server)
+        return std::move(server).error();
+    spdlog::info("control socket: {}", options.socket);
+
+    if (auto status = loop->add(signals->get(), EPOLLIN, [&loop](std::uint32_t) { loop->stop(); });
+        !status)
+        return status;
+    if (!options.foreground) {
+        if (auto status = go_to_background(); !status)
+            return status;
+    }
+    auto status = loop->run();
+    spdlog::info("stopping: detaching the attach program, then the parsers");
+    return status;
+}
+
+int run(int argc, char** argv) {
+    Options options;
+    CLI::App app{"librad: attaches Libra to the TCP connections that its policies name"};
+    app.set_version_flag("--version", LIBRA_VERSION);
+    app.add_option("--socket", options.socket, "control socket")->capture_default_str();
+    app.add_option("--parser", options.parsers, "parser to load; repeatable")
+        ->allow_extra_args(false)
+        ->capture_default_str();
+    app.add_flag("--foreground", options.foreground, "stay in the foreground, log to stderr");
+    app.add_flag("--verbose", options.verbose, "log what libbpf and the verifier say");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? EXIT_SUCCESS : 2;
+    }
+
+    spdlog::set_default_logger(spdlog::stderr_color_st("librad"));
+    spdlog::set_pattern("librad: %v");
+    spdlog::set_level(options.verbose ? spdlog::level::debug : spdlog::level::info);
+    capture_libbpf_log();
+
+    const auto status = serve(options);
+    if (!status) {
+        spdlog::error("{}", status.error().message());
+        return EXIT_FAILURE;
+    }
+    spdlog::info("stopped");
+    return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace libra
+
+int main(int argc, char** argv) {
+    try {
+        return libra::run(argc, argv);
+    } catch (const std::exception& error) {
+        fprintf(stderr, "librad: internal error: %s\n", error.what());
+        return EXIT_FAILURE;
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "policy_program.h"
+
+#include <bpf/bpf.h>
+#include <policy.skel.h>
+
+#include "unique_fd.h"
+
+namespace libra {
+namespace {
+constexpr std::uint32_t kOnlyKey = 0;
+}
+
+Result<PolicyProgram> PolicyProgram::load() {
+    std::size_t size = 0;
+    const auto* elf = static_cast<const std::byte*>(policy_bpf__elf_bytes(&size));
+    auto object = BpfObject::load("libra_policy", {elf, size});
+    if (!object)
+        return std::move(object).error();
+
+    PolicyProgram program(std::move(object).value());
+    const auto policies = program.object_.map_fd("libra_policies");
+    const auto counters = program.object_.map_fd("libra_counters");
+    if (!policies)
+        return policies.error();
+    if (!counters)
+        return counters.error();
+    program.policies_fd_ = *policies;
+    program.counters_fd_ = *counters;
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus < 0)
+        return Error::from_errno("cannot count the CPUs", -cpus);
+    program.cpus_ = static_cast<std::size_t>(cpus);
+
+    for (const char* name : {"libra_attach_first", "libra_attach_second"}) {
+        auto link = program.object_.attach_program(name);
+        if (!link)
+            return std::move(link).error();
+        program.links_.push_back(std::move(link).value());
+    }
+    return program;
+}
+
+Status PolicyProgram::install(const libra_policy& policy) {
+    // As declared in policy.bpf.c, or the kernel refuses it as an inner map.
+    const UniqueFd inner(bpf_map_create(BPF_MAP_TYPE_ARRAY, "libra_policy", sizeof(kOnlyKey),
+                                        sizeof(policy), 1, nullptr));
+    if (!inner)
+        return Error::from_errno("cannot create a policy map");
+    if (bpf_map_update_elem(inner.get(), &kOnlyKey, &policy, BPF_ANY))
+        return Error::from_errno("cannot fill the policy map");
+    // The kernel waits for running programs here; then it frees the old map.
+    const int fd = inner.get();
+    if (bpf_map_update_elem(policies_fd_, &kOnlyKey, &fd, BPF_ANY))
+        return Error::from_errno("cannot replace the policy");
+    return Ok{};
+}
+
+Status PolicyProgram::clear_counters(std::uint32_t slot) {
+    const std::vector<libra_rule_counters> zero(cpus_);
+    if (bpf_map_update_elem(counters_fd_, &slot, zero.data(), BPF_ANY))
+        return Error::from_errno("cannot clear the rule's counters");
+    return Ok{};
+}
+
+Result<libra_rule_counters> PolicyProgram::counters(std::uint32_t slot) {
+    std::vector<libra_rule_counters> per_cpu(cpus_);
+    if (bpf_map_lookup_elem(counters_fd_, &slot, per_cpu.data()))
+        return Error::from_errno("cannot read the rule's counters");
+    libra_rule_counters sum{};
+    for (const auto& cpu : per_cpu) {
+        sum.matched += cpu.matched;
+        sum.attached += cpu.attached;
+        sum.refused += cpu.refused;
+        if (cpu.refused_ns > sum.refused_ns) {
+            sum.refused_ns = cpu.refused_ns;
+            sum.last_error = cpu.last_error;
+        }
+    }
+    return sum;
+}
+
+}  // namespace libra

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <gtest/gtest.h>
+
+#include "bpf_object.h"
+#include "bpf_parser.h"
+
+namespace libra {
+namespace {
+
+TEST(LogSummary, IsTheVerifiersLastWord) {
+    EXPECT_EQ(log_summary("libbpf: prog 'p': BPF program load failed: Permission denied\n"
+                          "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n"
+                          "0: R1=ctx() R10=fp0\n"
+                          "1: (79) r0 = *(u64 *)(r2 +0)\n"
+                          "R2 !read_ok\n"
+                          "processed 2 insns (limit 1000000) max_states_per_insn 0\n"
+                          "-- END PROG LOAD LOG --\n"
+                          "libbpf: failed to load object 'o'\n"),
+              "the verifier says: R2 !read_ok");
+}
+
+TEST(LogSummary, IsTheFirstComplaintWithoutVerifier) {
+    EXPECT_EQ(log_summary("libbpf: extern (func ksym) 'f': not found\n"
+                          "libbpf: failed to load object 'o'\n"),
+              "extern (func ksym) 'f': not found");
+    EXPECT_EQ(log_summary(""), "");
+}
+
+TEST(BpfObjectLoad, RefusesWhatIsNoElf) {
+    const std::byte junk[64] = {};
+    const auto object = BpfObject::load("junk", junk);
+    ASSERT_FALSE(object);
+    EXPECT_NE(object.error().message().find("junk"), std::string::npos);
+}
+
+TEST(Parsers, UnknownOneListsTheKnown) {
+    const auto status = check_parser_name("gopher");
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().message(), "unknown parser 'gopher'; known: http1");
+}
+
+}  // namespace
+}  // namespace libra

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+
+#include "policy_set.h"
+
+namespace libra {
+namespace {
+
+AttachRequest proxy(std::uint32_t domain = 1) {
+    AttachRequest request;
+    request.parser = "http1";
+    request.domain = domain;
+    request.mode = LIBRA_MODE_ON;
+    request.listen = {"127.0.0.1:80"};
+    request.upstream = {"10.0.0.0/8:8080"};
+    return request;
+}
+
+constexpr Scope kScope = {.netns_cookie = 42, .cgroup_id = 0};
+
+TEST(PolicySet, CompilesToWhatTheProgramReads) {
+    PolicySet set;
+    auto request = proxy(9);
+    request.anchor_requests = true;
+    const auto policy = set.add(request, kScope);
+    ASSERT_TRUE(policy) << policy.error().message();
+    EXPECT_EQ(policy->id, 1U);
+
+    const libra_policy compiled = set.compile();
+    ASSERT_EQ(compiled.count, 2U);
+    const libra_rule& listen = compiled.rules[0];
+    EXPECT_EQ(listen.roles, LIBRA_MATCH_PASSIVE);
+    EXPECT_EQ(listen.addr[2], htonl(0xffff));
+    EXPECT_EQ(listen.addr[3], htonl(INADDR_LOOPBACK));
+    EXPECT_EQ(listen.mask[0], 0xffffffffU);
+    EXPECT_EQ(listen.mask[3], 0xffffffffU);
+    EXPECT_EQ(listen.port, 80);
+    EXPECT_EQ(listen.netns_cookie, 42U);
+    EXPECT_STREQ(listen.attach.parser, "http1");
+    EXPECT_EQ(listen.attach.domain, 9U);
+    EXPECT_EQ(listen.attach.mode, static_cast<__u32>(LIBRA_MODE_ON));
+    EXPECT_EQ(listen.attach.flags, LIBRA_F_ANCHOR_REQUESTS);
+    EXPECT_EQ(listen.attach.policy, 1U);
+    const libra_rule& upstream = compiled.rules[1];
+    EXPECT_EQ(upstream.roles, LIBRA_MATCH_ACTIVE);
+    EXPECT_EQ(upstream.addr[3], htonl(0x0a000000));
+    EXPECT_EQ(upstream.mask[3], htonl(0xff000000));
+    EXPECT_NE(listen.slot, upstream.slot);
+}
+
+TEST(PolicySet, CgroupAloneMeansBothSides) {
+    PolicySet set;
+    auto request = proxy();
+    request.listen.clear();
+    request.upstream.clear();
+    EXPECT_FALSE(set.add(request, kScope));
+    ASSERT_TRUE(set.add(request, {.netns_cookie = 42, .cgroup_id = 5}));
+    const libra_policy compiled = set.compile();
+    ASSERT_EQ(compiled.count, 1U);
+    EXPECT_EQ(compiled.rules[0].roles, LIBRA_MATCH_PASSIVE | LIBRA_MATCH_ACTIVE);
+    EXPECT_EQ(compiled.rules[0].cgroup_id, 5U);
+    EXPECT_EQ(compiled.rules[0].port, 0);
+}
+
+TEST(PolicySet, OneBadAddressRefusesTheWholePolicy) {
+    PolicySet set;
+    auto request = proxy();
+    request.upstream.push_back("10.0.0.1:99999");
+    EXPECT_FALSE(set.add(request, kScope));
+    EXPECT_TRUE(set.policies().empty());
+    EXPECT_EQ(set.compile().count, 0U);
+}
+
+TEST(PolicySet, AnchoringNeedsBothSidesOfTheDomain) {
+    PolicySet set;
+    auto upstream_only = proxy();
+    upstream_only.listen.clear();
+    EXPECT_FALSE(set.add(upstream_only, kScope));
+
+    auto other_domain = proxy(2);
+    other_domain.upstream.clear();
+    ASSERT_TRUE(set.add(other_domain, kScope));  // anchors nothing by itself
+    EXPECT_FALSE(set.add(upstream_only, kScope));
+
+    auto listen_only = proxy();
+    listen_only.upstream.clear();
+    const auto listener = set.add(listen_only, kScope);
+    ASSERT_TRUE(listener);
+    const auto upstream = set.add(upstream_only, kScope);
+    ASSERT_TRUE(upstream);
+    EXPECT_FALSE(set.remove(listener->id));
+    ASSERT_TRUE(set.remove(upstream->id));
+    EXPECT_TRUE(set.remove(listener->id));
+}
+
+TEST(PolicySet, AnchoredRequestsNeedTheUpstreams) {
+    PolicySet set;
+    auto request = proxy();
+    request.upstream.clear();
+    request.anchor_requests = true;
+    EXPECT_FALSE(set.add(request, kScope));
+}
+
+TEST(PolicySet, DryRunAndOffAnchorNothing) {
+    PolicySet set;
+    auto request = proxy();
+    request.listen.clear();
+    request.mode = LIBRA_MODE_DRY_RUN;
+    EXPECT_TRUE(set.add(request, kScope));
+    request.mode = LIBRA_MODE_OFF;
+    EXPECT_TRUE(set.add(request, kScope));
+}
+
+TEST(PolicySet, RoomIsBoundedAndComesBack) {
+    PolicySet set;
+    for (unsigned i = 0; i < LIBRA_MAX_RULES / 2; ++i)
+        ASSERT_TRUE(set.add(proxy(), kScope));
+    EXPECT_FALSE(set.add(proxy(), kScope));
+    ASSERT_TRUE(set.remove(3));
+    const auto again = set.add(proxy(), kScope);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->id, LIBRA_MAX_RULES / 2 + 1);  // ids are not used twice
+    EXPECT_EQ(again->rules[0].compiled.slot, 4U);   // counters are
+    EXPECT_EQ(set.compile().count, LIBRA_MAX_RULES);
+}
+
+TEST(PolicySet, RemovesOneAllOrComplains) {
+    PolicySet set;
+    EXPECT_FALSE(set.remove(1));
+    EXPECT_TRUE(set.remove(std::nullopt)->empty());
+    ASSERT_TRUE(set.add(proxy(), kScope));
+    ASSERT_TRUE(set.add(proxy(), kScope));
+    EXPECT_EQ(*set.remove(std::nullopt), (std::vector<std::uint32_t>{1, 2}));
+}
+
+TEST(PolicySet, ParserNamesAreBounded) {
+    PolicySet set;
+    auto request = proxy();
+    request.parser = std::string(LIBRA_NAME_MAX, 'x');
+    EXPECT_FALSE(set.add(request, kScope));
+    request.parser.pop_back();
+    EXPECT_TRUE(set.add(request, kScope));
+}
+
+}  // namespace
+}  // namespace libra

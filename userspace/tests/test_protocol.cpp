@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <gtest/gtest.h>
+
+#include "protocol.h"
+
+namespace libra {
+namespace {
+
+TEST(Protocol, AttachSurvivesTheWire) {
+    AttachRequest request;
+    request.parser = "http1";
+    request.domain = 7;
+    request.mode = LIBRA_MODE_DRY_RUN;
+    request.anchor_requests = true;
+    request.listen = {"*:80"};
+    request.upstream = {"10.0.0.0/8:80", "[::1]:80"};
+    request.cgroup = "/sys/fs/cgroup/proxy";
+    const auto parsed = parse_request(to_line(to_json(request)));
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    const auto& again = std::get<AttachRequest>(*parsed);
+    EXPECT_EQ(again.parser, request.parser);
+    EXPECT_EQ(again.domain, request.domain);
+    EXPECT_EQ(again.mode, request.mode);
+    EXPECT_EQ(again.anchor_requests, request.anchor_requests);
+    EXPECT_EQ(again.listen, request.listen);
+    EXPECT_EQ(again.upstream, request.upstream);
+    EXPECT_EQ(again.cgroup, request.cgroup);
+}
+
+TEST(Protocol, OthersSurviveTheWire) {
+    const auto one = parse_request(to_line(to_json(DetachRequest{3})));
+    ASSERT_TRUE(one);
+    EXPECT_EQ(std::get<DetachRequest>(*one).policy, 3U);
+    const auto all = parse_request(to_line(to_json(DetachRequest{})));
+    ASSERT_TRUE(all);
+    EXPECT_EQ(std::get<DetachRequest>(*all).policy, std::nullopt);
+    EXPECT_TRUE(std::holds_alternative<StatusRequest>(*parse_request(R"({"op":"status"})")));
+    EXPECT_TRUE(std::holds_alternative<StatsRequest>(*parse_request(R"({"op":"stats"})")));
+}
+
+struct Bad {
+    std::string line;
+    const char* why;
+};
+
+class BadRequest : public testing::TestWithParam<Bad> {};
+
+TEST_P(BadRequest, IsRefusedWithItsReason) {
+    const auto request = parse_request(GetParam().line);
+    ASSERT_FALSE(request);
+    EXPECT_EQ(request.error().message(), GetParam().why);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadRequest,
+    testing::Values(
+        Bad{"", "the request is not valid JSON"}, Bad{"{", "the request is not valid JSON"},
+        Bad{"\xff\xfe", "the request is not valid JSON"},
+        Bad{"{\"op\":\"\xff\"}", "the request is not valid JSON"},
+        Bad{std::string(50000, '['), "the request is not valid JSON"},
+        Bad{std::string(20000, '[') + std::string(20000, ']'), "the request is not a JSON object"},
+        Bad{"[]", "the request is not a JSON object"}, Bad{"{}", "field 'op' is missing"},
+        Bad{R"({"op":1})", "field 'op' must be a string"},
+        Bad{R"({"op":"dance"})", "unknown 'op'; known: attach, detach, status, stats"},
+        Bad{R"({"op":"status","x":1})", "unknown field 'x'"},
+        Bad{R"({"op":"detach"})", "field 'policy' is missing"},
+        Bad{R"({"op":"detach","policy":-1})",
+            "field 'policy' must be a number from 0 to 4294967295"},
+        Bad{R"({"op":"detach","policy":4294967296})",
+            "field 'policy' must be a number from 0 to 4294967295"},
+        Bad{R"({"op":"detach","all":1})", "field 'all' must be true or false"},
+        Bad{R"({"op":"attach","domain":1,"mode":"on"})", "field 'parser' is missing"},
+        Bad{R"({"op":"attach","parser":"p","domain":1.5,"mode":"on"})",
+            "field 'domain' must be a number from 0 to 4294967295"},
+        Bad{R"({"op":"attach","parser":"p","domain":1,"mode":"fast"})",
+            "field 'mode' must be on, dry-run or off"},
+        Bad{R"({"op":"attach","parser":"p","domain":1,"mode":"on","listen":"*:80"})",
+            "field 'listen' must be a list of strings"},
+        Bad{R"({"op":"attach","parser":"p","domain":1,"mode":"on","upstream":[1]})",
+            "field 'upstream' must be a list of strings"}));
+
+TEST(Protocol, AnswersCarryErrors) {
+    const auto refused = parse_answer(error_line(Error("no")));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "no");
+    EXPECT_TRUE(parse_answer(R"({"ok":true})"));
+    for (const char* line : {"", "[]", "{}", R"({"ok":1})", R"({"ok":false})"})
+        EXPECT_FALSE(parse_answer(line)) << line;
+}
+
+TEST(Protocol, AnswerNeverThrowsOnBytes) {
+    EXPECT_NO_THROW(error_line(Error("\xff\xfe")));
+}
+
+TEST(Errors, GatherContext) {
+    const Error error = Error::from_errno("open", ENOENT).context("policy");
+    EXPECT_EQ(error.message(), "policy: open: No such file or directory");
+    EXPECT_EQ(error.code(), ENOENT);
+}
+
+}  // namespace
+}  // namespace libra

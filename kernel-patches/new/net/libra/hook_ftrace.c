@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra on an unpatched kernel: ftrace redirects four functions of the inet
- * socket layer for attached sockets, and looks at two more.
+ * Libra on an unpatched kernel: ftrace redirects functions of the inet socket
+ * layer for attached sockets.
  *
  * The callback runs with preemption off at the first instruction of the traced
  * function. For an attached socket it sets the instruction pointer to our
@@ -29,37 +29,17 @@ static const struct rhashtable_params libra_socks_params = {
 
 static struct rhashtable libra_socks;
 
-/**
- * libra_sk() - the attachment of a socket
- * @sk: socket
- *
- * Context: the caller holds the socket, which holds the attachment.
- * Return: the attachment or NULL.
- */
 struct libra_sock *libra_sk(const struct sock *sk)
 {
 	return rhashtable_lookup_fast(&libra_socks, &sk, libra_socks_params);
 }
 
-/**
- * libra_hook_bind() - make an attachment known
- * @ls: attachment, complete
- *
- * Context: any.
- * Return: 0, -EEXIST or -ENOMEM.
- */
 int libra_hook_bind(struct libra_sock *ls)
 {
 	return rhashtable_lookup_insert_fast(&libra_socks, &ls->hash,
 					     libra_socks_params);
 }
 
-/**
- * libra_hook_unbind() - the socket dies
- * @ls: attachment
- *
- * Context: any. The memory has to stay for an RCU grace period.
- */
 void libra_hook_unbind(struct libra_sock *ls)
 {
 	rhashtable_remove_fast(&libra_socks, &ls->hash, libra_socks_params);
@@ -96,6 +76,15 @@ struct libra_hook {
 	bool (*wanted)(const struct libra_sock *ls);
 	struct ftrace_ops ops;
 };
+
+/*
+ * A listener would pass our sk_destruct on to sockets that hold no reference on
+ * the module. Only a socket that was connected and disconnected gets here.
+ */
+static int libra_inet_listen(struct socket *sock, int backlog)
+{
+	return -EOPNOTSUPP;
+}
 
 static bool libra_wants_all(const struct libra_sock *ls)
 {
@@ -157,10 +146,8 @@ static struct libra_hook libra_hooks[] = {
 	/* inet6_release() and the AF_INET6 shutdown come through these, too. */
 	LIBRA_HOOK("inet_release", libra_inet_release, libra_wants_release),
 	LIBRA_HOOK("inet_shutdown", libra_inet_shutdown, libra_wants_shutdown),
+	LIBRA_HOOK("inet_listen", libra_inet_listen, libra_wants_all),
 };
-
-static DEFINE_MUTEX(libra_hook_lock);	/* protects libra_hooked */
-static bool libra_hooked;
 
 static void libra_unhook(int n)
 {
@@ -168,65 +155,32 @@ static void libra_unhook(int n)
 		unregister_ftrace_function(&libra_hooks[n].ops);
 }
 
-/**
- * libra_hook_enable() - put the hooks in place
- *
- * Context: process context, sleeps.
- * Return: 0, or what ftrace said (-EBUSY: somebody else, such as a live patch,
- * redirects one of the functions).
- */
-int libra_hook_enable(void)
+int libra_hook_install(void)
 {
-	int err = 0;
-	int i;
+	int i, err;
 
-	mutex_lock(&libra_hook_lock);
-	if (libra_hooked)
-		goto out;
 	for (i = 0; i < ARRAY_SIZE(libra_hooks); i++) {
 		err = register_ftrace_function(&libra_hooks[i].ops);
 		if (err) {
 			pr_err("libra: cannot hook %s (%d); is a live patch on it?\n",
 			       libra_hooks[i].func, err);
 			libra_unhook(i);
-			goto out;
+			return err;
 		}
 	}
-	libra_hooked = true;
-out:
-	mutex_unlock(&libra_hook_lock);
-	return err;
+	return 0;
 }
 
-static void libra_hook_work(struct work_struct *work)
-{
-	mutex_lock(&libra_hook_lock);
-	/*
-	 * A parser is registered before libra_hook_enable() waits for the lock,
-	 * and no socket is attached without a parser.
-	 */
-	if (libra_hooked && !libra_parsers_registered() &&
-	    !atomic_read(&libra_attached)) {
-		libra_unhook(ARRAY_SIZE(libra_hooks));
-		libra_hooked = false;
-	}
-	mutex_unlock(&libra_hook_lock);
-}
-
-static DECLARE_WORK(libra_hook_update_work, libra_hook_work);
-
-/**
- * libra_hook_update() - a parser or the last attached socket went away
- *
- * Context: any.
+/*
+ * Unregistering waits for callbacks that are running and for tasks that were
+ * preempted in a replacement (synchronize_rcu_tasks()).
  */
-void libra_hook_update(void)
+void libra_hook_remove(void)
 {
-	if (!libra_parsers_registered() && !atomic_read(&libra_attached))
-		schedule_work(&libra_hook_update_work);
+	libra_unhook(ARRAY_SIZE(libra_hooks));
 }
 
-int __init libra_hook_init(void)
+int __init libra_hook_backend_init(void)
 {
 	int i, err;
 
@@ -252,22 +206,10 @@ free_filters:
 	return err;
 }
 
-/**
- * libra_hook_exit() - no parser, no socket: take everything back
- *
- * Unregistering waits for callbacks that are running and for tasks that were
- * preempted in a replacement (synchronize_rcu_tasks()).
- */
-void libra_hook_exit(void)
+void libra_hook_backend_exit(void)
 {
 	int i;
 
-	cancel_work_sync(&libra_hook_update_work);
-	mutex_lock(&libra_hook_lock);
-	if (libra_hooked)
-		libra_unhook(ARRAY_SIZE(libra_hooks));
-	mutex_unlock(&libra_hook_lock);
-	synchronize_rcu_tasks();
 	for (i = 0; i < ARRAY_SIZE(libra_hooks); i++)
 		ftrace_free_filter(&libra_hooks[i].ops);
 	rhashtable_destroy(&libra_socks);

@@ -428,12 +428,30 @@ u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
 		  struct sk_buff *skb, u32 off, u32 len);
 int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run);
 
-/* ---- what differs between a patched and a stock kernel (hook_*.c) -------- */
+/* ---- hooks (hook.c) ------------------------------------------------------ */
 
 int libra_hook_init(void);
 void libra_hook_exit(void);
 int libra_hook_enable(void);
 void libra_hook_update(void);
+
+/*
+ * What differs between a patched kernel (hook_static.c) and a stock one
+ * (hook_ftrace.c):
+ *
+ * libra_hook_install(): let attached sockets come to us. Sleeps; 0 or an error.
+ * libra_hook_remove(): no longer; nobody is inside when it returns.
+ * libra_hook_bind(): make an attachment known. Any context; 0, -EEXIST or
+ *	-ENOMEM.
+ * libra_hook_unbind(): the socket dies. Any context; the memory has to stay for
+ *	an RCU grace period.
+ * libra_sk(): a socket's attachment or NULL; the caller holds the socket, which
+ *	holds the attachment.
+ */
+int libra_hook_backend_init(void);
+void libra_hook_backend_exit(void);
+int libra_hook_install(void);
+void libra_hook_remove(void);
 int libra_hook_bind(struct libra_sock *ls);
 void libra_hook_unbind(struct libra_sock *ls);
 struct libra_sock *libra_sk(const struct sock *sk);

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: the part that is built into a patched kernel, by which the inet socket
+ * layer finds the module.
+ */
+#include <linux/capability.h>
+#include <linux/export.h>
+#include <linux/rcupdate.h>
+#include <net/libra.h>
+#include <net/tcp.h>
+#include <uapi/linux/libra.h>
+
+DEFINE_STATIC_KEY_FALSE(libra_key);
+EXPORT_SYMBOL_GPL(libra_key);
+
+const struct libra_hooks __rcu *libra_hooks;
+EXPORT_SYMBOL_GPL(libra_hooks);
+
+/**
+ * libra_setsockopt() - setsockopt(IPPROTO_TCP, TCP_LIBRA)
+ * @sk: TCP socket
+ * @optval: struct libra_attach
+ * @optlen: its size
+ *
+ * The parser begins with the next byte that is read, and with the next that is
+ * written: the caller knows that both are message boundaries.
+ *
+ * Context: process context, without the socket lock.
+ * Return: 0; -EPERM without CAP_NET_ADMIN; -EINVAL; -ENOTCONN unless the
+ * connection is established; -ENOENT without the module or the parser;
+ * -EEXIST, -EOPNOTSUPP, -ENOMEM.
+ */
+int libra_setsockopt(struct sock *sk, sockptr_t optval, unsigned int optlen)
+{
+	const struct libra_hooks *hooks;
+	struct libra_attach args;
+	int err;
+
+	if (!sockopt_ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	if (optlen != sizeof(args))
+		return -EINVAL;
+	if (copy_from_sockptr(&args, optval, sizeof(args)))
+		return -EFAULT;
+
+	sockopt_lock_sock(sk);
+	if (sk->sk_state != TCP_ESTABLISHED) {
+		err = -ENOTCONN;
+		goto out;
+	}
+	rcu_read_lock();
+	hooks = rcu_dereference(libra_hooks);
+	err = hooks ? hooks->attach(sk, &args) : -ENOENT;
+	rcu_read_unlock();
+out:
+	sockopt_release_sock(sk);
+	return err;
+}

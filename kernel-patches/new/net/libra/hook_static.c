@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra on a patched kernel: a static key in the inet socket layer and a
+ * pointer in the socket.
+ */
+#include <net/libra.h>
+
+#include "libra.h"
+
+struct libra_sock *libra_sk(const struct sock *sk)
+{
+	return smp_load_acquire(&inet_csk(sk)->icsk_libra);
+}
+
+int libra_hook_bind(struct libra_sock *ls)
+{
+	struct libra_sock **where = &inet_csk(ls->sk)->icsk_libra;
+
+	/* Full barrier: whoever sees the pointer sees what it points to. */
+	return cmpxchg(where, NULL, ls) ? -EEXIST : 0;
+}
+
+void libra_hook_unbind(struct libra_sock *ls)
+{
+	WRITE_ONCE(inet_csk(ls->sk)->icsk_libra, NULL);
+}
+
+int libra_hook_install(void)
+{
+	static_branch_enable(&libra_key);
+	return 0;
+}
+
+void libra_hook_remove(void)
+{
+	static_branch_disable(&libra_key);
+}
+
+static const struct libra_hooks libra_static_hooks = {
+	.recvmsg = libra_recvmsg,
+	.sendmsg = libra_sendmsg,
+	.release = libra_sock_release,
+	.shutdown = libra_sock_shutdown,
+	.attach = libra_attach_sock,
+};
+
+int __init libra_hook_backend_init(void)
+{
+	rcu_assign_pointer(libra_hooks, &libra_static_hooks);
+	return 0;
+}
+
+void libra_hook_backend_exit(void)
+{
+	RCU_INIT_POINTER(libra_hooks, NULL);
+	/* libra_setsockopt() may be in there. */
+	synchronize_rcu();
+}

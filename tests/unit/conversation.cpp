@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "conversation.h"
+
+#include "bpf/http1.h"
+
+Conversation::Conversation(libra_role role, std::uint32_t flags) {
+    ctx_.role = role;
+    ctx_.flags = flags;
+}
+
+void Conversation::feed(libra_dir dir, std::string_view bytes) {
+    Stream& stream = streams_[dir];
+    stream.bytes += bytes;
+    while (!stream.passed && complaint_.empty() && stream.position < stream.bytes.size() &&
+           stream.bytes.size() - stream.position >= stream.wanted)
+        ask(dir, stream);
+}
+
+void Conversation::ask(libra_dir dir, Stream& stream) {
+    // A copy of exactly these bytes, so that the address sanitizer sees what
+    // reads behind them.
+    const std::string view = stream.bytes.substr(stream.position);
+    ctx_.dir = dir;
+    ctx_.avail = static_cast<std::uint32_t>(view.size());
+    ctx_.seg_len = 0;
+    ctx_.bytes = view;
+    const int verdict = http1_segment(&ctx_);
+    const int event = http1_last_event(&ctx_);
+
+    stream.wanted = 0;
+    switch (verdict) {
+        case LIBRA_META:
+        case LIBRA_PAYLOAD:
+            if (ctx_.seg_len == 0 || ctx_.seg_len > INT64_MAX)
+                complaint_ = "segment without a sane length";
+            if (event != HTTP1_BODY && ctx_.seg_len > view.size())
+                complaint_ = "header longer than what is at hand";
+            stream.answers.push_back({verdict, event, stream.position, ctx_.seg_len});
+            stream.position += ctx_.seg_len;
+            return;
+        case LIBRA_NEED_MORE:
+            if (ctx_.seg_len <= view.size())
+                complaint_ = "asked for bytes that were at hand";
+            stream.wanted = ctx_.seg_len;
+            return;
+        case LIBRA_PASS:
+            stream.answers.push_back({verdict, event, stream.position, 0});
+            stream.passed = true;
+            return;
+        default:
+            complaint_ = "verdict " + std::to_string(verdict);
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Both directions of one attached socket as a parser sees them: feeds bytes the
+// way the kernel does and writes down the answers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libra_host.h"
+
+// One answer that moved the position or ended the direction.
+struct Answer {
+    int verdict = 0;
+    int event = 0;           // what the parser says the answer is about
+    std::uint64_t start = 0;  // offset in the direction's stream
+    std::uint64_t length = 0;
+    bool operator==(const Answer&) const = default;
+};
+
+class Conversation {
+  public:
+    struct Stream {
+        std::string bytes;
+        std::vector<Answer> answers;
+        std::uint64_t position = 0;  // may be past the end: a segment under way
+        std::uint64_t wanted = 0;    // bytes that NEED_MORE asked for
+        bool passed = false;
+    };
+
+    Conversation(libra_role role, std::uint32_t flags);
+
+    // More bytes in one direction.
+    void feed(libra_dir dir, std::string_view bytes);
+
+    const Stream& operator[](libra_dir dir) const { return streams_[dir]; }
+
+    // What no kernel would accept, in words; empty while all is well.
+    const std::string& complaint() const { return complaint_; }
+
+  private:
+    void ask(libra_dir dir, Stream& stream);
+
+    HostCtx ctx_{};
+    std::array<Stream, 2> streams_;
+    std::string complaint_;
+};

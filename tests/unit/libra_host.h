@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What a parser's state machine needs, for the host: the accessors of
+// bpf/libra_bpf.h over a plain buffer. Include before a parser header.
+#pragma once
+
+#include <linux/libra.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+// The context as the test's "kernel" holds it: the bytes lie behind it, out of
+// the parser's direct reach.
+struct HostCtx : libra_ctx {
+    std::string_view bytes;
+};
+
+inline int libra_load(libra_ctx* ctx, __u32 off, void* dst, __u32 size) {
+    const std::string_view bytes = static_cast<HostCtx*>(ctx)->bytes;
+    if (off > bytes.size() || size > bytes.size() - off) return -ERANGE;
+    std::memcpy(dst, bytes.data() + off, size);
+    return 0;
+}
+
+inline int libra_find(libra_ctx* ctx, __u32 off, __u32 len, const void* delim, __u32 size) {
+    const std::string_view bytes = static_cast<HostCtx*>(ctx)->bytes;
+    if (size < 1 || size > 16) return -EINVAL;
+    if (off > bytes.size()) return -ENOENT;
+    const auto at = bytes.substr(off, len).find({static_cast<const char*>(delim), size});
+    return at == std::string_view::npos ? -ENOENT : static_cast<int>(off + at);
+}
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((__always_inline__))
+#endif
+#define libra_repeat(n) for (int repeat_ = 0; repeat_ < (n); repeat_++)
+#define libra_opaque(var) static_cast<void>(var)

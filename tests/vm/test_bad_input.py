@@ -94,8 +94,8 @@ def requests(env, tap):
             refused(case, run_librad(env, socket_name="librad.sock"), "librad", r"librad\.sock")
             no_policy(case, daemon)
         with tap.case("noise on the control socket") as case:
-            for noise in (b"\n", b"\0\xff\n", b"{}\n", b"[" * 60000 + b"\n", b'{"x":' * 9999 + b"\n",
-                          b"x" * 200000 + b"\n", b"no end"):
+            for noise in (b"\n", b"\0\xff\n", b"{}\n", b"[" * 60000 + b"\n",
+                          b'{"x":' * 9999 + b"\n", b"x" * 200000 + b"\n", b"no end"):
                 with socket.socket(socket.AF_UNIX) as sock:
                     sock.settimeout(5)
                     sock.connect(daemon.socket)

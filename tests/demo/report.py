@@ -2,6 +2,7 @@
 """What the runs must satisfy, and the table a person reads."""
 
 LARGE = 256 << 10
+VPI_SIZE = 32
 # Where the proxy's buffers are large enough for (nearly) all to be anchored.
 LARGE_BUFFERS = {("nginx", "b"), ("nginx", "c"), ("haproxy", "b")}
 
@@ -23,11 +24,12 @@ def _broken(run):
                                  ("payload_bytes", "copied_bytes", "anchored_bytes"))
     if payload != run["requests"] * run["size"]:
         yield f"{payload} payload bytes arrived, not {run['requests']} x {run['size']}"
-    # Every byte is copied or spliced once on each side: no third way, no gap.
-    for side, kept in (("rx", "anchored"), ("tx", "redeemed")):
-        seen = run[f"{side}_copied_bytes"] + run[f"{kept}_bytes"]
+    # On each side every byte is copied or kept, with a VPI copied in the place of
+    # what is kept: no third way, no gap.
+    for side, kept, vpis in (("rx", "anchored", "minted"), ("tx", "redeemed", "redeemed")):
+        seen = run[f"{side}_copied_bytes"] + run[f"{kept}_bytes"] - VPI_SIZE * run[f"vpis_{vpis}"]
         if seen != payload:
-            yield f"{side} copied + {kept} is {seen}, not the {payload} payload bytes"
+            yield f"{side} copied + {kept} - VPIs is {seen}, not the {payload} payload bytes"
     if run["libra"] == "off":
         if anchored:
             yield f"{anchored} bytes were anchored in dry-run"

@@ -57,7 +57,7 @@ class Environment:
             if self.with_libra:
                 if not libra.loaded():
                     libra.load_module(self.args.libra_ko)
-                    stack.callback(libra.unload_module)
+                    stack.callback(_unload)
                 if self._want_daemon:
                     self.daemon = stack.enter_context(
                         libra.Daemon(self.build, self.directory))
@@ -77,13 +77,16 @@ class Environment:
         return servers.start_origin(self.path("origin"), self.content, addresses)
 
     @contextlib.contextmanager
-    def proxy(self, program, config, listen, upstream, mode="on", extra="", options=()):
-        """A proxy with both of its sides attached; mode None leaves it alone."""
+    def proxy(self, program, config, listen, upstream, mode="on", extra="", options=(), rule=None):
+        """A proxy with both of its sides attached; mode None leaves it alone.
+
+        rule is the listener as the policy names it, if that is not how the proxy does.
+        """
         self._proxies += 1
         with contextlib.ExitStack() as stack:
             if self.daemon and mode:
-                stack.enter_context(self.daemon.policy(listen, upstream, self._proxies, mode,
-                                                       options))
+                stack.enter_context(self.daemon.policy(
+                    rule or listen, upstream, self._proxies, mode, options))
             yield stack.enter_context(servers.start_proxy(
                 self.path(f"proxy-{self._proxies}"), program, config, listen, upstream, extra))
 
@@ -110,6 +113,11 @@ class Environment:
         now = self.counters()
         for name in ("anchors_minted", "tx_redeemed_bytes"):
             case.check(now[name] > before[name], f"nothing was anchored: {name} did not move")
+
+
+def _unload():
+    if libra.loaded():  # a test that failed may have unloaded it
+        libra.unload_module()
 
 
 class _Nothing(dict):

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 
+from .process import end_with_parent
+
 
 class Load:
     """A running load; result() waits for its summary."""
@@ -15,7 +17,7 @@ class Load:
             raise RuntimeError(f"{binary} is missing: build it first (cmake --build {build})")
         self._popen = subprocess.Popen(
             [binary, url, "--reference", reference, *map(str, options)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=end_with_parent)
 
     def running(self):
         return self._popen.poll() is None

@@ -12,7 +12,8 @@ LIBC = ctypes.CDLL(None)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def _end_with_parent():
+def end_with_parent():
+    """preexec_fn: the child gets SIGTERM when this process ends, however it ends."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -25,7 +26,7 @@ class Process:
         with open(log, "ab") as output:
             self._popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, preexec_fn=_end_with_parent)
+                start_new_session=True, preexec_fn=end_with_parent)
         self.pid = self._popen.pid
 
     def __enter__(self):

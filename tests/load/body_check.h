@@ -10,72 +10,72 @@
 namespace libra::load {
 
 class BodyCheck {
- public:
-  explicit BodyCheck(std::string_view reference) : reference_(reference) {}
+  public:
+    explicit BodyCheck(std::string_view reference) : reference_(reference) {}
 
-  void restart() {
-    received_ = 0;
-    exact_ = true;
-  }
-
-  void feed(std::string_view bytes) {
-    const bool fits = received_ + bytes.size() <= reference_.size();
-    // memcmp first: it is the only pass over the bytes as long as they are right.
-    if (exact_ && !(fits && std::memcmp(bytes.data(), reference_.data() + received_,
-                                        bytes.size()) == 0))
-      describe(bytes);
-    received_ += bytes.size();
-  }
-
-  // Call at the end of a complete body.
-  bool finish() {
-    if (exact_ && received_ != reference_.size()) {
-      exact_ = false;
-      difference_ = "the body has " + std::to_string(received_) + " bytes, not " +
-                    std::to_string(reference_.size());
+    void restart() {
+        received_ = 0;
+        exact_ = true;
     }
-    return exact_;
-  }
 
-  bool exact() const { return exact_; }
-  std::size_t received() const { return received_; }
-  std::size_t expected() const { return reference_.size(); }
-  // Where the first wrong byte is and what stands there.
-  const std::string& difference() const { return difference_; }
-
- private:
-  void describe(std::string_view bytes) {
-    exact_ = false;
-    std::size_t at = 0;
-    while (at < bytes.size() && received_ + at < reference_.size() &&
-           bytes[at] == reference_[received_ + at])
-      ++at;
-    difference_ = "at body offset " + std::to_string(received_ + at);
-    if (received_ + at >= reference_.size()) {
-      difference_ += " (beyond the end): got " + hex(bytes.substr(at, kShown));
-    } else {
-      difference_ += ": got " + hex(bytes.substr(at, kShown)) + ", not " +
-                     hex(reference_.substr(received_ + at, kShown));
+    void feed(std::string_view bytes) {
+        const bool fits = received_ + bytes.size() <= reference_.size();
+        // memcmp first: it is the only pass over the bytes as long as they are right.
+        if (exact_ &&
+            !(fits && std::memcmp(bytes.data(), reference_.data() + received_, bytes.size()) == 0))
+            describe(bytes);
+        received_ += bytes.size();
     }
-  }
 
-  static std::string hex(std::string_view bytes) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (const char c : bytes) {
-      const auto byte = static_cast<unsigned char>(c);
-      text += digits[byte >> 4];
-      text += digits[byte & 15];
+    // Call at the end of a complete body.
+    bool finish() {
+        if (exact_ && received_ != reference_.size()) {
+            exact_ = false;
+            difference_ = "the body has " + std::to_string(received_) + " bytes, not " +
+                          std::to_string(reference_.size());
+        }
+        return exact_;
     }
-    return text;
-  }
 
-  static constexpr std::size_t kShown = 32;
+    bool exact() const { return exact_; }
+    std::size_t received() const { return received_; }
+    std::size_t expected() const { return reference_.size(); }
+    // Where the first wrong byte is and what stands there.
+    const std::string& difference() const { return difference_; }
 
-  std::string_view reference_;
-  std::size_t received_ = 0;
-  bool exact_ = true;
-  std::string difference_;
+  private:
+    void describe(std::string_view bytes) {
+        exact_ = false;
+        std::size_t at = 0;
+        while (at < bytes.size() && received_ + at < reference_.size() &&
+               bytes[at] == reference_[received_ + at])
+            ++at;
+        difference_ = "at body offset " + std::to_string(received_ + at);
+        if (received_ + at >= reference_.size()) {
+            difference_ += " (beyond the end): got " + hex(bytes.substr(at, kShown));
+        } else {
+            difference_ += ": got " + hex(bytes.substr(at, kShown)) + ", not " +
+                           hex(reference_.substr(received_ + at, kShown));
+        }
+    }
+
+    static std::string hex(std::string_view bytes) {
+        static constexpr char digits[] = "0123456789abcdef";
+        std::string text;
+        for (const char c : bytes) {
+            const auto byte = static_cast<unsigned char>(c);
+            text += digits[byte >> 4];
+            text += digits[byte & 15];
+        }
+        return text;
+    }
+
+    static constexpr std::size_t kShown = 32;
+
+    std::string_view reference_;
+    std::size_t received_ = 0;
+    bool exact_ = true;
+    std::string difference_;
 };
 
 }  // namespace libra::load

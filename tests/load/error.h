@@ -10,12 +10,12 @@
 namespace libra::load {
 
 class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
+  public:
+    using std::runtime_error::runtime_error;
 
-  static Error from_errno(const std::string& what, int error = errno) {
-    return Error(what + ": " + std::strerror(error));
-  }
+    static Error from_errno(const std::string& what, int error = errno) {
+        return Error(what + ": " + std::strerror(error));
+    }
 };
 
 }  // namespace libra::load

@@ -10,18 +10,18 @@
 namespace libra::load {
 
 class MappedFile {
- public:
-  // Throws Error.
-  explicit MappedFile(const std::string& path);
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  ~MappedFile();
+  public:
+    // Throws Error.
+    explicit MappedFile(const std::string& path);
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+    ~MappedFile();
 
-  std::string_view bytes() const { return {static_cast<const char*>(address_), size_}; }
+    std::string_view bytes() const { return {static_cast<const char*>(address_), size_}; }
 
- private:
-  void* address_ = nullptr;
-  std::size_t size_ = 0;
+  private:
+    void* address_ = nullptr;
+    std::size_t size_ = 0;
 };
 
 }  // namespace libra::load

@@ -13,154 +13,170 @@ constexpr std::size_t kMaxText = 65536;
 
 template <typename Number>
 bool parse_number(std::string_view text, Number& value, int base) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  return error == std::errc() && end == text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    return error == std::errc() && end == text.data() + text.size();
 }
 
 bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+    return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
 std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+        text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+        text.remove_suffix(1);
+    return text;
 }
 
 }  // namespace
 
 void Response::restart(bool to_head_request) {
-  state_ = State::kHead;
-  to_head_request_ = to_head_request;
-  begun_ = false;
-  text_.clear();
+    state_ = State::kHead;
+    to_head_request_ = to_head_request;
+    begun_ = false;
+    text_.clear();
 }
 
 std::size_t Response::feed(std::string_view bytes, BodyCheck& body) {
-  const std::size_t size = bytes.size();
-  if (size > 0) begun_ = true;
-  while (!bytes.empty() && !done() && !bad()) {
-    std::size_t taken = 0;
-    switch (state_) {
-      case State::kBody:
-      case State::kChunkData:
-        taken = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
-        body.feed(bytes.substr(0, taken));
-        left_ -= taken;
-        if (left_ == 0) state_ = state_ == State::kBody ? State::kDone : State::kChunkEnd;
-        break;
-      case State::kUntilClose:
-        taken = bytes.size();
-        body.feed(bytes);
-        break;
-      default:
-        taken = take_line(bytes);
-        break;
+    const std::size_t size = bytes.size();
+    if (size > 0)
+        begun_ = true;
+    while (!bytes.empty() && !done() && !bad()) {
+        std::size_t taken = 0;
+        switch (state_) {
+            case State::kBody:
+            case State::kChunkData:
+                taken = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
+                body.feed(bytes.substr(0, taken));
+                left_ -= taken;
+                if (left_ == 0)
+                    state_ = state_ == State::kBody ? State::kDone : State::kChunkEnd;
+                break;
+            case State::kUntilClose:
+                taken = bytes.size();
+                body.feed(bytes);
+                break;
+            default:
+                taken = take_line(bytes);
+                break;
+        }
+        bytes.remove_prefix(taken);
     }
-    bytes.remove_prefix(taken);
-  }
-  return size - bytes.size();
+    return size - bytes.size();
 }
 
 bool Response::finish_at_eof() {
-  if (state_ != State::kUntilClose) return false;
-  state_ = State::kDone;
-  return true;
+    if (state_ != State::kUntilClose)
+        return false;
+    state_ = State::kDone;
+    return true;
 }
 
 // Collects up to the end of a line, or of the whole head, and acts on it.
 std::size_t Response::take_line(std::string_view bytes) {
-  const auto newline = bytes.find('\n');
-  const std::size_t taken = newline == std::string_view::npos ? bytes.size() : newline + 1;
-  text_.append(bytes.substr(0, taken));
-  if (text_.size() > kMaxText) {
-    state_ = State::kBad;
+    const auto newline = bytes.find('\n');
+    const std::size_t taken = newline == std::string_view::npos ? bytes.size() : newline + 1;
+    text_.append(bytes.substr(0, taken));
+    if (text_.size() > kMaxText) {
+        state_ = State::kBad;
+        return taken;
+    }
+    const bool complete =
+        state_ == State::kHead ? text_.ends_with("\r\n\r\n") : text_.ends_with("\r\n");
+    if (complete) {
+        line_done();
+        text_.clear();
+    }
     return taken;
-  }
-  const bool complete =
-      state_ == State::kHead ? text_.ends_with("\r\n\r\n") : text_.ends_with("\r\n");
-  if (complete) {
-    line_done();
-    text_.clear();
-  }
-  return taken;
 }
 
 void Response::line_done() {
-  switch (state_) {
-    case State::kHead:
-      if (!parse_head()) state_ = State::kBad;
-      break;
-    case State::kChunkLine: {
-      const std::string_view line(text_.data(), text_.size() - 2);
-      if (!parse_number(trim(line.substr(0, line.find(';'))), left_, 16))
-        state_ = State::kBad;
-      else
-        state_ = left_ == 0 ? State::kTrailer : State::kChunkData;
-      break;
+    switch (state_) {
+        case State::kHead:
+            if (!parse_head())
+                state_ = State::kBad;
+            break;
+        case State::kChunkLine: {
+            const std::string_view line(text_.data(), text_.size() - 2);
+            if (!parse_number(trim(line.substr(0, line.find(';'))), left_, 16))
+                state_ = State::kBad;
+            else
+                state_ = left_ == 0 ? State::kTrailer : State::kChunkData;
+            break;
+        }
+        case State::kChunkEnd:
+            state_ = text_ == "\r\n" ? State::kChunkLine : State::kBad;
+            break;
+        case State::kTrailer:
+            if (text_ == "\r\n")
+                state_ = State::kDone;
+            break;
+        default:
+            state_ = State::kBad;
+            break;
     }
-    case State::kChunkEnd:
-      state_ = text_ == "\r\n" ? State::kChunkLine : State::kBad;
-      break;
-    case State::kTrailer:
-      if (text_ == "\r\n") state_ = State::kDone;
-      break;
-    default:
-      state_ = State::kBad;
-      break;
-  }
 }
 
 bool Response::parse_head() {
-  std::string_view head = text_;
-  const auto next_line = [&head] {
-    const auto end = head.find("\r\n");
-    const auto line = head.substr(0, end);
-    head.remove_prefix(end + 2);
-    return line;
-  };
+    std::string_view head = text_;
+    const auto next_line = [&head] {
+        const auto end = head.find("\r\n");
+        const auto line = head.substr(0, end);
+        head.remove_prefix(end + 2);
+        return line;
+    };
 
-  const std::string_view start = next_line();
-  if (start.size() < 12 || !start.starts_with("HTTP/1.") || start[8] != ' ') return false;
-  if (!parse_number(start.substr(9, 3), status_, 10)) return false;
-  keep_alive_ = start[7] == '1';
-  chunked_ = false;
-  content_length_.reset();
-  for (auto line = next_line(); !line.empty(); line = next_line())
-    if (!parse_field(line)) return false;
+    const std::string_view start = next_line();
+    if (start.size() < 12 || !start.starts_with("HTTP/1.") || start[8] != ' ')
+        return false;
+    if (!parse_number(start.substr(9, 3), status_, 10))
+        return false;
+    keep_alive_ = start[7] == '1';
+    chunked_ = false;
+    content_length_.reset();
+    for (auto line = next_line(); !line.empty(); line = next_line())
+        if (!parse_field(line))
+            return false;
 
-  if (status_ >= 100 && status_ < 200 && status_ != 101) return true;  // the answer is still to come
-  left_ = content_length_.value_or(0);
-  if (to_head_request_ || status_ == 204 || status_ == 304) {
-    state_ = State::kDone;
-  } else if (chunked_) {
-    state_ = State::kChunkLine;
-  } else if (!content_length_) {
-    keep_alive_ = false;
-    state_ = State::kUntilClose;
-  } else {
-    state_ = left_ == 0 ? State::kDone : State::kBody;
-  }
-  return true;
+    if (status_ >= 100 && status_ < 200 && status_ != 101)
+        return true;  // the answer is still to come
+    left_ = content_length_.value_or(0);
+    if (to_head_request_ || status_ == 204 || status_ == 304) {
+        state_ = State::kDone;
+    } else if (chunked_) {
+        state_ = State::kChunkLine;
+    } else if (!content_length_) {
+        keep_alive_ = false;
+        state_ = State::kUntilClose;
+    } else {
+        state_ = left_ == 0 ? State::kDone : State::kBody;
+    }
+    return true;
 }
 
 bool Response::parse_field(std::string_view line) {
-  const auto colon = line.find(':');
-  if (colon == std::string_view::npos) return false;
-  const auto name = line.substr(0, colon);
-  const auto value = trim(line.substr(colon + 1));
-  if (same(name, "content-length")) {
-    std::uint64_t length = 0;
-    if (content_length_ || !parse_number(value, length, 10)) return false;
-    content_length_ = length;
-  } else if (same(name, "transfer-encoding")) {
-    if (!same(value, "chunked")) return false;
-    chunked_ = true;
-  } else if (same(name, "connection")) {
-    if (same(value, "close")) keep_alive_ = false;
-    if (same(value, "keep-alive")) keep_alive_ = true;
-  }
-  return true;
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos)
+        return false;
+    const auto name = line.substr(0, colon);
+    const auto value = trim(line.substr(colon + 1));
+    if (same(name, "content-length")) {
+        std::uint64_t length = 0;
+        if (content_length_ || !parse_number(value, length, 10))
+            return false;
+        content_length_ = length;
+    } else if (same(name, "transfer-encoding")) {
+        if (!same(value, "chunked"))
+            return false;
+        chunked_ = true;
+    } else if (same(name, "connection")) {
+        if (same(value, "close"))
+            keep_alive_ = false;
+        if (same(value, "keep-alive"))
+            keep_alive_ = true;
+    }
+    return true;
 }
 
 }  // namespace libra::load

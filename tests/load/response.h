@@ -15,41 +15,51 @@
 namespace libra::load {
 
 class Response {
- public:
-  enum class State { kHead, kBody, kUntilClose, kChunkLine, kChunkData, kChunkEnd, kTrailer, kDone, kBad };
+  public:
+    enum class State {
+        kHead,
+        kBody,
+        kUntilClose,
+        kChunkLine,
+        kChunkData,
+        kChunkEnd,
+        kTrailer,
+        kDone,
+        kBad
+    };
 
-  void restart(bool to_head_request);
+    void restart(bool to_head_request);
 
-  // Takes what belongs to this response and returns how much that is; body
-  // bytes go to the check.
-  std::size_t feed(std::string_view bytes, BodyCheck& body);
+    // Takes what belongs to this response and returns how much that is; body
+    // bytes go to the check.
+    std::size_t feed(std::string_view bytes, BodyCheck& body);
 
-  // The peer has closed. Whether that completes the response.
-  bool finish_at_eof();
+    // The peer has closed. Whether that completes the response.
+    bool finish_at_eof();
 
-  State state() const { return state_; }
-  bool done() const { return state_ == State::kDone; }
-  bool bad() const { return state_ == State::kBad; }
-  int status() const { return status_; }
-  bool keep_alive() const { return keep_alive_; }
-  bool begun() const { return begun_; }
-  std::optional<std::uint64_t> content_length() const { return content_length_; }
+    State state() const { return state_; }
+    bool done() const { return state_ == State::kDone; }
+    bool bad() const { return state_ == State::kBad; }
+    int status() const { return status_; }
+    bool keep_alive() const { return keep_alive_; }
+    bool begun() const { return begun_; }
+    std::optional<std::uint64_t> content_length() const { return content_length_; }
 
- private:
-  std::size_t take_line(std::string_view bytes);
-  bool parse_head();
-  bool parse_field(std::string_view line);
-  void line_done();
+  private:
+    std::size_t take_line(std::string_view bytes);
+    bool parse_head();
+    bool parse_field(std::string_view line);
+    void line_done();
 
-  State state_ = State::kHead;
-  bool to_head_request_ = false;
-  bool begun_ = false;
-  bool keep_alive_ = true;
-  bool chunked_ = false;
-  int status_ = 0;
-  std::optional<std::uint64_t> content_length_;
-  std::uint64_t left_ = 0;  // of the body or of the chunk
-  std::string text_;        // the head or line being collected
+    State state_ = State::kHead;
+    bool to_head_request_ = false;
+    bool begun_ = false;
+    bool keep_alive_ = true;
+    bool chunked_ = false;
+    int status_ = 0;
+    std::optional<std::uint64_t> content_length_;
+    std::uint64_t left_ = 0;  // of the body or of the chunk
+    std::string text_;        // the head or line being collected
 };
 
 }  // namespace libra::load

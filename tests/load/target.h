@@ -9,10 +9,10 @@
 namespace libra::load {
 
 struct Target {
-  sockaddr_storage address = {};
-  socklen_t address_size = 0;
-  std::string host;  // as the Host header wants it
-  std::string path;
+    sockaddr_storage address = {};
+    socklen_t address_size = 0;
+    std::string host;  // as the Host header wants it
+    std::string path;
 };
 
 // Throws Error.

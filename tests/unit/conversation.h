@@ -38,6 +38,9 @@ class Conversation {
 
     const Stream& operator[](libra_dir dir) const { return streams_[dir]; }
 
+    // How many bytes the parser's searches went over.
+    std::uint64_t searched() const { return ctx_.searched; }
+
     // What no kernel would accept, in words; empty while all is well.
     const std::string& complaint() const { return complaint_; }
 

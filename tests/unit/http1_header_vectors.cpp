@@ -61,6 +61,9 @@ std::vector<Vector> lengths() {
         reads("length_beside_lookalikes",
               "Content-Lengths: 9\r\nContent-Lengt: 9\r\nXContent-Length: 9\r\n"
               "Content_Length: 9\r\nContent-Length: 5\r\nTransfer-Encodings: x\r\n"),
+        // 'x' is what the parser fills short names up with.
+        reads("length_beside_padded_lookalikes",
+              "Content-Lengthxx: 9\r\nContent-Length: 5\r\nTransfer-Encodingxxxxxxx: x\r\n"),
         refuses("length_twice", why, "Content-Length: 5\r\nContent-Length: 5\r\n"),
         refuses("length_twice_unequal", why, "Content-Length: 5\r\nContent-Length: 6\r\n"),
         refuses("length_list", why, "Content-Length: 5, 5\r\n"),
@@ -158,6 +161,9 @@ std::vector<Vector> start_lines() {
         request_vector("start_options_asterisk", {meta("OPTIONS * HTTP/1.1" + end)}),
         request_vector("start_absolute_target", {meta("GET http://a/b?c HTTP/1.1" + end)}),
         request_vector("start_method_of_16", {meta("ABCDEFGHIJKLMNOP / HTTP/1.1" + end)}),
+        {"start_method_like_padded_head", LIBRA_ROLE_ACTIVE, 0,
+         {request({meta("HEADAAAA / HTTP/1.1" + end), meta("CONNECTA / HTTP/1.1" + end)}),
+          response({meta("HTTP/1.1 200 OK\r\nContent-Length: 2" + end), payload("ok")})}},
         request_vector("start_half", {more("GET / HTTP/1.1\r\nHost: a\r\n")}),
         refuses_request("start_method_of_17", why, "ABCDEFGHIJKLMNOPQ / HTTP/1.1" + end),
         refuses_request("start_http_0_9", why, "GET /\r\n"),

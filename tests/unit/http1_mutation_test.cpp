@@ -6,6 +6,8 @@
 // is what keeps a proxy with Libra from helping a request smuggler.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <deque>
 #include <random>
 

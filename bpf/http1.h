@@ -50,7 +50,7 @@
 #define HTTP1_F_BODY		(1U << 3)	/* its body is the next segment */
 
 /* http1_state.flags */
-#define HTTP1_F_UNQUEUED		(1U << 0)	/* responses are not read */
+#define HTTP1_F_UNQUEUED	(1U << 0)	/* responses are not read */
 #define HTTP1_F_TUNNEL		(1U << 1)	/* further requests may be none */
 
 /*

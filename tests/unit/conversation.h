@@ -15,7 +15,7 @@
 // One answer that moved the position or ended the direction.
 struct Answer {
     int verdict = 0;
-    int event = 0;           // what the parser says the answer is about
+    int event = 0;            // what the parser says the answer is about
     std::uint64_t start = 0;  // offset in the direction's stream
     std::uint64_t length = 0;
     bool operator==(const Answer&) const = default;

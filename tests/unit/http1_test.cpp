@@ -67,7 +67,8 @@ class Http1Vector : public testing::TestWithParam<Vector> {};
 TEST_P(Http1Vector, Whole) {
     const Vector& v = GetParam();
     Conversation talk(v.role, v.flags);
-    for (const Step& step : v.steps) talk.feed(direction(v.role, step.request), text_of(step));
+    for (const Step& step : v.steps)
+        talk.feed(direction(v.role, step.request), text_of(step));
     check(v, talk);
 }
 
@@ -75,7 +76,8 @@ TEST_P(Http1Vector, ByteByByte) {
     const Vector& v = GetParam();
     Conversation talk(v.role, v.flags);
     for (const Step& step : v.steps)
-        for (const char c : text_of(step)) talk.feed(direction(v.role, step.request), {&c, 1});
+        for (const char c : text_of(step))
+            talk.feed(direction(v.role, step.request), {&c, 1});
     check(v, talk);
 }
 
@@ -118,7 +120,8 @@ TEST_P(Http1Vector, OtherRole) {
                 s.bytes.find(" HTTP/1.") == std::string::npos)
                 s.verdict = LIBRA_PAYLOAD;
     Conversation talk(v.role, v.flags);
-    for (const Step& step : v.steps) talk.feed(direction(v.role, step.request), text_of(step));
+    for (const Step& step : v.steps)
+        talk.feed(direction(v.role, step.request), text_of(step));
     check(v, talk);
 }
 
@@ -129,7 +132,8 @@ INSTANTIATE_TEST_SUITE_P(All, Http1Vector, testing::ValuesIn(http1_vectors()),
 TEST(Http1, LooksAtBytesAFewTimesHoweverTheyCome) {
     const std::string text = "GET / HTTP/1.1\r\nCookie: " + std::string(20000, 'c') + "\r\n\r\n";
     Conversation talk(LIBRA_ROLE_PASSIVE, 0);
-    for (const char c : text) talk.feed(LIBRA_INGRESS, {&c, 1});
+    for (const char c : text)
+        talk.feed(LIBRA_INGRESS, {&c, 1});
     ASSERT_EQ(talk[LIBRA_INGRESS].answers.size(), 1U);
     EXPECT_EQ(talk[LIBRA_INGRESS].answers[0].length, text.size());
     EXPECT_LE(talk.searched(), 4 * text.size());

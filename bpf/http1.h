@@ -278,7 +278,7 @@ static __always_inline int http1_field(struct libra_ctx *ctx,
 	return HTTP1_GO_ON;
 }
 
-/* A request header is complete: queue it. True if a body follows. */
+/* A request header is complete: queue it. */
 static __always_inline int http1_request(struct http1_state *st,
 					 struct http1_dir *d)
 {

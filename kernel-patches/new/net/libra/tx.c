@@ -40,6 +40,7 @@
  * @flags: of every piece
  * @sent: bytes accepted from the application
  * @corked: the last piece went with MSG_MORE
+ * @full: the transport took a part of a piece: natively the call ends there
  * @fail: why the connection has to be aborted, or 0
  */
 struct libra_tx {
@@ -48,6 +49,7 @@ struct libra_tx {
 	int flags;
 	size_t sent;
 	bool corked;
+	bool full;
 	int fail;
 };
 
@@ -95,8 +97,10 @@ static int libra_tx_splice(struct libra_tx *tx, const struct bio_vec *bv,
 	iov_iter_advance(&part.msg_iter, skip);
 	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
 	ret = READ_ONCE(sk->sk_prot)->sendmsg(sk, &part, count);
-	if (ret > 0)
+	if (ret > 0) {
 		tx->corked = !last;
+		tx->full = ret < count;
+	}
 	return ret;
 }
 
@@ -299,7 +303,7 @@ static int libra_tx_window(struct libra_tx *tx)
 
 	do {
 		ret = libra_tx_step(tx, &win);
-	} while (ret > 0 && win.pos < win.len);
+	} while (ret > 0 && !tx->full && win.pos < win.len);
 
 	/* Owed bytes are at the window's position, or an anchor stands for them. */
 	if (ls->tx.owed && !ls->tx.anchor)
@@ -335,8 +339,8 @@ static int libra_tx_direct(struct libra_tx *tx)
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, ret);
 	}
 	libra_seg_consume(&ls->tx.seg, NULL, ret);
-	/* Partly accepted: natively the call ends here. */
-	return ret < count ? -EAGAIN : 0;
+	tx->full = ret < count;
+	return 0;
 }
 
 static bool libra_tx_may_go_direct(const struct libra_sock *ls)
@@ -351,7 +355,7 @@ static int libra_tx_stream(struct libra_tx *tx)
 	struct libra_sock *ls = tx->ls;
 	int ret = 0;
 
-	while (!ret && msg_data_left(tx->msg)) {
+	while (!ret && !tx->full && msg_data_left(tx->msg)) {
 		if (ls->tx.anchor && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
 			ret = min(libra_tx_anchor(tx), 0);
 		else if (libra_tx_may_go_direct(ls))

@@ -9,6 +9,7 @@
 
 struct libra_sock *libra_sk(const struct sock *sk)
 {
+	/* Pairs with the cmpxchg() in libra_hook_bind(). */
 	return smp_load_acquire(&inet_csk(sk)->icsk_libra);
 }
 

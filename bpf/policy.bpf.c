@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The attach program: looks every new TCP connection up in the policy and
- * asks the kernel to attach the ones it names. Nothing else is attached.
+ * asks the kernel to attach the ones it names. Nothing else is attached. Two
+ * iterators treat the connections that are there when a policy begins or ends.
  */
 #include "vmlinux.h"
 
@@ -20,6 +21,9 @@ char _license[] SEC("license") = "GPL";
 
 extern int bpf_libra_attach(const struct sock *sk, const struct libra_attach *args,
 			    __u32 args__sz) __ksym;
+extern int bpf_libra_adopt(struct sock_common *skc, const struct libra_attach *args,
+			   __u32 args__sz) __ksym;
+extern int bpf_libra_stop(struct sock_common *skc, __u32 policy) __ksym;
 
 /* Sizes, not types: clang leaves only a declaration of an inner map's types. */
 struct policy_map {
@@ -51,6 +55,13 @@ struct {
 	__type(value, __u64);
 } libra_seen SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct libra_sweep);
+} libra_sweeps SEC(".maps");
+
 struct connection {
 	__u32 addr[4];
 	__u64 netns_cookie;
@@ -65,10 +76,9 @@ static __always_inline bool opened(int oldstate, int newstate)
 	       (oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV);
 }
 
-static __always_inline bool describe(const struct sock *sk, int oldstate, struct connection *conn)
+/* @passive: accepted here, so that its own address counts and not its peer's */
+static __always_inline bool describe(const struct sock *sk, bool passive, struct connection *conn)
 {
-	bool passive = oldstate == TCP_SYN_RECV;
-
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return false;
 
@@ -128,7 +138,44 @@ static __always_inline bool matches(const struct libra_rule *rule, const struct 
 	return !rule->cgroup_id || rule->cgroup_id == conn->cgroup_id;
 }
 
-static __always_inline void apply(const struct sock *sk, struct libra_rule *rule)
+static __always_inline struct libra_policy *current_policy(void)
+{
+	struct libra_policy *policy;
+	__u32 zero = 0;
+	void *inner;
+
+	inner = bpf_map_lookup_elem(&libra_policies, &zero);
+	if (!inner)
+		return NULL;
+	policy = bpf_map_lookup_elem(inner, &zero);
+	return policy && policy->count ? policy : NULL;
+}
+
+static __always_inline struct libra_rule *find_rule(struct libra_policy *policy,
+						    const struct connection *conn)
+{
+	struct libra_rule *rule = NULL;
+	int i;
+
+	bpf_for(i, 0, LIBRA_MAX_RULES) {
+		if (i >= (int)policy->count)
+			break;
+		if (matches(&policy->rules[i], conn)) {
+			rule = &policy->rules[i];
+			break;
+		}
+	}
+	return rule;
+}
+
+static __always_inline void count_refused(struct libra_rule_counters *counters, int err)
+{
+	counters->refused++;
+	counters->refused_ns = bpf_ktime_get_ns();
+	counters->last_error = err;
+}
+
+static __always_inline void attach(const struct sock *sk, struct libra_rule *rule)
 {
 	struct libra_rule_counters *counters;
 	__u32 slot = rule->slot;
@@ -136,7 +183,7 @@ static __always_inline void apply(const struct sock *sk, struct libra_rule *rule
 
 	if (rule->attach.mode != LIBRA_MODE_OFF)
 		err = bpf_libra_attach(sk, &rule->attach, sizeof(rule->attach));
-	/* the other program of the pair, or the application, was here before */
+	/* the other program of the pair, an iterator or the application was here before */
 	if (err == -EEXIST)
 		return;
 
@@ -144,40 +191,23 @@ static __always_inline void apply(const struct sock *sk, struct libra_rule *rule
 	if (!counters)
 		return;
 	counters->matched++;
-	if (err) {
-		counters->refused++;
-		counters->refused_ns = bpf_ktime_get_ns();
-		counters->last_error = err;
-	} else if (rule->attach.mode != LIBRA_MODE_OFF) {
+	if (err)
+		count_refused(counters, err);
+	else if (rule->attach.mode != LIBRA_MODE_OFF)
 		counters->attached++;
-	}
 }
 
 static __always_inline void look_up(const struct sock *sk, int oldstate)
 {
-	struct libra_policy *policy;
+	struct libra_policy *policy = current_policy();
+	struct libra_rule *rule;
 	struct connection conn;
-	__u32 zero = 0;
-	void *inner;
-	int i;
 
-	inner = bpf_map_lookup_elem(&libra_policies, &zero);
-	if (!inner)
+	if (!policy || !describe(sk, oldstate == TCP_SYN_RECV, &conn))
 		return;
-	policy = bpf_map_lookup_elem(inner, &zero);
-	if (!policy || !policy->count)
-		return;
-	if (!describe(sk, oldstate, &conn))
-		return;
-
-	bpf_for(i, 0, LIBRA_MAX_RULES) {
-		if (i >= (int)policy->count)
-			break;
-		if (matches(&policy->rules[i], &conn)) {
-			apply(sk, &policy->rules[i]);
-			break;
-		}
-	}
+	rule = find_rule(policy, &conn);
+	if (rule)
+		attach(sk, rule);
 }
 
 /*
@@ -219,5 +249,84 @@ int BPF_PROG(libra_attach_second, const struct sock *sk, int oldstate, int newst
 	if (seen)
 		*seen = 0;
 	look_up(sk, oldstate);
+	return 0;
+}
+
+/* The states in which the application can still send. */
+static __always_inline bool can_send(int state)
+{
+	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT || state == TCP_SYN_RECV;
+}
+
+static __always_inline void adopt(struct sock_common *skc, struct libra_rule *rule,
+				  struct libra_sweep *sweep)
+{
+	struct libra_attach args = rule->attach;
+	struct libra_rule_counters *counters;
+	__u32 slot = rule->slot;
+	int err;
+
+	if (args.mode == LIBRA_MODE_OFF)
+		return;
+	if (sweep->role == LIBRA_MATCH_ACTIVE)
+		args.flags |= LIBRA_F_ACTIVE;
+	err = bpf_libra_adopt(skc, &args, sizeof(args));
+	if (err == -EEXIST)
+		return;
+	if (err) {
+		sweep->failed++;
+		sweep->last_error = err;
+	} else {
+		sweep->done++;
+	}
+
+	counters = bpf_map_lookup_elem(&libra_counters, &slot);
+	if (!counters)
+		return;
+	counters->matched++;
+	if (err)
+		count_refused(counters, err);
+	else
+		counters->adopted++;
+}
+
+/*
+ * Connections that are older than the policy. Who opened one cannot be told any
+ * more: what has the address of a listener is taken for accepted.
+ */
+SEC("iter/tcp")
+int libra_adopt_existing(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct libra_policy *policy;
+	struct libra_sweep *sweep;
+	struct libra_rule *rule;
+	struct connection conn;
+	__u32 zero = 0;
+
+	if (!skc || !can_send(skc->skc_state))
+		return 0;
+	sweep = bpf_map_lookup_elem(&libra_sweeps, &zero);
+	policy = current_policy();
+	if (!sweep || !policy)
+		return 0;
+	if (!describe(bpf_core_cast(skc, struct sock), sweep->role == LIBRA_MATCH_PASSIVE, &conn))
+		return 0;
+	rule = find_rule(policy, &conn);
+	if (rule)
+		adopt(skc, rule, sweep);
+	return 0;
+}
+
+SEC("iter/tcp")
+int libra_stop_policy(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct libra_sweep *sweep;
+	__u32 zero = 0;
+
+	sweep = bpf_map_lookup_elem(&libra_sweeps, &zero);
+	if (skc && sweep && !bpf_libra_stop(skc, sweep->policy))
+		sweep->done++;
 	return 0;
 }

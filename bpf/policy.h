@@ -58,6 +58,7 @@ struct libra_policy {
  * struct libra_rule_counters - one rule on one CPU
  * @matched: connections the rule decided about
  * @attached: of these, attached
+ * @adopted: of these, attached although they were older than the policy
  * @refused: of these, refused by the kernel
  * @refused_ns: CLOCK_MONOTONIC of the last refusal, to find the latest of all CPUs
  * @last_error: negative errno of the last refusal
@@ -66,8 +67,29 @@ struct libra_policy {
 struct libra_rule_counters {
 	__u64 matched;
 	__u64 attached;
+	__u64 adopted;
 	__u64 refused;
 	__u64 refused_ns;
+	__s32 last_error;
+	__u32 reserved;
+};
+
+/**
+ * struct libra_sweep - one walk over all sockets of a network namespace
+ * @role: adopt: the rules that count, LIBRA_MATCH_PASSIVE or LIBRA_MATCH_ACTIVE
+ * @policy: stop: whose sockets
+ * @done: sockets adopted, or stopped
+ * @failed: sockets that the kernel refused to adopt
+ * @last_error: negative errno of the last refusal
+ * @reserved: zero
+ *
+ * librad writes it before the walk and reads it afterwards.
+ */
+struct libra_sweep {
+	__u32 role;
+	__u32 policy;
+	__u32 done;
+	__u32 failed;
 	__s32 last_error;
 	__u32 reserved;
 };
@@ -80,6 +102,7 @@ struct libra_rule_counters {
 LIBRA_POLICY_ASSERT(sizeof(struct libra_rule) == 88, "BPF and C++ must agree");
 LIBRA_POLICY_ASSERT(sizeof(struct libra_policy) == 8 + 88 * LIBRA_MAX_RULES,
 		    "BPF and C++ must agree");
-LIBRA_POLICY_ASSERT(sizeof(struct libra_rule_counters) == 40, "BPF and C++ must agree");
+LIBRA_POLICY_ASSERT(sizeof(struct libra_rule_counters) == 48, "BPF and C++ must agree");
+LIBRA_POLICY_ASSERT(sizeof(struct libra_sweep) == 24, "BPF and C++ must agree");
 
 #endif /* LIBRA_POLICY_H */

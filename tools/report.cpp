@@ -61,7 +61,7 @@ std::string report_status(const Json& answer) {
         out += "net.libra.enabled is 0: nothing is attached until it is 1\n";
 
     std::vector<Row> rows = {{"ID", "ROLE", "ADDRESS", "CGROUP", "PARSER", "DOMAIN", "MODE",
-                              "MATCHED", "ATTACHED", "REFUSED", ""}};
+                              "MATCHED", "ATTACHED", "ADOPTED", "REFUSED", ""}};
     for (const Json& policy : list(answer, "policies")) {
         std::string mode = text(policy, "mode");
         if (text(policy, "anchor_requests") == "true")
@@ -73,7 +73,8 @@ std::string report_status(const Json& answer) {
             rows.push_back({text(policy, "id"), text(rule, "role"), text(rule, "address"), cgroup,
                             text(policy, "parser"), text(policy, "domain"), mode,
                             count_of(rule, "matched"), count_of(rule, "attached"),
-                            count_of(rule, "refused"), text(rule, "last_error")});
+                            count_of(rule, "adopted"), count_of(rule, "refused"),
+                            text(rule, "last_error")});
     }
     if (rows.size() == 1)
         return out + "no policies: nothing is attached\n";

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "bpf_object.h"
 
+#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <vector>
+
+#include "unique_fd.h"
 
 namespace libra {
 namespace {
@@ -111,16 +115,47 @@ Result<BpfLink> BpfObject::attach_struct_ops() {
     return Error(fmt::format("BPF object {} holds no struct_ops", name_), EINVAL);
 }
 
-Result<BpfLink> BpfObject::attach_program(const char* program) {
+Result<bpf_program*> BpfObject::find(const char* program) const {
     bpf_program* found = bpf_object__find_program_by_name(handle_.get(), program);
     if (!found)
         return Error(fmt::format("BPF object {} holds no program {}", name_, program), ENOENT);
+    return found;
+}
+
+Result<BpfLink> BpfObject::attach_program(const char* program) {
+    const auto found = find(program);
+    if (!found)
+        return found.error();
     captured().clear();
-    BpfLink link(bpf_program__attach(found));
+    BpfLink link(bpf_program__attach(*found));
     if (link)
         return link;
     const int error = errno;
     return failed(fmt::format("cannot attach {}", program), error);
+}
+
+Status BpfObject::iterate(const char* program) {
+    const auto found = find(program);
+    if (!found)
+        return found.error();
+    captured().clear();
+    const BpfLink link(bpf_program__attach_iter(*found, nullptr));
+    if (!link) {
+        const int error = errno;
+        return failed(fmt::format("cannot attach {}", program), error);
+    }
+    const UniqueFd iterator(bpf_iter_create(bpf_link__fd(link.get())));
+    if (!iterator)
+        return Error::from_errno(fmt::format("cannot run {}", program));
+    // Reading is what runs it. EAGAIN: so far it had very many to look at.
+    std::array<char, 4096> ignored;
+    for (;;) {
+        const ssize_t size = read(iterator.get(), ignored.data(), ignored.size());
+        if (size == 0)
+            return Ok{};
+        if (size < 0 && errno != EAGAIN && errno != EINTR)
+            return Error::from_errno(fmt::format("{} ended early", program));
+    }
 }
 
 Result<int> BpfObject::map_fd(const char* map) const {

@@ -33,6 +33,8 @@ class BpfObject {
 
     Result<BpfLink> attach_struct_ops();
     Result<BpfLink> attach_program(const char* program);
+    // Runs an iterator over all there is.
+    Status iterate(const char* program);
     Result<int> map_fd(const char* map) const;  // stays the object's
 
   private:
@@ -43,6 +45,8 @@ class BpfObject {
 
     BpfObject(std::string name, Handle handle)
         : name_(std::move(name)), handle_(std::move(handle)) {}
+
+    Result<bpf_program*> find(const char* program) const;
 
     std::string name_;
     Handle handle_;

@@ -98,8 +98,17 @@ Status serve(const Options& options) {
     if (!netns)
         return netns.error();
 
-    // What follows is undone in reverse order, on failure and at the end:
-    // socket, attach program, parsers.
+    // What follows is undone in reverse order, on failure and at the end: socket,
+    // parsers, attach program. Without its parser nothing more is anchored, so no
+    // connection that comes after the attach program can be sent a token. SIGKILL
+    // keeps to this order as well: the kernel closes the files of a dying task
+    // from the highest number down (its task_work is a stack), and the links of
+    // the attach program, opened first and when no lower number was free, have
+    // lower ones than those of the parsers.
+    auto program = PolicyProgram::load();
+    if (!program)
+        return std::move(program).error();
+    spdlog::info("attach program: attached, policy empty");
     std::vector<Parser> parsers;
     for (const std::string& name : options.parsers) {
         auto parser = Parser::load(name);
@@ -108,10 +117,6 @@ Status serve(const Options& options) {
         parsers.push_back(std::move(parser).value());
         spdlog::info("parser {}: registered", name);
     }
-    auto program = PolicyProgram::load();
-    if (!program)
-        return std::move(program).error();
-    spdlog::info("attach program: attached, policy empty");
     if (!libra_enabled())
         spdlog::warn("net.libra.enabled is 0: nothing is attached until it is 1");
 
@@ -130,7 +135,9 @@ Status serve(const Options& options) {
             return status;
     }
     auto status = loop->run();
-    spdlog::info("stopping: detaching the attach program, then the parsers");
+    spdlog::info("stopping: detaching the policies, the parsers and the attach program");
+    if (auto detached = service.shutdown(); !detached)
+        spdlog::warn("the parsers go with policies in force: {}", detached.error().message());
     return status;
 }
 

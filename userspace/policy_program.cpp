@@ -2,7 +2,9 @@
 #include "policy_program.h"
 
 #include <bpf/bpf.h>
+#include <fmt/format.h>
 #include <policy.skel.h>
+#include <spdlog/spdlog.h>
 
 #include "unique_fd.h"
 
@@ -19,14 +21,14 @@ Result<PolicyProgram> PolicyProgram::load() {
         return std::move(object).error();
 
     PolicyProgram program(std::move(object).value());
-    const auto policies = program.object_.map_fd("libra_policies");
-    const auto counters = program.object_.map_fd("libra_counters");
-    if (!policies)
-        return policies.error();
-    if (!counters)
-        return counters.error();
-    program.policies_fd_ = *policies;
-    program.counters_fd_ = *counters;
+    for (const auto& [map, fd] : {std::pair{"libra_policies", &program.policies_fd_},
+                                  {"libra_counters", &program.counters_fd_},
+                                  {"libra_sweeps", &program.sweeps_fd_}}) {
+        const auto found = program.object_.map_fd(map);
+        if (!found)
+            return found.error();
+        *fd = *found;
+    }
     const int cpus = libbpf_num_possible_cpus();
     if (cpus < 0)
         return Error::from_errno("cannot count the CPUs", -cpus);
@@ -56,6 +58,40 @@ Status PolicyProgram::install(const libra_policy& policy) {
     return Ok{};
 }
 
+Status PolicyProgram::run(const char* iterator, libra_sweep& sweep) {
+    if (bpf_map_update_elem(sweeps_fd_, &kOnlyKey, &sweep, BPF_ANY))
+        return Error::from_errno("cannot prepare an iterator");
+    if (auto status = object_.iterate(iterator); !status)
+        return status;
+    if (bpf_map_lookup_elem(sweeps_fd_, &kOnlyKey, &sweep))
+        return Error::from_errno("cannot read what an iterator did");
+    return Ok{};
+}
+
+Status PolicyProgram::adopt(std::uint32_t role) {
+    libra_sweep sweep{};
+    sweep.role = role;
+    if (auto status = run("libra_adopt_existing", sweep); !status)
+        return status;
+    if (sweep.failed)
+        return Error(
+            fmt::format("{} connections that are there already could not be attached ({}); the "
+                        "kernel has set net.libra.enabled to 0: set it to 1 and try again",
+                        sweep.failed, std::generic_category().message(-sweep.last_error)),
+            -sweep.last_error);
+    spdlog::debug("{} connections adopted", sweep.done);
+    return Ok{};
+}
+
+Status PolicyProgram::stop(std::uint32_t policy) {
+    libra_sweep sweep{};
+    sweep.policy = policy;
+    if (auto status = run("libra_stop_policy", sweep); !status)
+        return status;
+    spdlog::debug("policy {}: {} connections stopped", policy, sweep.done);
+    return Ok{};
+}
+
 Status PolicyProgram::clear_counters(std::uint32_t slot) {
     const std::vector<libra_rule_counters> zero(cpus_);
     if (bpf_map_update_elem(counters_fd_, &slot, zero.data(), BPF_ANY))
@@ -71,6 +107,7 @@ Result<libra_rule_counters> PolicyProgram::counters(std::uint32_t slot) {
     for (const auto& cpu : per_cpu) {
         sum.matched += cpu.matched;
         sum.attached += cpu.attached;
+        sum.adopted += cpu.adopted;
         sum.refused += cpu.refused;
         if (cpu.refused_ns > sum.refused_ns) {
             sum.refused_ns = cpu.refused_ns;

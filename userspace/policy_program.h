@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The attach program in the kernel and its maps.
+// The attach program in the kernel, its iterators and their maps.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,13 @@ class PolicyBackend {
     // in the old one.
     virtual Status install(const libra_policy& policy) = 0;
 
+    // Attaches the connections that are there already and match a rule of the
+    // installed policy with this role, LIBRA_MATCH_*; all of them, or an error.
+    virtual Status adopt(std::uint32_t role) = 0;
+
+    // Nothing more is anchored on the connections of this policy.
+    virtual Status stop(std::uint32_t policy) = 0;
+
     virtual Status clear_counters(std::uint32_t slot) = 0;
 
     // Summed over CPUs; last_error is the latest.
@@ -32,16 +39,22 @@ class PolicyProgram final : public PolicyBackend {
     static Result<PolicyProgram> load();
 
     Status install(const libra_policy& policy) override;
+    Status adopt(std::uint32_t role) override;
+    Status stop(std::uint32_t policy) override;
     Status clear_counters(std::uint32_t slot) override;
     Result<libra_rule_counters> counters(std::uint32_t slot) override;
 
   private:
     explicit PolicyProgram(BpfObject object) : object_(std::move(object)) {}
 
+    // Runs an iterator; what it was asked, and found, is in sweep.
+    Status run(const char* iterator, libra_sweep& sweep);
+
     BpfObject object_;
     std::vector<BpfLink> links_;  // after object_: detached before the object closes
     int policies_fd_ = -1;
     int counters_fd_ = -1;
+    int sweeps_fd_ = -1;
     std::size_t cpus_ = 0;
 };
 

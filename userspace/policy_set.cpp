@@ -31,14 +31,15 @@ Status check_domains(const std::vector<Policy>& policies) {
             for (const Rule& rule : other.rules)
                 needed &= ~std::uint32_t{rule.compiled.roles};
         }
-        if (needed)
-            return Error(
-                fmt::format("domain {} would anchor payload in policy {} but attach no {}, whose "
-                            "peers would then receive tokens; name both sides with --listen and "
-                            "--upstream, or use --mode dry-run",
-                            policy.attach.domain, policy.id,
-                            needed & LIBRA_MATCH_PASSIVE ? "listener" : "upstream"),
-                EINVAL);
+        if (!needed)
+            continue;
+        const bool listener = needed & LIBRA_MATCH_PASSIVE;
+        return Error(
+            fmt::format("{} would reach {} as tokens: add {} ADDR:PORT of the proxy to domain {}, "
+                        "in mode on",
+                        listener ? "responses" : "requests", listener ? "clients" : "upstreams",
+                        listener ? "--listen" : "--upstream", policy.attach.domain),
+            EINVAL);
     }
     return Ok{};
 }
@@ -123,6 +124,11 @@ Result<Policy> PolicySet::add(const AttachRequest& request, const Scope& scope) 
         // a cgroup alone stands for all its connections
         if (scope.cgroup_id == 0)
             return Error("nothing to attach: name a listener, an upstream or a cgroup", EINVAL);
+        if (request.anchor_requests)
+            return Error(
+                "--anchor-requests with --cgroup needs --listen and --upstream: which "
+                "connections that are there already lead to an upstream cannot be told",
+                EINVAL);
         if (auto status = append(Endpoint{}, LIBRA_MATCH_PASSIVE | LIBRA_MATCH_ACTIVE); !status)
             return std::move(status).error();
     }
@@ -153,11 +159,26 @@ Result<std::vector<std::uint32_t>> PolicySet::remove(std::optional<std::uint32_t
     return removed;
 }
 
-libra_policy PolicySet::compile() const {
+bool PolicySet::anchors_requests() const {
+    return std::any_of(policies_.begin(), policies_.end(), [](const Policy& policy) {
+        return policy.attach.flags & LIBRA_F_ANCHOR_REQUESTS;
+    });
+}
+
+libra_policy PolicySet::compile(const std::vector<std::uint32_t>& staged, Stage stage) const {
     libra_policy compiled{};
     for (const Policy& policy : policies_) {
-        for (const Rule& rule : policy.rules)
-            compiled.rules[compiled.count++] = rule.compiled;
+        const bool partly = stage != Stage::all &&
+                            std::find(staged.begin(), staged.end(), policy.id) != staged.end();
+        for (const Rule& rule : policy.rules) {
+            libra_rule next = rule.compiled;
+            if (partly)
+                next.attach.flags &= ~LIBRA_F_ANCHOR_REQUESTS;
+            if (partly && stage == Stage::listeners)
+                next.roles &= LIBRA_MATCH_PASSIVE;
+            if (next.roles)
+                compiled.rules[compiled.count++] = next;
+        }
     }
     return compiled;
 }

@@ -33,6 +33,15 @@ struct Scope {
     std::uint64_t cgroup_id = 0;  // 0: any
 };
 
+// What of a policy is in force while it begins or ends. In this order, or else
+// a peer could receive a token: payload is only kept where every connection
+// that it may leave through is attached.
+enum class Stage {
+    listeners,  // connections from clients are attached; nothing is kept
+    responses,  // those to upstreams as well; payload of requests is not kept
+    all,
+};
+
 // Cheap to copy: a change is made on a copy, which replaces the original once
 // the kernel has taken it.
 class PolicySet {
@@ -44,7 +53,10 @@ class PolicySet {
     Result<std::vector<std::uint32_t>> remove(std::optional<std::uint32_t> id);
 
     const std::vector<Policy>& policies() const { return policies_; }
-    libra_policy compile() const;
+    bool anchors_requests() const;
+    // These policies as at this stage, the others in full.
+    libra_policy compile(const std::vector<std::uint32_t>& staged = {},
+                         Stage stage = Stage::all) const;
 
   private:
     std::optional<std::uint32_t> free_slot(const Policy& pending) const;

@@ -52,6 +52,42 @@ Result<Json> Service::run(const Request& request) {
     return stats();
 }
 
+// From listeners to all. Connections that are older than the policy are not
+// understood by a parser: while one of them lives, nothing is kept that could be
+// sent on it. But the kernel has to know them for that.
+Status Service::wind_up(const PolicySet& set, const Ids& ids) {
+    if (auto status = backend_.adopt(LIBRA_MATCH_PASSIVE); !status)
+        return status;
+    if (set.anchors_requests()) {
+        if (auto status = backend_.install(set.compile(ids, Stage::responses)); !status)
+            return status;
+        if (auto status = backend_.adopt(LIBRA_MATCH_ACTIVE); !status)
+            return status;
+    }
+    return backend_.install(set.compile());
+}
+
+// From all to listeners, after which nothing is kept any more.
+Status Service::wind_down(const PolicySet& set, const Ids& ids) {
+    if (set.anchors_requests()) {
+        if (auto status = backend_.install(set.compile(ids, Stage::responses)); !status)
+            return status;
+        if (auto status = stop(ids); !status)
+            return status;
+    }
+    if (auto status = backend_.install(set.compile(ids, Stage::listeners)); !status)
+        return status;
+    return stop(ids);
+}
+
+Status Service::stop(const Ids& ids) {
+    for (const std::uint32_t id : ids) {
+        if (auto status = backend_.stop(id); !status)
+            return status;
+    }
+    return Ok{};
+}
+
 Result<Json> Service::attach(const AttachRequest& request) {
     if (std::find(parsers_.begin(), parsers_.end(), request.parser) == parsers_.end())
         return Error(fmt::format("unknown parser '{}'; loaded: {}", request.parser,
@@ -73,8 +109,19 @@ Result<Json> Service::attach(const AttachRequest& request) {
         if (auto status = backend_.clear_counters(rule.compiled.slot); !status)
             return std::move(status).error();
     }
-    if (auto status = backend_.install(next.compile()); !status)
+    if (auto status = backend_.install(next.compile({policy->id}, Stage::listeners)); !status)
         return std::move(status).error();
+    if (auto status = wind_up(next, {policy->id}); !status) {
+        auto undone = wind_down(next, {policy->id});
+        if (undone)
+            undone = backend_.install(set_.compile());
+        if (undone)
+            return std::move(status).error();
+        set_ = std::move(next);
+        return Error(fmt::format("{}; policy {} is in force in part, detach it ({})",
+                                 status.error().message(), policy->id, undone.error().message()),
+                     status.error().code());
+    }
     set_ = std::move(next);
 
     for (const Rule& rule : policy->rules)
@@ -90,12 +137,38 @@ Result<Json> Service::detach(const DetachRequest& request) {
     const auto removed = next.remove(request.policy);
     if (!removed)
         return removed.error();
-    if (auto status = backend_.install(next.compile()); !status)
+    if (auto status = remove(next, *removed); !status)
         return std::move(status).error();
-    set_ = std::move(next);
-    if (!removed->empty())
-        spdlog::info("detached policy {}", join_ids(*removed));
     return Json{{"ok", true}, {"detached", *removed}};
+}
+
+Status Service::remove(const PolicySet& rest, const Ids& ids) {
+    auto status = wind_down(set_, ids);
+    if (status)
+        status = backend_.install(rest.compile());
+    if (!status) {
+        auto restored = backend_.install(set_.compile(ids, Stage::listeners));
+        if (restored)
+            restored = wind_up(set_, ids);
+        if (restored)
+            return status;
+        return Error(
+            fmt::format("{}; policy {} is in force in part, detach it again ({})",
+                        status.error().message(), join_ids(ids), restored.error().message()),
+            status.error().code());
+    }
+    set_ = rest;
+    if (!ids.empty())
+        spdlog::info("detached policy {}", join_ids(ids));
+    return Ok{};
+}
+
+Status Service::shutdown() {
+    PolicySet rest = set_;
+    const auto removed = rest.remove(std::nullopt);
+    if (!removed)
+        return removed.error();
+    return remove(rest, *removed);
 }
 
 Result<Json> Service::status() {
@@ -110,6 +183,7 @@ Result<Json> Service::status() {
                           {"address", format_endpoint(rule.endpoint)},
                           {"matched", counters->matched},
                           {"attached", counters->attached},
+                          {"adopted", counters->adopted},
                           {"refused", counters->refused}};
             if (counters->refused)
                 entry["last_error"] = std::generic_category().message(-counters->last_error);

@@ -20,8 +20,18 @@ class Service {
     // Answers one request line. Does not throw.
     std::string handle(std::string_view line) noexcept;
 
+    // Detaches all policies. Connections stay attached, but anchor nothing more.
+    Status shutdown();
+
   private:
     Result<Json> run(const Request& request);
+    using Ids = std::vector<std::uint32_t>;
+
+    Status wind_up(const PolicySet& set, const Ids& ids);
+    Status wind_down(const PolicySet& set, const Ids& ids);
+    Status stop(const Ids& ids);
+    Status remove(const PolicySet& rest, const Ids& ids);
+
     Result<Json> attach(const AttachRequest& request);
     Result<Json> detach(const DetachRequest& request);
     Result<Json> status();

@@ -55,7 +55,12 @@ TEST(PolicySet, CgroupAloneMeansBothSides) {
     request.listen.clear();
     request.upstream.clear();
     EXPECT_FALSE(set.add(request, kScope));
-    ASSERT_TRUE(set.add(request, {.netns_cookie = 42, .cgroup_id = 5}));
+    const Scope cgroup = {.netns_cookie = 42, .cgroup_id = 5};
+    request.anchor_requests = true;
+    EXPECT_FALSE(set.add(request, cgroup));  // which ones to adopt as upstreams?
+    request.anchor_requests = false;
+    ASSERT_TRUE(set.add(request, cgroup));
+    EXPECT_EQ(set.compile({1}, Stage::listeners).rules[0].roles, LIBRA_MATCH_PASSIVE);
     const libra_policy compiled = set.compile();
     ASSERT_EQ(compiled.count, 1U);
     EXPECT_EQ(compiled.rules[0].roles, LIBRA_MATCH_PASSIVE | LIBRA_MATCH_ACTIVE);
@@ -76,7 +81,11 @@ TEST(PolicySet, AnchoringNeedsBothSidesOfTheDomain) {
     PolicySet set;
     auto upstream_only = proxy();
     upstream_only.listen.clear();
-    EXPECT_FALSE(set.add(upstream_only, kScope));
+    const auto refused = set.add(upstream_only, kScope);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(),
+              "responses would reach clients as tokens: add --listen ADDR:PORT of the proxy to "
+              "domain 1, in mode on");
 
     auto other_domain = proxy(2);
     other_domain.upstream.clear();

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <set>
+#include <span>
 
 #include "service.h"
 
@@ -13,8 +17,17 @@ class FakeBackend final : public PolicyBackend {
         if (refuse)
             return Error("no memory", ENOMEM);
         installed = policy;
-        return Ok{};
+        for (const libra_rule& rule : std::span(policy.rules, policy.count)) {
+            const bool requests = rule.attach.flags & LIBRA_F_ANCHOR_REQUESTS;
+            steps += rule.roles & LIBRA_MATCH_PASSIVE ? requests ? "L" : "l" : "";
+            steps += rule.roles & LIBRA_MATCH_ACTIVE ? requests ? "U" : "u" : "";
+        }
+        return step("");
     }
+    Status adopt(std::uint32_t role) override {
+        return step(role == LIBRA_MATCH_PASSIVE ? "adopt-clients" : "adopt-upstreams");
+    }
+    Status stop(std::uint32_t policy) override { return step(fmt::format("stop-{}", policy)); }
     Status clear_counters(std::uint32_t) override { return Ok{}; }
     Result<libra_rule_counters> counters(std::uint32_t slot) override {
         libra_rule_counters counters{};
@@ -24,14 +37,33 @@ class FakeBackend final : public PolicyBackend {
         return counters;
     }
 
+    // What was done since the last call.
+    std::string taken() { return std::exchange(steps, {}); }
+
     bool refuse = false;
+    std::set<std::string> refuse_once;
     libra_policy installed{};
+
+  private:
+    Status step(const std::string& name) {
+        steps += name + " ";
+        if (refuse_once.erase(name))
+            return Error("not now", EAGAIN);
+        return Ok{};
+    }
+
+    // Policies as their rules: l for a listener, u for an upstream, in capitals
+    // with requests anchored.
+    std::string steps;
 };
 
 class ServiceTest : public testing::Test {
   protected:
     Json ask(const std::string& line) { return Json::parse(service_.handle(line)); }
 
+    static constexpr const char* kAttachRequests =
+        R"({"op":"attach","parser":"http1","domain":1,"mode":"on","anchor_requests":true,)"
+        R"("listen":["*:80"],"upstream":["10.0.0.1:80"]})";
     static constexpr const char* kAttach =
         R"({"op":"attach","parser":"http1","domain":1,"mode":"on",)"
         R"("listen":["*:80"],"upstream":["10.0.0.1:80"]})";
@@ -72,6 +104,60 @@ TEST_F(ServiceTest, DetachEmptiesTheKernel) {
     EXPECT_EQ(ask(R"({"op":"detach","policy":1})"), (Json{{"ok", true}, {"detached", {1}}}));
     EXPECT_EQ(backend_.installed.count, 0U);
     EXPECT_EQ(ask(R"({"op":"detach","policy":1})")["error"], "there is no policy 1");
+}
+
+// A client that is not attached while an upstream is would be sent tokens.
+TEST_F(ServiceTest, ClientsComeBeforeUpstreamsAndGoAfterThem) {
+    ask(kAttach);
+    EXPECT_EQ(backend_.taken(), "l adopt-clients lu ");
+    ask(kAttach);
+    EXPECT_EQ(backend_.taken(), "lul adopt-clients lulu ");
+    ask(R"({"op":"detach","policy":1})");
+    EXPECT_EQ(backend_.taken(), "llu stop-1 lu ");
+    ask(kAttach);
+    backend_.taken();
+    ask(R"({"op":"detach","all":true})");
+    EXPECT_EQ(backend_.taken(), "ll stop-2 stop-3  ");
+}
+
+TEST_F(ServiceTest, RequestsAreAnchoredLastAndNoMoreFirst) {
+    ask(kAttachRequests);
+    EXPECT_EQ(backend_.taken(), "l adopt-clients lu adopt-upstreams LU ");
+    ask(R"({"op":"detach","policy":1})");
+    EXPECT_EQ(backend_.taken(), "lu stop-1 l stop-1  ");
+}
+
+TEST_F(ServiceTest, AttachIsTakenBackWhenItFailsHalfway) {
+    backend_.refuse_once = {"adopt-clients"};
+    EXPECT_EQ(ask(kAttach), (Json{{"ok", false}, {"error", "not now"}}));
+    EXPECT_EQ(backend_.taken(), "l adopt-clients l stop-1  ");
+    backend_.refuse_once = {"adopt-upstreams"};
+    EXPECT_EQ(ask(kAttachRequests), (Json{{"ok", false}, {"error", "not now"}}));
+    EXPECT_EQ(backend_.taken(), "l adopt-clients lu adopt-upstreams lu stop-1 l stop-1  ");
+    EXPECT_TRUE(ask(R"({"op":"status"})")["policies"].empty());
+}
+
+TEST_F(ServiceTest, DetachIsTakenBackWhenItFailsHalfway) {
+    ask(kAttach);
+    backend_.taken();
+    backend_.refuse_once = {"stop-1"};
+    EXPECT_EQ(ask(R"({"op":"detach","policy":1})"), (Json{{"ok", false}, {"error", "not now"}}));
+    EXPECT_EQ(backend_.taken(), "l stop-1 l adopt-clients lu ");
+    EXPECT_EQ(ask(R"({"op":"status"})")["policies"].size(), 1U);
+}
+
+TEST_F(ServiceTest, WhatCannotBeTakenBackStaysVisible) {
+    backend_.refuse_once = {"adopt-clients", "stop-1"};
+    EXPECT_EQ(ask(kAttach)["error"], "not now; policy 1 is in force in part, detach it (not now)");
+    EXPECT_EQ(ask(R"({"op":"detach","policy":1})")["ok"], true);
+    EXPECT_EQ(backend_.installed.count, 0U);
+}
+
+TEST_F(ServiceTest, ShutdownDetachesAll) {
+    ask(kAttach);
+    backend_.taken();
+    EXPECT_TRUE(service_.shutdown());
+    EXPECT_EQ(backend_.taken(), "l stop-1  ");
 }
 
 TEST_F(ServiceTest, UnknownParserListsTheLoaded) {

@@ -102,7 +102,7 @@ __bpf_kfunc int bpf_libra_attach(const struct sock *sk,
  * iter/tcp holds the lock of a socket, in either way, while its program runs;
  * other tracing programs may have a socket that is not theirs to change.
  */
-static bool libra_locked(const struct sock *sk)
+static bool libra_locked(struct sock *sk)
 {
 	return sock_owned_by_user_nocheck(sk) ||
 	       spin_is_locked(&sk->sk_lock.slock);

@@ -50,7 +50,7 @@
 #define HTTP1_F_BODY		(1U << 3)	/* its body is the next segment */
 
 /* http1_state.flags */
-#define HTTP1_F_UNQUEUED		(1U << 0)	/* responses are not read */
+#define HTTP1_F_UNQUEUED	(1U << 0)	/* responses are not read */
 #define HTTP1_F_TUNNEL		(1U << 1)	/* further requests may be none */
 
 /*
@@ -58,7 +58,7 @@
  * are looked at once however a header is cut.
  */
 struct http1_dir {
-	__u64 length;	/* Content-Length */
+	__u64 length;	/* Content-Length; 0 between messages */
 	__u32 line;	/* offset of the current line */
 	__u32 seen;	/* its end is not before this offset */
 	__u16 status;	/* of a response */
@@ -68,7 +68,8 @@ struct http1_dir {
 } __attribute__((may_alias));
 
 struct http1_state {
-	struct http1_dir dir[2];	/* by enum libra_dir */
+	struct http1_dir requests;
+	struct http1_dir responses;
 	__u64 heads;	/* bit i: the i-th unanswered request is a HEAD */
 	__u8 queued;	/* number of unanswered requests */
 	__u8 flags;
@@ -199,34 +200,28 @@ static __always_inline int http1_length(struct libra_ctx *ctx,
 					struct http1_dir *d, __u32 off,
 					__u32 end)
 {
-	__u8 digits[HTTP1_MAX_DIGITS];
-	__u64 value = 0;
-	__u32 size, i;
-	char space;
+	char c;
 
-	if (d->flags & HTTP1_F_LENGTH)
+	if (d->flags & HTTP1_F_LENGTH || libra_load(ctx, off, &c, 1))
 		return http1_pass(st, HTTP1_PASS_LENGTH);
-	if (libra_load(ctx, off, &space, 1))
-		return http1_pass(st, HTTP1_PASS_LENGTH);
-	if (space == ' ')
+	if (c == ' ')
 		off++;
-
-	size = end - off;
-	libra_opaque(size);
-	if (size == 0 || size > HTTP1_MAX_DIGITS ||
-	    libra_load(ctx, off, digits, size))
-		return http1_pass(st, HTTP1_PASS_LENGTH);
-	if (digits[0] == '0' && size > 1)
+	if (off == end || end - off > HTTP1_MAX_DIGITS ||
+	    libra_load(ctx, off, &c, 1) || (c == '0' && end - off > 1))
 		return http1_pass(st, HTTP1_PASS_LENGTH);
 
-	for (i = 0; i < HTTP1_MAX_DIGITS; i++) {
-		if (i >= size)
+	/* Summed up in the scratch area, where the verifier does not follow
+	 * it: it would take every number of digits for a case of its own.
+	 */
+	d->length = 0;
+	libra_repeat(HTTP1_MAX_DIGITS) {
+		if (off == end)
 			break;
-		if (digits[i] < '0' || digits[i] > '9')
+		if (libra_load(ctx, off, &c, 1) || c < '0' || c > '9')
 			return http1_pass(st, HTTP1_PASS_LENGTH);
-		value = value * 10 + (digits[i] - '0');
+		d->length = d->length * 10 + (c - '0');
+		off++;
 	}
-	d->length = value;
 	d->flags |= HTTP1_F_LENGTH;
 	return HTTP1_GO_ON;
 }
@@ -283,7 +278,7 @@ static __always_inline int http1_field(struct libra_ctx *ctx,
 	return HTTP1_GO_ON;
 }
 
-/* A request header is complete: queue it. True if a body follows. */
+/* A request header is complete: queue it. */
 static __always_inline int http1_request(struct http1_state *st,
 					 struct http1_dir *d)
 {
@@ -296,8 +291,6 @@ static __always_inline int http1_request(struct http1_state *st,
 	}
 	if (d->flags & HTTP1_F_UPGRADE)
 		st->flags |= HTTP1_F_TUNNEL;
-	if (!(d->flags & HTTP1_F_LENGTH))
-		d->length = 0;
 	st->event = HTTP1_REQUEST;
 	return HTTP1_GO_ON;
 }
@@ -313,7 +306,6 @@ static __always_inline int http1_response(struct http1_state *st,
 	if (status < 200) {
 		if (sized)
 			return http1_pass(st, HTTP1_PASS_LENGTH);
-		d->length = 0;
 		st->event = HTTP1_INTERIM;
 		return HTTP1_GO_ON;
 	}
@@ -452,9 +444,9 @@ static __always_inline int http1_body(struct libra_ctx *ctx,
 static __always_inline int http1_segment(struct libra_ctx *ctx)
 {
 	struct http1_state *st = (struct http1_state *)ctx->scratch;
-	bool ingress = ctx->dir == LIBRA_INGRESS;
-	bool request = ingress == (ctx->role == LIBRA_ROLE_PASSIVE);
-	struct http1_dir *d = ingress ? &st->dir[0] : &st->dir[1];
+	bool request = (ctx->dir == LIBRA_INGRESS) ==
+		       (ctx->role == LIBRA_ROLE_PASSIVE);
+	struct http1_dir *d = request ? &st->requests : &st->responses;
 	int verdict;
 
 	if (d->flags & HTTP1_F_BODY)

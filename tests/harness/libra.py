@@ -74,17 +74,19 @@ def sysctl(name, value):
             out.write(old)
 
 
-def settle(timeout=20, names=GAUGES):
-    """Waits until no socket and no anchor is left; returns what still is.
+def wait_idle(timeout, names=GAUGES):
+    """Waits until these gauges are zero; returns those that are not."""
+    end = time.monotonic() + timeout
+    while (left := gauges_left(names)) and time.monotonic() < end:
+        time.sleep(0.05)
+    return left
 
-    Anchors that no socket owns any more end with their time to live, which is
-    shortened for this phase only.
-    """
+
+def settle(timeout=20, names=GAUGES):
+    """wait_idle() for when VPIs were dropped: anchors that no socket owns any more
+    end with their time to live, which is shortened for this phase only."""
     with sysctl("anchor_ttl_ms", SHORT_TTL_MS):
-        end = time.monotonic() + timeout
-        while (left := gauges_left(names)) and time.monotonic() < end:
-            time.sleep(0.05)
-        return left
+        return wait_idle(timeout, names)
 
 
 class Daemon:

@@ -15,7 +15,7 @@
 // One answer that moved the position or ended the direction.
 struct Answer {
     int verdict = 0;
-    int event = 0;           // what the parser says the answer is about
+    int event = 0;            // what the parser says the answer is about
     std::uint64_t start = 0;  // offset in the direction's stream
     std::uint64_t length = 0;
     bool operator==(const Answer&) const = default;
@@ -37,6 +37,9 @@ class Conversation {
     void feed(libra_dir dir, std::string_view bytes);
 
     const Stream& operator[](libra_dir dir) const { return streams_[dir]; }
+
+    // How many bytes the parser's searches went over.
+    std::uint64_t searched() const { return ctx_.searched; }
 
     // What no kernel would accept, in words; empty while all is well.
     const std::string& complaint() const { return complaint_; }

@@ -11,7 +11,8 @@ using std::string_literals::operator""s;
 
 std::string field_lines(int count) {
     std::string text;
-    for (int i = 0; i < count; i++) text += "a: b\r\n";
+    for (int i = 0; i < count; i++)
+        text += "a: b\r\n";
     return text;
 }
 
@@ -22,7 +23,9 @@ std::string header_of(std::size_t size) {
 }
 
 Vector response_vector(std::string name, std::vector<Segment> segments) {
-    return {std::move(name), LIBRA_ROLE_ACTIVE, 0,
+    return {std::move(name),
+            LIBRA_ROLE_ACTIVE,
+            0,
             {request({meta("GET / HTTP/1.1\r\n\r\n")}), response(std::move(segments))}};
 }
 
@@ -61,6 +64,9 @@ std::vector<Vector> lengths() {
         reads("length_beside_lookalikes",
               "Content-Lengths: 9\r\nContent-Lengt: 9\r\nXContent-Length: 9\r\n"
               "Content_Length: 9\r\nContent-Length: 5\r\nTransfer-Encodings: x\r\n"),
+        // 'x' is what the parser fills short names up with.
+        reads("length_beside_padded_lookalikes",
+              "Content-Lengthxx: 9\r\nContent-Length: 5\r\nTransfer-Encodingxxxxxxx: x\r\n"),
         refuses("length_twice", why, "Content-Length: 5\r\nContent-Length: 5\r\n"),
         refuses("length_twice_unequal", why, "Content-Length: 5\r\nContent-Length: 6\r\n"),
         refuses("length_list", why, "Content-Length: 5, 5\r\n"),
@@ -141,10 +147,11 @@ std::vector<Vector> line_ends() {
         refuses("line_bare_cr_in_length", why, "Content-Length: 5\r6\r\n"),
         response_vector("line_bare_cr_at_status", {pass(why, "HTTP/1.1 200 OK\rA: b\r\n\r\n")}),
         refuses_request("line_bare_lf_at_request", why, "GET / HTTP/1.1\nHost: a\r\n\r\n"),
-        refuses_request("line_crlf_before_request", HTTP1_PASS_START,
-                        "\r\nGET / HTTP/1.1\r\n\r\n"),
+        refuses_request("line_crlf_before_request", HTTP1_PASS_START, "\r\nGET / HTTP/1.1\r\n\r\n"),
         refuses_request("line_lf_before_request", HTTP1_PASS_START, "\nGET / HTTP/1.1\r\n\r\n"),
-        {"line_crlf_behind_body", LIBRA_ROLE_PASSIVE, 0,
+        {"line_crlf_behind_body",
+         LIBRA_ROLE_PASSIVE,
+         0,
          {request({meta("POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n"), meta("a"),
                    pass(HTTP1_PASS_START, "\r\n\r\n")})}},
     };
@@ -158,6 +165,11 @@ std::vector<Vector> start_lines() {
         request_vector("start_options_asterisk", {meta("OPTIONS * HTTP/1.1" + end)}),
         request_vector("start_absolute_target", {meta("GET http://a/b?c HTTP/1.1" + end)}),
         request_vector("start_method_of_16", {meta("ABCDEFGHIJKLMNOP / HTTP/1.1" + end)}),
+        {"start_method_like_padded_head",
+         LIBRA_ROLE_ACTIVE,
+         0,
+         {request({meta("HEADAAAA / HTTP/1.1" + end), meta("CONNECTA / HTTP/1.1" + end)}),
+          response({meta("HTTP/1.1 200 OK\r\nContent-Length: 2" + end), payload("ok")})}},
         request_vector("start_half", {more("GET / HTTP/1.1\r\nHost: a\r\n")}),
         refuses_request("start_method_of_17", why, "ABCDEFGHIJKLMNOPQ / HTTP/1.1" + end),
         refuses_request("start_http_0_9", why, "GET /\r\n"),
@@ -208,8 +220,7 @@ std::vector<Vector> limits() {
 
 std::vector<Vector> http1_header_vectors() {
     std::vector<Vector> all;
-    for (const auto& more :
-         {lengths(), codings(), fields(), line_ends(), start_lines(), limits()})
+    for (const auto& more : {lengths(), codings(), fields(), line_ends(), start_lines(), limits()})
         all.insert(all.end(), more.begin(), more.end());
     return all;
 }

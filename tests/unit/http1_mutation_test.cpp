@@ -6,6 +6,8 @@
 // is what keeps a proxy with Libra from helping a request smuggler.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <deque>
 #include <random>
 
@@ -28,10 +30,32 @@ class Mutator {
 
     void damage(std::string& text) {
         static const std::vector<std::string> kPieces = {
-            "\r", "\n", "\r\n", "\n\n", "\r\n\r\n", std::string(1, '\0'), " ", "\t", ":", ",", "0",
-            "9", "-", "\x80", "HEAD ", "CONNECT ", "HTTP/1.0", "101", "204", "304",
-            "Content-Length: 3\r\n", "content-length:7\r\n", "Transfer-Encoding: chunked\r\n",
-            "Upgrade: x\r\n", "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"};
+            "\r",
+            "\n",
+            "\r\n",
+            "\n\n",
+            "\r\n\r\n",
+            std::string(1, '\0'),
+            " ",
+            "\t",
+            ":",
+            ",",
+            "0",
+            "9",
+            "-",
+            "\x80",
+            "HEAD ",
+            "CONNECT ",
+            "HTTP/1.0",
+            "101",
+            "204",
+            "304",
+            "Content-Length: 3\r\n",
+            "content-length:7\r\n",
+            "Transfer-Encoding: chunked\r\n",
+            "Upgrade: x\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"};
         const std::size_t at = below(text.size() + 1);
         const std::size_t run = 1 + below(below(8) ? 3 : 60);
         const std::string piece = kPieces[below(kPieces.size())];
@@ -82,9 +106,8 @@ std::array<std::vector<Answer>, 2> allowed_payload(const std::vector<Piece>& pie
                 side.lost = true;
                 break;
             }
-            const auto message =
-                strict_message(std::string_view(side.bytes).substr(side.position), piece.request,
-                               !piece.request && heads.front());
+            const auto message = strict_message(std::string_view(side.bytes).substr(side.position),
+                                                piece.request, !piece.request && heads.front());
             if (!message)
                 break;  // incomplete, or never
             if (piece.request)
@@ -201,7 +224,8 @@ TEST(Http1Mutation, NoPayloadThatAnotherParserDoubts) {
 TEST(Http1Mutation, ReferenceSeesThePayloadOfTheVectors) {
     for (const Vector& v : http1_shape_vectors()) {
         std::vector<Piece> pieces;
-        for (const Step& step : v.steps) pieces.push_back({step.request, text_of(step)});
+        for (const Step& step : v.steps)
+            pieces.push_back({step.request, text_of(step)});
         const auto allowed = allowed_payload(pieces);
         for (const Step& step : v.steps)
             for (const Segment& s : step.segments)

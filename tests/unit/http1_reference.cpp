@@ -18,7 +18,8 @@ bool upper(unsigned char c) {
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (char& c : out)
+        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     return out;
 }
 
@@ -78,7 +79,8 @@ std::optional<Message> strict_message(std::string_view text, bool request, bool 
             return {};
         method = words[0];
     } else {
-        if (start.size() < 12 || (!start.starts_with("HTTP/1.0 ") && !start.starts_with("HTTP/1.1 ")) ||
+        if (start.size() < 12 ||
+            (!start.starts_with("HTTP/1.0 ") && !start.starts_with("HTTP/1.1 ")) ||
             !digit(start[9]) || !digit(start[10]) || !digit(start[11]) ||
             (start.size() > 12 && start[12] != ' '))
             return {};

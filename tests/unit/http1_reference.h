@@ -12,10 +12,10 @@
 #include <string_view>
 
 struct Message {
-    std::size_t header = 0;    // bytes up to and with the blank line
+    std::size_t header = 0;  // bytes up to and with the blank line
     std::uint64_t body = 0;
-    bool head = false;         // a HEAD request
-    bool interim = false;      // a 1xx response
+    bool head = false;     // a HEAD request
+    bool interim = false;  // a 1xx response
     bool operator==(const Message&) const = default;
 };
 

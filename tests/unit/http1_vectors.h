@@ -13,10 +13,10 @@
 #include "bpf/http1_events.h"
 
 struct Segment {
-    int verdict;          // LIBRA_META, _PAYLOAD, _NEED_MORE, _PASS, 0: not asked about
+    int verdict;  // LIBRA_META, _PAYLOAD, _NEED_MORE, _PASS, 0: not asked about
     std::string bytes;
     std::uint64_t length;  // as announced; more than bytes if the rest never comes
-    http1_event event;    // of a PASS
+    http1_event event;     // of a PASS
 };
 
 inline Segment meta(std::string bytes) {
@@ -58,8 +58,12 @@ struct Vector {
     std::vector<Step> steps;
 };
 
-inline Step request(std::vector<Segment> segments) { return {true, std::move(segments)}; }
-inline Step response(std::vector<Segment> segments) { return {false, std::move(segments)}; }
+inline Step request(std::vector<Segment> segments) {
+    return {true, std::move(segments)};
+}
+inline Step response(std::vector<Segment> segments) {
+    return {false, std::move(segments)};
+}
 
 inline libra_dir direction(libra_role role, bool request) {
     return request == (role == LIBRA_ROLE_PASSIVE) ? LIBRA_INGRESS : LIBRA_EGRESS;

@@ -6,8 +6,8 @@
 
 #include <linux/libra.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 
@@ -15,20 +15,26 @@
 // the parser's direct reach.
 struct HostCtx : libra_ctx {
     std::string_view bytes;
+    std::uint64_t searched = 0;  // bytes that libra_find() went over
 };
 
 inline int libra_load(libra_ctx* ctx, __u32 off, void* dst, __u32 size) {
     const std::string_view bytes = static_cast<HostCtx*>(ctx)->bytes;
-    if (off > bytes.size() || size > bytes.size() - off) return -ERANGE;
+    if (off > bytes.size() || size > bytes.size() - off)
+        return -ERANGE;
     std::memcpy(dst, bytes.data() + off, size);
     return 0;
 }
 
 inline int libra_find(libra_ctx* ctx, __u32 off, __u32 len, const void* delim, __u32 size) {
-    const std::string_view bytes = static_cast<HostCtx*>(ctx)->bytes;
-    if (size < 1 || size > 16) return -EINVAL;
-    if (off > bytes.size()) return -ENOENT;
-    const auto at = bytes.substr(off, len).find({static_cast<const char*>(delim), size});
+    auto* host = static_cast<HostCtx*>(ctx);
+    if (size < 1 || size > 16)
+        return -EINVAL;
+    if (off > host->bytes.size())
+        return -ENOENT;
+    const std::string_view range = host->bytes.substr(off, len);
+    const auto at = range.find({static_cast<const char*>(delim), size});
+    host->searched += at == std::string_view::npos ? range.size() : at + 1;
     return at == std::string_view::npos ? -ENOENT : static_cast<int>(off + at);
 }
 

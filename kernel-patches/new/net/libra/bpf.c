@@ -85,11 +85,78 @@ __bpf_kfunc int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len,
 __bpf_kfunc int bpf_libra_attach(const struct sock *sk,
 				 const struct libra_attach *args, u32 args__sz)
 {
-	if (args__sz != sizeof(*args) || args->flags & LIBRA_F_ACTIVE)
-		return -EINVAL;
+	int err;
+
 	if (sk->sk_state != TCP_SYN_SENT && sk->sk_state != TCP_SYN_RECV)
 		return -EINVAL;
-	return libra_attach_sock((struct sock *)sk, args);
+	if (args__sz != sizeof(*args) || args->flags & LIBRA_F_ACTIVE)
+		err = -EINVAL;
+	else
+		err = libra_attach_sock((struct sock *)sk, args, false);
+	if (err && err != -EEXIST)
+		libra_policy_unmet(sk, err);
+	return err;
+}
+
+/*
+ * iter/tcp holds the lock of a socket, in either way, while its program runs;
+ * other tracing programs may have a socket that is not theirs to change.
+ */
+static bool libra_locked(const struct sock *sk)
+{
+	return sock_owned_by_user_nocheck(sk) ||
+	       spin_is_locked(&sk->sk_lock.slock);
+}
+
+/**
+ * bpf_libra_adopt() - attach a connection that was there before the policy
+ * @skc: socket, from iter/tcp, which holds its lock
+ * @args: how
+ * @args__sz: size of @args
+ *
+ * It passes in both directions: it counts as a connection of its domain, but
+ * nothing of it is anchored. To be called for all connections towards clients
+ * before the first one towards an upstream is attached.
+ *
+ * Return: see libra_attach_sock(); -EINVAL for a socket that is no connection.
+ */
+__bpf_kfunc int bpf_libra_adopt(struct sock_common *skc,
+				const struct libra_attach *args, u32 args__sz)
+{
+	struct sock *sk = (struct sock *)skc;
+	int err;
+
+	if (!sk_fullsock(sk) || !libra_locked(sk) || args__sz != sizeof(*args) ||
+	    (1 << sk->sk_state) & (TCPF_LISTEN | TCPF_CLOSE | TCPF_SYN_SENT))
+		return -EINVAL;
+	err = libra_attach_sock(sk, args, true);
+	if (err && err != -EEXIST)
+		libra_policy_unmet(sk, err);
+	return err;
+}
+
+/**
+ * bpf_libra_stop() - anchor nothing more for a policy
+ * @skc: socket, from iter/tcp, which holds its lock
+ * @policy: only if it was attached by this policy
+ *
+ * To be called for all sockets before the connections towards clients are not
+ * attached any more.
+ *
+ * Return: 0, -ENOENT when it is not attached by this policy.
+ */
+__bpf_kfunc int bpf_libra_stop(struct sock_common *skc, u32 policy)
+{
+	struct sock *sk = (struct sock *)skc;
+	struct libra_sock *ls;
+
+	if (!sk_fullsock(sk) || !libra_locked(sk) || !sk_is_tcp(sk))
+		return -ENOENT;
+	ls = libra_sk(sk);
+	if (!ls || ls->policy != policy)
+		return -ENOENT;
+	libra_sock_stop(ls);
+	return 0;
 }
 
 __bpf_kfunc_end_defs();
@@ -106,6 +173,8 @@ static const struct btf_kfunc_id_set libra_parser_kfunc_set = {
 
 BTF_KFUNCS_START(libra_attach_kfuncs)
 BTF_ID_FLAGS(func, bpf_libra_attach, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_libra_adopt, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_libra_stop, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(libra_attach_kfuncs)
 
 static const struct btf_kfunc_id_set libra_attach_kfunc_set = {

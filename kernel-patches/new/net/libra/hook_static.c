@@ -9,6 +9,7 @@
 
 struct libra_sock *libra_sk(const struct sock *sk)
 {
+	/* Pairs with the cmpxchg() in libra_hook_bind(). */
 	return smp_load_acquire(&inet_csk(sk)->icsk_libra);
 }
 
@@ -36,12 +37,17 @@ void libra_hook_remove(void)
 	static_branch_disable(&libra_key);
 }
 
+static int libra_static_attach(struct sock *sk, const struct libra_attach *args)
+{
+	return libra_attach_sock(sk, args, false);
+}
+
 static const struct libra_hooks libra_static_hooks = {
 	.recvmsg = libra_recvmsg,
 	.sendmsg = libra_sendmsg,
 	.release = libra_sock_release,
 	.shutdown = libra_sock_shutdown,
-	.attach = libra_attach_sock,
+	.attach = libra_static_attach,
 };
 
 int __init libra_hook_backend_init(void)

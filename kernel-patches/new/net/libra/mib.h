@@ -59,6 +59,8 @@
 	X(FB_RESYNC,		"fallback_resync")			\
 	X(FB_URGENT,		"fallback_urgent_data")			\
 	X(FB_ULP,		"fallback_ulp")				\
+	/* fallback for good: the stream was under way at attach */	\
+	X(FB_ADOPTED,		"fallback_adopted")			\
 	X(FB_TX_NATIVE,		"fallback_tx_native")			\
 	/* fail-stop: a VPI that names no live anchor of the domain */	\
 	X(FS_UNKNOWN,		"fail_stop_unknown_vpi")		\

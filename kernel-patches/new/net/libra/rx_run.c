@@ -35,6 +35,8 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 		why = LIBRA_MIB_FB_EGRESS_PASS;
 	else if (ls->rx.msg && READ_ONCE(ls->rx.msg->dead))
 		why = LIBRA_MIB_FB_MSG_DEAD;
+	else if (!rcu_access_pointer(ls->parser->ops))
+		why = LIBRA_MIB_FB_PARSER_GONE;
 	else if (libra_memory_pressure(ls->sk))
 		why = LIBRA_MIB_FB_MEMCG;
 	else
@@ -57,7 +59,7 @@ bool libra_run_begin(struct libra_sock *ls, struct libra_rx_run *run,
 {
 	struct iov_iter vpi_at = *to;
 
-	if (ls->mode != LIBRA_MODE_ON || !libra_may_anchor(ls, want))
+	if (READ_ONCE(ls->mode) != LIBRA_MODE_ON || !libra_may_anchor(ls, want))
 		return false;
 	/* Where a native copy would fault, let it. */
 	if (fault_in_iov_iter_writeable(&vpi_at, LIBRA_VPI_SIZE))

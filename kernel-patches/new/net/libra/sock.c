@@ -99,41 +99,55 @@ static void libra_sk_destruct(struct sock *sk)
 static int libra_attach_check(const struct sock *sk,
 			      const struct libra_attach *args)
 {
-	const struct tcp_sock *tp = tcp_sk(sk);
-
 	if (args->mode > LIBRA_MODE_ON || args->flags & ~LIBRA_F_ALL ||
 	    !libra_name_valid(args->parser))
 		return -EINVAL;
-	if (!sk_fullsock(sk) || !sk_is_tcp(sk) ||
-	    (sk->sk_family != AF_INET && sk->sk_family != AF_INET6))
+	if (!sk_fullsock(sk) || !sk_is_tcp(sk))
 		return -EOPNOTSUPP;
+	return 0;
+}
+
+/*
+ * A stream that we do not see from its beginning, or not at all. Such a socket
+ * is attached all the same, passing in both directions: while it lives, its
+ * domain mints no VPI that could reach its peer.
+ */
+static enum libra_mib libra_attach_why_pass(const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
 	/* The stream of an MPTCP subflow is not what the application sees. */
 	if (sk_is_mptcp(sk))
-		return -EOPNOTSUPP;
+		return LIBRA_MIB_FB_ULP;
 	/* A ULP or a sockmap got in first: we would not be above it. */
 	if (sk->sk_prot->recvmsg != tcp_prot.recvmsg ||
 	    sk->sk_prot->sendmsg != tcp_prot.sendmsg)
-		return -EOPNOTSUPP;
-	/* Data in the SYN passed before us. */
-	if (tp->syn_data || tp->syn_fastopen || rcu_access_pointer(tp->fastopen_rsk))
-		return -EOPNOTSUPP;
-	return 0;
+		return LIBRA_MIB_FB_ULP;
+	/* TCP Fast Open: data in the SYN passed before us. */
+	if (tp->syn_data || tp->syn_fastopen ||
+	    rcu_access_pointer(tp->fastopen_rsk))
+		return LIBRA_MIB_FB_RESYNC;
+	return LIBRA_MIB_MAX;
 }
 
 /**
  * libra_attach_sock() - attach a TCP socket
  * @sk: on its way to TCP_ESTABLISHED (bpf_libra_attach()) or established and
- *	locked (TCP_LIBRA); in either case nobody else changes sk_destruct
+ *	locked (TCP_LIBRA, bpf_libra_adopt()); in either case nobody else
+ *	changes sk_destruct
  * @args: how
+ * @adopt: the stream is under way: pass
  *
  * Context: atomic.
  * Return: 0; -EINVAL, -EOPNOTSUPP, -EEXIST, -ENOENT for an unknown parser,
  * -ENOMEM. Nothing is attached then.
  */
-int libra_attach_sock(struct sock *sk, const struct libra_attach *args)
+int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
+		      bool adopt)
 {
 	struct libra_net *ln = libra_net(sock_net(sk));
 	struct libra_sock *ls;
+	enum libra_mib why;
 	int err;
 
 	err = libra_attach_check(sk, args);
@@ -183,6 +197,12 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args)
 	if (err)
 		goto put_domain;
 
+	why = adopt ? LIBRA_MIB_FB_ADOPTED : libra_attach_why_pass(sk);
+	if (why != LIBRA_MIB_MAX) {
+		libra_seg_pass(ls, LIBRA_INGRESS, why);
+		libra_seg_pass(ls, LIBRA_EGRESS, why);
+	}
+
 	ls->destruct = sk->sk_destruct;
 	WRITE_ONCE(sk->sk_destruct, libra_sk_destruct);
 	atomic_long_inc(&ln->attached);
@@ -202,6 +222,40 @@ put_module:
 refused:
 	LIBRA_INC(ln, LIBRA_MIB_ATTACH_REFUSED);
 	return err;
+}
+
+/**
+ * libra_policy_unmet() - a connection that a policy names is not attached
+ * @sk: TCP socket
+ * @err: why
+ *
+ * It may be a client's. VPIs that reach it would be sent to its peer as if they
+ * were data, so nothing more is anchored in its network namespace until the
+ * operator says so.
+ *
+ * Context: atomic.
+ */
+void libra_policy_unmet(const struct sock *sk, int err)
+{
+	struct libra_net *ln = libra_net(sock_net(sk));
+
+	if (!xchg(&ln->sysctl.enabled, 0))
+		return;
+	pr_warn("libra: a connection could not be attached (%d); nothing more is anchored, set net.libra.enabled to 1 to go on\n",
+		err);
+}
+
+/**
+ * libra_sock_stop() - anchor nothing more on this socket
+ * @ls: attachment
+ *
+ * What it anchored before is still redeemed.
+ *
+ * Context: any.
+ */
+void libra_sock_stop(struct libra_sock *ls)
+{
+	WRITE_ONCE(ls->mode, LIBRA_MODE_DRY_RUN);
 }
 
 /**

@@ -136,7 +136,18 @@ struct libra_parser_ops {
  * int bpf_libra_attach(const struct sock *sk, const struct libra_attach *args,
  *			u32 args__sz)
  *	0, -EINVAL (arguments, socket state), -ENOENT (no such parser),
- *	-EOPNOTSUPP (not plain TCP), -EEXIST, -ENOMEM, -EDQUOT.
+ *	-EOPNOTSUPP (not TCP), -EEXIST, -ENOMEM.
+ *
+ * kfuncs for iter/tcp programs, for connections that are older than a policy,
+ * and for its end:
+ *
+ * int bpf_libra_adopt(struct sock_common *skc, const struct libra_attach *args,
+ *		       u32 args__sz)
+ *	attaches a connection under way: it passes in both directions, and while
+ *	it lives nothing is anchored that could be sent on it. The same errors.
+ * int bpf_libra_stop(struct sock_common *skc, u32 policy)
+ *	nothing more is anchored on a socket that this policy attached; -ENOENT
+ *	when it did not.
  */
 
 #ifdef __cplusplus

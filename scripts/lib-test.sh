@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# How test.sh runs and counts. Sourced, never run.
+
+LOGS=$BUILD/logs
+passed=0 failed=0 skipped=0
+failures=()
+
+# result ok|fail|skip NAME
+result() {
+	case $1 in
+	ok) passed=$((passed + 1)) ;;
+	fail) failed=$((failed + 1)) failures+=("$2") ;;
+	skip) skipped=$((skipped + 1)) ;;
+	esac
+	say "$1: $2"
+}
+
+# check NAME COMMAND...: one test. Its output is shown only if it fails.
+check() {
+	local name=$1 log rc=0
+	shift
+	log=$LOGS/${name//[^a-z0-9]/-}
+	# A command of ours may be a function that relies on errexit, which `||`
+	# would switch off.
+	set +e
+	( set -e; "$@" ) >"$log" 2>&1
+	rc=$?
+	set -e
+	if [ "$rc" = 0 ]; then
+		result ok "$name"
+	else
+		tail -n 60 "$log" >&2
+		result fail "$name (status $rc, all of it in ${log#"$TOP/"})"
+	fi
+}
+
+# tap NAME COMMAND...: as many tests as the command reports in TAP. A command
+# that fails without saying which, or that stops early, is a failure of its own.
+tap() {
+	local name=$1 log rc=0 line before=$failed seen=0 plan=''
+	shift
+	log=$LOGS/$name.tap
+	set +e
+	while IFS= read -r line; do
+		case $line in
+		'ok '*'# SKIP'*) result skip "$name: ${line#ok }"; seen=$((seen + 1)) ;;
+		'ok '*) result ok "$name: ${line#ok }"; seen=$((seen + 1)) ;;
+		'not ok '*) result fail "$name: ${line#not ok }"; seen=$((seen + 1)) ;;
+		1..[0-9]*) plan=${line#1..} ;;
+		*) printf '%s\n' "$line" >&2 ;;
+		esac
+	done < <( "$@" 2>"$log.err" | tee "$log"; exit "${PIPESTATUS[0]}" )
+	wait $!
+	rc=$?
+	set -e
+	if [ "$rc" != 0 ]; then
+		tail -n 100 "$log.err" >&2
+	fi
+	if [ "$plan" != "$seen" ]; then
+		result fail "$name: ended after $seen of ${plan:-an unknown number of} tests (status $rc)"
+	elif [ "$rc" != 0 ] && [ "$failed" = "$before" ]; then
+		result fail "$name: every test passed, but the run ended with status $rc"
+	fi
+}
+
+# An earlier build has had its warnings already: start from nothing.
+module_is_clean() {
+	local log
+	rm -rf "$BUILD/module/$(headers_version)"
+	log=$("$TOP/scripts/build-module" 2>&1 >/dev/null)
+	echo "$log"
+	! grep -qi 'warning' <<<"$log"
+}
+
+build_everything() {
+	configure_user
+	build_user
+}
+
+# Every test that ctest knows counts.
+ctest_results() {
+	local log=$LOGS/ctest line
+	ctest --test-dir "$BUILD" --output-on-failure --no-tests=error >"$log" 2>&1 || :
+	while IFS= read -r line; do
+		line=${line#*: }
+		case $line in
+		*' Passed '*) result ok "unit: ${line%% ..*}" ;;
+		*'***Skipped'* | *'***Not Run (Disabled)'*) result skip "unit: ${line%% ..*}" ;;
+		*) result fail "unit: ${line%% ..*}" ;;
+		esac
+	done < <(grep -E '^ *[0-9]+/[0-9]+ Test +#' "$log")
+	grep -q '^100% tests passed' "$log" || {
+		tail -n 60 "$log" >&2
+		[ "$failed" != 0 ] || result fail "unit: ctest found no tests, all of it in build/logs/ctest"
+	}
+}
+
+verdict() {
+	local f
+	for f in ${failures[@]+"${failures[@]}"}; do
+		echo "FAILED: $f"
+	done
+	if [ "${CI:-}" = true ] && [ "$skipped" != 0 ]; then
+		echo "FAILED: $skipped skipped, which CI does not accept"
+		failed=$((failed + skipped)) skipped=0
+	fi
+	echo "$passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped skipped")"
+	[ "$failed" = 0 ]
+}

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Everything that can fail, on Debian's own kernel and on the patched one. The
+# last line is the verdict: N passed, N failed[, N skipped]. With CI=true a
+# skipped test is a failed one.
+#
+# Usage: scripts/test.sh
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-build.sh"
+. "$(dirname "$0")/lib-test.sh"
+
+[ $# = 0 ] || die "takes no arguments"
+mkdir -p "$LOGS"
+
+"$TOP/scripts/install-deps" test
+
+# The kernel takes longest, when the cache is cold. It gives way to the rest.
+say "building the patched kernel in the background"
+nice -n 10 "$TOP/scripts/build-kernel" >"$LOGS/kernel" 2>"$LOGS/kernel.progress" &
+kernel_build=$!
+trap 'kill "$kernel_build" 2>/dev/null || :' EXIT
+
+cd "$TOP"
+parts=(scripts .ci tests tools bench)
+mapfile -t shell_scripts < <(grep -rlIE '^#!.*\b(ba|da)?sh\b|^# shellcheck shell=' "${parts[@]}")
+mapfile -t python_scripts < <(grep -rlI '^#!.*python3' "${parts[@]}"; find tests -name '*.py')
+
+check "shellcheck" shellcheck "${shell_scripts[@]}"
+check "python syntax" python3 -c 'import ast, sys
+for name in sys.argv[1:]: ast.parse(open(name).read(), name)' "${python_scripts[@]}"
+check "series" scripts/export-series --check
+check "module builds without a warning" module_is_clean
+check "user side builds" build_everything
+ctest_results
+
+say "waiting for the patched kernel"
+tail -n +1 -f --pid "$kernel_build" "$LOGS/kernel.progress" >&2 &
+kernels=(stock)
+if wait "$kernel_build"; then
+	result ok "patched kernel builds"
+	kernels+=(patched)
+else
+	result fail "patched kernel builds (all of it in build/logs/kernel.progress)"
+fi
+for kernel in "${kernels[@]}"; do
+	say "booting the $kernel kernel"
+	tap "$kernel" guest "$kernel" 1500 "$TOP/tests/vm/run-all" --quick
+	check "demo on the $kernel kernel" guest "$kernel" 900 "$TOP/tests/demo/run" --quick \
+		--out /out/demo-quick.json
+done
+verdict

@@ -12,14 +12,17 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bpf_object.h"
 #include "bpf_parser.h"
 #include "control_server.h"
 #include "event_loop.h"
+#include "kernel_stats.h"
 #include "kernel_support.h"
 #include "policy_program.h"
 #include "protocol.h"
@@ -69,6 +72,23 @@ Status go_to_background() {
     spdlog::set_pattern("%v");
     spdlog::set_level(level);
     return Ok{};
+}
+
+// Tokens that a proxy holds are redeemed after the end of a policy, but where a
+// message begins only with its parser: without, it is a fail-stop. Not for long:
+// a proxy may have dropped them.
+void let_tokens_leave() {
+    for (int i = 0; i < 60; ++i) {
+        const auto stats = read_kernel_stats();
+        if (!stats)
+            return;
+        const auto live = std::find_if(stats->begin(), stats->end(), [](const auto& stat) {
+            return stat.first == "anchors_live";
+        });
+        if (live == stats->end() || live->second == 0)
+            return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
 }
 
 Status serve(const Options& options) {
@@ -139,6 +159,7 @@ Status serve(const Options& options) {
     spdlog::info("stopping: detaching the policies, the parsers and the attach program");
     if (auto detached = service.shutdown(); !detached)
         spdlog::warn("the parsers go with policies in force: {}", detached.error().message());
+    let_tokens_leave();
     return status;
 }
 

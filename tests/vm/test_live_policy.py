@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Policies and librad come and go while proxies run: nobody is ever sent a token."""
+
+import contextlib
+import time
+
+import vmtest
+from harness import libra
+from harness.load import complaint
+from harness.raw_http import RawClient
+from harness.scripted_origin import ScriptedOrigin
+
+LISTEN, ORIGIN = "127.0.0.1:8101", "127.0.0.1:8001"
+PROXIES = ("nginx", "haproxy")
+
+
+class Scene:
+    """A proxy that nothing is attached to, a librad, and what moved since."""
+
+    def __init__(self, env, daemon):
+        self.env = env
+        self.daemon = daemon
+        self._before = libra.counters()
+        with open(env.reference("256k"), "rb") as data:
+            self._data = data.read()
+
+    def attach(self, *options):
+        return self.daemon.ctl("attach", "--parser", "http1", "--listen", LISTEN, "--upstream",
+                               ORIGIN, "--domain", "1", "--mode", "on", *options).stdout.strip()
+
+    def detach(self, policy="--all"):
+        self.daemon.ctl("detach", policy)
+
+    def adopted(self):
+        return [(rule["role"], rule["adopted"]) for policy in self.daemon.status()["policies"]
+                for rule in policy["rules"]]
+
+    def moved(self, name):
+        return libra.counters()[name] - self._before[name]
+
+    def load(self, *options):
+        return self.env.load(LISTEN, "256k", *options)
+
+    def echo(self, case, client, what):
+        client.send(f"POST /echo HTTP/1.1\nHost: test\nContent-Length: {len(self._data)}",
+                    self._data)
+        case.check(client.response().body == self._data, f"{what}: not what was sent")
+
+    def get(self, case, client, what):
+        response = client.get("/256k")
+        case.equal(response.status, 200, f"{what}: status")
+        case.check(response.body == self._data, f"{what}: not what the origin sent")
+
+
+@contextlib.contextmanager
+def scene(env, tap, program, name, aborts=False, origin=None):
+    with tap.case(f"{program}: {name}") as case:
+        with origin or env.origin(ORIGIN), env.proxy(program, "b", LISTEN, ORIGIN, mode=None), \
+                libra.Daemon(env.build, env.directory) as daemon:
+            at = Scene(env, daemon)
+            yield case, at
+        case.equal(libra.settle(), {}, "left behind")
+        if not aborts:
+            case.equal(at.moved("fail_stops"), 0, "fail-stops")
+
+
+def exact(case, load, aborts=0):
+    result = load.result()
+    case.equal(result["sha_mismatch"], 0, complaint(result))
+    case.check(result["errors"] <= aborts, complaint(result))
+
+
+def begins(env, tap, program):
+    with scene(env, tap, program, "attached while a client is connected") as (case, at):
+        with RawClient(LISTEN) as old:
+            at.get(case, old, "before")
+            at.attach()
+            case.equal(at.adopted(), [("listen", 1), ("upstream", 0)], "adopted")
+            for turn in range(3):
+                at.get(case, old, f"old connection, request {turn}")
+            # Several at a time, so that there are upstream connections of the policy's age.
+            exact(case, at.load("-c", 4, "-n", 12))
+            case.check(at.moved("fallback_adopted") > 0, "fallback_adopted did not move")
+            case.check(at.moved("fallback_egress_pass") > 0, "fallback_egress_pass did not move")
+            case.equal(at.moved("anchors_minted"), 0, "anchors while the old one lives")
+            at.get(case, old, "old connection, at last")
+        end = time.monotonic() + 10
+        while not at.moved("anchors_minted") and time.monotonic() < end:
+            exact(case, at.load("-c", 4, "-n", 12))
+        case.check(at.moved("anchors_minted") > 0, "nothing is anchored after the old one")
+
+
+def ends(env, tap, program):
+    with scene(env, tap, program, "detached while connections are kept") as (case, at):
+        policy = at.attach()
+        with RawClient(LISTEN) as old:
+            at.get(case, old, "attached")
+            case.check(at.moved("anchors_minted") > 0, "nothing was anchored")
+            at.detach(policy)
+            minted = at.moved("anchors_minted")
+            for turn in range(3):
+                with RawClient(LISTEN) as new:
+                    at.get(case, new, f"new connection {turn}")
+                at.get(case, old, f"old connection, request {turn}")
+            case.equal(at.moved("anchors_minted"), minted, "anchors with those after the detach")
+
+
+def comes_and_goes(env, tap, program):
+    """Every round meets connections of every age, and bodies on their way."""
+    seconds = 8 if env.args.quick else 20
+    with scene(env, tap, program, "attached and detached again and again") as (case, at):
+        loads = [at.load("-c", 8, "-d", seconds, *options) for options in ((), ("--close",))]
+        time.sleep(1)
+        rounds = 0
+        while loads[0].running():
+            at.attach()
+            time.sleep(0.3)
+            at.detach()
+            rounds += 1
+        for load in loads:
+            exact(case, load)
+        case.check(rounds >= 3, f"only {rounds} rounds")
+        case.check(at.moved("fallback_adopted") > 0, "no connection was adopted")
+
+
+def requests(env, tap, program):
+    """Upstream connections that are older than the policy are not sent tokens either."""
+    with scene(env, tap, program, "attached with requests, while upstreams are connected",
+               origin=ScriptedOrigin("127.0.0.1", 8001)) as (case, at):
+        with RawClient(LISTEN) as old:
+            at.echo(case, old, "before")
+            at.attach("--anchor-requests")
+            case.equal(at.adopted(), [("listen", 1), ("upstream", 1)], "adopted")
+            for turn in range(3):
+                at.echo(case, old, f"old connection, request {turn}")
+                with RawClient(LISTEN) as new:
+                    at.echo(case, new, f"new connection {turn}")
+        at.detach()
+        with RawClient(LISTEN) as last:
+            at.echo(case, last, "after the detach")
+
+
+def dies(env, tap, program):
+    """New clients are not attached any more, old upstream connections still are.
+
+    A killed librad takes the parser with it while tokens are on their way: these
+    cost their connections, but nobody is sent one.
+    """
+    for how, aborts in (("stop", False), ("kill", True)):
+        with libra.sysctl("enabled", 1), \
+                scene(env, tap, program, f"librad ends under load ({how})", aborts) as (case, at):
+            at.attach()
+            loads = [at.load("-c", 8, "-d", 6, *options) for options in ((), ("--close",))]
+            time.sleep(2)
+            case.check(at.moved("anchors_minted") > 0, "nothing was anchored")
+            getattr(at.daemon.process, how)()
+            for load in loads:
+                exact(case, load, at.moved("fail_stops") if aborts else 0)
+
+
+def body(env, tap):
+    if not env.with_libra:
+        tap.skip("all", "needs Libra")
+        return
+    for program in PROXIES:
+        begins(env, tap, program)
+        ends(env, tap, program)
+        comes_and_goes(env, tap, program)
+        requests(env, tap, program)
+        dies(env, tap, program)
+
+
+if __name__ == "__main__":
+    vmtest.main("live-policy", __doc__, body, ["256k"], daemon=False)

@@ -49,8 +49,8 @@ def librad_alone(env, tap):
     with tap.case("an unknown parser for librad") as case:
         refused(case, run_librad(env, "--parser", "nonsense"), "librad", r"nonsense.*http1")
         nothing_attached(case)
-    for name, prefix in (("parser", "struct_ops"), ("attach program", "tp_btf")):
-        with tap.case(f"a {name} that the verifier refuses") as case:
+    for name, prefix in (("a parser", "struct_ops"), ("an attach program", "tp_btf")):
+        with tap.case(f"{name} that the verifier refuses") as case:
             spoilt = env.path("spoilt-librad")
             spoil.bpf_program(os.path.join(env.build, "userspace/librad"), spoilt, prefix)
             os.chmod(spoilt, 0o755)

@@ -51,7 +51,7 @@ Result<std::string> Client::ask(const Request& request) {
     }
 
     std::string answer;
-    std::array<char, 16 * 1024> buffer;
+    std::array<char, 16 * 1024> buffer{};
     while (answer.find('\n') == std::string::npos) {
         const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
         if (size < 0 && errno == EAGAIN)

@@ -30,6 +30,7 @@ const Known* find(std::string_view name) {
 
 std::vector<std::string> known_parsers() {
     std::vector<std::string> names;
+    names.reserve(kKnown.size());
     for (const Known& known : kKnown)
         names.emplace_back(known.name);
     return names;

@@ -137,7 +137,7 @@ void ControlServer::serve(int fd, std::uint32_t events) {
 
 // False once the client is of no more use.
 bool ControlServer::receive(Client& client) {
-    std::array<char, 16 * 1024> buffer;
+    std::array<char, 16 * 1024> buffer{};
     const ssize_t size = recv(client.fd.get(), buffer.data(), buffer.size(), 0);
     if (size < 0)
         return errno == EAGAIN || errno == EINTR;

@@ -49,8 +49,8 @@ Result<UniqueFd> watch_signals() {
     return fd;
 }
 
-// Goes on in a child without a terminal; the parent leaves. Called last, so
-// that who started librad learns from its exit status whether it works.
+// Goes on in a child without a terminal; the parent leaves. Called once the
+// socket is served, so that the exit status says whether librad works.
 Status go_to_background() {
     const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
     if (!null)
@@ -122,13 +122,14 @@ Status serve(const Options& options) {
         return std::move(server).error();
     spdlog::info("control socket: {}", options.socket);
 
-    if (auto status = loop->add(signals->get(), EPOLLIN, [&loop](std::uint32_t) { loop->stop(); });
-        !status)
-        return status;
     if (!options.foreground) {
         if (auto status = go_to_background(); !status)
             return status;
     }
+    // Only now: epoll is woken by the signals of the process that adds a signalfd.
+    if (auto status = loop->add(signals->get(), EPOLLIN, [&loop](std::uint32_t) { loop->stop(); });
+        !status)
+        return status;
     auto status = loop->run();
     spdlog::info("stopping: detaching the attach program, then the parsers");
     return status;

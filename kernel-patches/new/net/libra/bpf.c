@@ -98,6 +98,16 @@ __bpf_kfunc int bpf_libra_attach(const struct sock *sk,
 	return err;
 }
 
+/*
+ * iter/tcp holds the lock of a socket, in either way, while its program runs;
+ * other tracing programs may have a socket that is not theirs to change.
+ */
+static bool libra_locked(struct sock *sk)
+{
+	return sock_owned_by_user_nocheck(sk) ||
+	       spin_is_locked(&sk->sk_lock.slock);
+}
+
 /**
  * bpf_libra_adopt() - attach a connection that was there before the policy
  * @skc: socket, from iter/tcp, which holds its lock
@@ -116,7 +126,7 @@ __bpf_kfunc int bpf_libra_adopt(struct sock_common *skc,
 	struct sock *sk = (struct sock *)skc;
 	int err;
 
-	if (!sk_fullsock(sk) || args__sz != sizeof(*args) ||
+	if (!sk_fullsock(sk) || !libra_locked(sk) || args__sz != sizeof(*args) ||
 	    (1 << sk->sk_state) & (TCPF_LISTEN | TCPF_CLOSE | TCPF_SYN_SENT))
 		return -EINVAL;
 	err = libra_attach_sock(sk, args, true);
@@ -140,7 +150,7 @@ __bpf_kfunc int bpf_libra_stop(struct sock_common *skc, u32 policy)
 	struct sock *sk = (struct sock *)skc;
 	struct libra_sock *ls;
 
-	if (!sk_fullsock(sk) || !sk_is_tcp(sk))
+	if (!sk_fullsock(sk) || !libra_locked(sk) || !sk_is_tcp(sk))
 		return -ENOENT;
 	ls = libra_sk(sk);
 	if (!ls || ls->policy != policy)
@@ -163,31 +173,13 @@ static const struct btf_kfunc_id_set libra_parser_kfunc_set = {
 
 BTF_KFUNCS_START(libra_attach_kfuncs)
 BTF_ID_FLAGS(func, bpf_libra_attach, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_libra_adopt, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_libra_stop, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(libra_attach_kfuncs)
 
 static const struct btf_kfunc_id_set libra_attach_kfunc_set = {
 	.owner = THIS_MODULE,
 	.set = &libra_attach_kfuncs,
-};
-
-BTF_KFUNCS_START(libra_iter_kfuncs)
-BTF_ID_FLAGS(func, bpf_libra_adopt, KF_TRUSTED_ARGS)
-BTF_ID_FLAGS(func, bpf_libra_stop, KF_TRUSTED_ARGS)
-BTF_KFUNCS_END(libra_iter_kfuncs)
-
-/* iter/tcp holds the socket lock while the program runs. */
-static int libra_iter_filter(const struct bpf_prog *prog, u32 kfunc_id)
-{
-	if (btf_id_set8_contains(&libra_iter_kfuncs, kfunc_id) &&
-	    prog->expected_attach_type != BPF_TRACE_ITER)
-		return -EACCES;
-	return 0;
-}
-
-static const struct btf_kfunc_id_set libra_iter_kfunc_set = {
-	.owner = THIS_MODULE,
-	.set = &libra_iter_kfuncs,
-	.filter = libra_iter_filter,
 };
 
 /*
@@ -316,9 +308,6 @@ int __init libra_bpf_init(void)
 	if (!err)
 		err = register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING,
 						&libra_attach_kfunc_set);
-	if (!err)
-		err = register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING,
-						&libra_iter_kfunc_set);
 	if (!err)
 		err = register_bpf_struct_ops(&libra_bpf_struct_ops,
 					      libra_parser_ops);

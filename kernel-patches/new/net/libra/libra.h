@@ -236,7 +236,7 @@ struct libra_domain {
 	u32 id;
 	u64 cookie;
 	atomic_t egress_passes[2];
-	spinlock_t lock;
+	spinlock_t lock;	/* protects what follows, and the messages */
 	struct list_head msgs;
 	DECLARE_HASHTABLE(anchors, LIBRA_ANCHOR_HASH_BITS);
 };
@@ -265,7 +265,7 @@ void libra_domain_put(struct libra_domain *dom);
  */
 struct libra_net {
 	struct net *net;
-	spinlock_t lock;
+	spinlock_t lock;	/* protects @domains */
 	struct list_head domains;
 	struct libra_counters __percpu *mib;
 	atomic_long_t charge;
@@ -345,7 +345,7 @@ struct libra_sock {
 	bool released;
 	struct rcu_head rcu;
 
-	spinlock_t parse_lock;
+	spinlock_t parse_lock;	/* protects @call */
 	struct libra_call call;
 
 	struct list_head minted;
@@ -356,16 +356,14 @@ struct libra_sock {
 	 * @rx.seq: the copied_seq up to which @rx.seg knows the stream
 	 * @rx.msg: the message of the payload segment, once something of it
 	 *	was anchored
-	 * @rx.frag: for payload bytes that lie in no sendable page
 	 */
 	struct {
 		struct libra_seg seg;
 		u32 seq;
 		struct libra_msg *msg;
-		struct page_frag frag;
 	} rx;
 
-	struct mutex tx_lock;
+	struct mutex tx_lock;	/* protects @tx */
 	/**
 	 * @tx.seg: where the outgoing stream is
 	 * @tx.seq: the write_seq up to which @tx.seg knows the stream
@@ -375,7 +373,6 @@ struct libra_sock {
 	 *	may be the beginning of a VPI; in @tx.held, unless @tx.anchor says
 	 *	what they stand for
 	 * @tx.held: the owed bytes
-	 * @tx.frag: staging for copied bytes
 	 * @tx.window: how many bytes to look at next
 	 */
 	struct {
@@ -385,7 +382,6 @@ struct libra_sock {
 		u32 sent;
 		u32 owed;
 		u8 held[LIBRA_VPI_SIZE];
-		struct page_frag frag;
 		u32 window;
 	} tx;
 };
@@ -462,5 +458,15 @@ struct libra_sock *libra_sk(const struct sock *sk);
 /* ---- BPF (bpf.c) -------------------------------------------------------- */
 
 int libra_bpf_init(void);
+
+/* kfuncs; declared for sparse only. */
+int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst, u32 dst__sz);
+int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len, const void *delim,
+		   u32 delim__sz);
+int bpf_libra_attach(const struct sock *sk, const struct libra_attach *args,
+		     u32 args__sz);
+int bpf_libra_adopt(struct sock_common *skc, const struct libra_attach *args,
+		    u32 args__sz);
+int bpf_libra_stop(struct sock_common *skc, u32 policy);
 
 #endif /* _NET_LIBRA_PRIVATE_H */

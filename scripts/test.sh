@@ -23,7 +23,10 @@ kernel_build=$!
 trap 'kill "$kernel_build" 2>/dev/null || :' EXIT
 
 cd "$TOP"
-parts=(scripts .ci tests tools bench)
+parts=()
+for part in scripts .ci tests tools bench; do
+	[ ! -e "$part" ] || parts+=("$part")
+done
 mapfile -t shell_scripts < <(grep -rlIE '^#!.*\b(ba|da)?sh\b|^# shellcheck shell=' "${parts[@]}")
 mapfile -t python_scripts < <(grep -rlI '^#!.*python3' "${parts[@]}"; find tests -name '*.py')
 

@@ -49,12 +49,13 @@ def librad_alone(env, tap):
     with tap.case("an unknown parser for librad") as case:
         refused(case, run_librad(env, "--parser", "nonsense"), "librad", r"nonsense.*http1")
         nothing_attached(case)
-    for name, prefix in (("parser", "struct_ops"), ("attach program", "tp_btf")):
-        with tap.case(f"a {name} that the verifier refuses") as case:
+    for name, prefix in (("a parser", "struct_ops"), ("an attach program", "tp_btf")):
+        with tap.case(f"{name} that the verifier refuses") as case:
             spoilt = env.path("spoilt-librad")
             spoil.bpf_program(os.path.join(env.build, "userspace/librad"), spoilt, prefix)
             os.chmod(spoilt, 0o755)
-            refused(case, run_librad(env, program=spoilt), "librad", r"(verif|refuse|invalid).*")
+            refused(case, run_librad(env, program=spoilt), "librad",
+                    r"refuse.*verifier.*invalid read.*(build|update|install|--verbose)")
             nothing_attached(case)
             # A parser or a program that stayed would hold the module.
             libra.unload_module(timeout=3)

@@ -27,7 +27,9 @@ def body(env, tap):
                 case.equal((result["errors"], result["sha_mismatch"]), (64, 0),
                            "errors and mismatches")
                 env.check_anchored(case, before)
-                env.check_idle(case)
+                # A proxy that dies between two halves of a VPI has promised bytes that
+                # nobody can deliver any more: a reset is then the only truth.
+                env.check_idle(case, allowed=("fail_stop_cut_vpi",))
 
 
 if __name__ == "__main__":

@@ -176,6 +176,7 @@ def body(env, tap):
         for program, listen in (("nginx", "127.0.0.1:8101"), ("haproxy", "127.0.0.1:8102")):
             extra = NGINX_UPGRADE if program == "nginx" else ""
             expected = {}
+            anchored = {}
             for how, mode, options in (("not attached", None, []), ("attached", "on", []),
                                        ("requests too", "on", ["--anchor-requests"])):
                 before = env.counters()
@@ -188,7 +189,13 @@ def body(env, tap):
                 with tap.case(f"{program}, {how}: nothing left") as case:
                     if mode:
                         env.check_anchored(case, before)
+                    anchored[how] = env.counters()["rx_anchored_bytes"] - \
+                        before["rx_anchored_bytes"]
                     env.check_idle(case)
+            if env.with_libra:
+                with tap.case(f"{program}: request bodies are anchored when asked for") as case:
+                    more = anchored["requests too"] - anchored["attached"]
+                    case.check(more >= SIZE, f"only {more} more bytes were anchored")
 
 
 if __name__ == "__main__":

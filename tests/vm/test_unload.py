@@ -129,34 +129,44 @@ def busy(env, tap):
         reload(env)
 
 
-def traffic(env, tap):
-    seconds = 6 if env.args.quick else 15
+def under_traffic(env, case, rounds, turn):
+    """Calls turn() as often, and keeps an unattached proxy busy meanwhile."""
     listen, origin = "127.0.0.1:8101", "127.0.0.1:8001"
-    with tap.case("loaded and unloaded again and again under traffic") as case, \
-            env.origin(origin), env.proxy("nginx", "b", listen, origin, mode=None):
-        load = env.load(listen, "64k", "-c", 16, "-d", seconds)
-        rounds = 0
-        while load.running():
-            libra.unload_module()
-            reload(env)
-            rounds += 1
-        result = load.result()
-        case.equal((result["errors"], result["sha_mismatch"]), (0, 0), complaint(result))
-        case.check(rounds >= 3, f"only {rounds} rounds")
-    with tap.case("attached, detached and unloaded under the traffic of others") as case, \
-            env.origin(origin), env.proxy("nginx", "b", listen, origin, mode=None):
-        load = env.load(listen, "64k", "-c", 16, "-d", seconds)
-        rounds = 0
-        while load.running():
+    with env.origin(origin), env.proxy("nginx", "b", listen, origin, mode=None):
+        load = None
+        for _ in range(rounds):
+            if load is None:
+                load = env.load(listen, "64k", "-c", 16, "-d", 3)
+            turn()
+            if not load.running():
+                exact(case, load)
+                load = None
+        if load:
+            exact(case, load)
+
+
+def exact(case, load):
+    result = load.result()
+    case.equal((result["errors"], result["sha_mismatch"]), (0, 0), complaint(result))
+    case.check(result["exact"] > 0, "there was no traffic")
+
+
+def traffic(env, tap):
+    def come_and_go():
+        libra.unload_module()
+        reload(env)
+
+    with tap.case("loaded and unloaded again and again under traffic") as case:
+        under_traffic(env, case, 4 if env.args.quick else 12, come_and_go)
+
+    with tap.case("attached, detached and unloaded under the traffic of others") as case:
+        def attach_and_go():
             with attached_pair(env) as (_, pair):
                 pair.client.sendall(b"hello")
                 case.equal(pair.server.recv(5), b"hello", "through an attached socket")
-            libra.unload_module()
-            reload(env)
-            rounds += 1
-        result = load.result()
-        case.equal((result["errors"], result["sha_mismatch"]), (0, 0), complaint(result))
-        case.check(rounds >= 1, "not one round")
+            come_and_go()
+
+        under_traffic(env, case, 2 if env.args.quick else 5, attach_and_go)
 
 
 def body(env, tap):

@@ -356,13 +356,11 @@ struct libra_sock {
 	 * @rx.seq: the copied_seq up to which @rx.seg knows the stream
 	 * @rx.msg: the message of the payload segment, once something of it
 	 *	was anchored
-	 * @rx.frag: for payload bytes that lie in no sendable page
 	 */
 	struct {
 		struct libra_seg seg;
 		u32 seq;
 		struct libra_msg *msg;
-		struct page_frag frag;
 	} rx;
 
 	struct mutex tx_lock;	/* protects @tx */
@@ -375,7 +373,6 @@ struct libra_sock {
 	 *	may be the beginning of a VPI; in @tx.held, unless @tx.anchor says
 	 *	what they stand for
 	 * @tx.held: the owed bytes
-	 * @tx.frag: staging for copied bytes
 	 * @tx.window: how many bytes to look at next
 	 */
 	struct {
@@ -385,7 +382,6 @@ struct libra_sock {
 		u32 sent;
 		u32 owed;
 		u8 held[LIBRA_VPI_SIZE];
-		struct page_frag frag;
 		u32 window;
 	} tx;
 };

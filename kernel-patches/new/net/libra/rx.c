@@ -66,6 +66,15 @@ static bool libra_rx_wants_native(const struct sock *sk,
 	       READ_ONCE(sk->sk_peek_off) >= 0;
 }
 
+/* At the end of a payload segment its message has all its anchors. */
+static void libra_rx_end_msg(struct libra_sock *ls)
+{
+	if (ls->rx.seg.state != LIBRA_SEG_PAYLOAD && ls->rx.msg) {
+		libra_msg_put(ls->rx.msg);
+		ls->rx.msg = NULL;
+	}
+}
+
 /* Bytes were read behind our back; find the place again, or give up. */
 static void libra_rx_resync(struct libra_sock *ls)
 {
@@ -76,11 +85,11 @@ static void libra_rx_resync(struct libra_sock *ls)
 	if (!passed)
 		return;
 	ls->rx.seq = seq;
-	if (seg->state == LIBRA_SEG_ASK || seg->unparsed || passed > seg->left) {
+	if (seg->state == LIBRA_SEG_ASK || seg->unparsed || passed > seg->left)
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
-		return;
-	}
-	libra_seg_consume(seg, NULL, passed);
+	else
+		libra_seg_consume(seg, NULL, passed);
+	libra_rx_end_msg(ls);
 }
 
 static void libra_rx_consume(struct libra_sock *ls, const u8 *data, u32 len)
@@ -90,10 +99,7 @@ static void libra_rx_consume(struct libra_sock *ls, const u8 *data, u32 len)
 	if (seg->state == LIBRA_SEG_PAYLOAD)
 		LIBRA_ADD(ls->net, LIBRA_MIB_RX_PAYLOAD, len);
 	libra_seg_consume(seg, data, len);
-	if (seg->state != LIBRA_SEG_PAYLOAD && ls->rx.msg) {
-		libra_msg_put(ls->rx.msg);
-		ls->rx.msg = NULL;
-	}
+	libra_rx_end_msg(ls);
 }
 
 /* The contiguous bytes at @off. */

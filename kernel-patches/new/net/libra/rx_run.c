@@ -81,7 +81,7 @@ bool libra_run_begin(struct libra_sock *ls, struct libra_rx_run *run,
 static int libra_run_copy(struct libra_sock *ls, struct libra_anchor *anchor,
 			  const void *data, u32 len)
 {
-	struct page_frag *frag = &ls->rx.frag;
+	struct page_frag *frag = sk_page_frag(ls->sk);
 
 	while (len) {
 		u32 n;

@@ -38,13 +38,6 @@ void libra_sock_put(struct libra_sock *ls)
 	call_rcu(&ls->rcu, libra_sock_free_rcu);
 }
 
-static void libra_page_frag_free(struct page_frag *frag)
-{
-	if (frag->page)
-		put_page(frag->page);
-	frag->page = NULL;
-}
-
 /*
  * The socket goes: drop what it holds of others. Twice is fine: once when the
  * application closes it, once when it is freed (an embryo is never closed).
@@ -82,8 +75,6 @@ static void libra_sk_destruct(struct sock *sk)
 	libra_sock_cleanup(ls, false);
 	libra_seg_free(&ls->rx.seg);
 	libra_seg_free(&ls->tx.seg);
-	libra_page_frag_free(&ls->rx.frag);
-	libra_page_frag_free(&ls->tx.frag);
 	atomic_long_dec(&ls->net->attached);
 	atomic_dec(&libra_attached);
 	trace_libra_detach(sk);

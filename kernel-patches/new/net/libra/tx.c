@@ -135,49 +135,68 @@ static int libra_tx_anchor(struct libra_tx *tx)
 
 /**
  * struct libra_window - bytes of the stream that were copied to be looked at
+ * @page: with a reference; where @data lies
+ * @off: at which offset
  * @data: the owed bytes and those at the application's iterator
  * @len: how many
  * @pos: up to where they were dealt with
  * @more: the application has more behind them
  */
 struct libra_window {
+	struct page *page;
+	u32 off;
 	u8 *data;
 	u32 len;
 	u32 pos;
 	bool more;
 };
 
+/*
+ * Copy the next bytes into the task's page fragment, as tcp_sendmsg() does with
+ * all of them. The window is taken out of the fragment while it is in use,
+ * because the transport may want some of the fragment for itself.
+ */
 static int libra_tx_look(struct libra_tx *tx, struct libra_window *win)
 {
 	struct libra_sock *ls = tx->ls;
 	struct iov_iter from = tx->msg->msg_iter;
-	struct page_frag *frag = &ls->tx.frag;
+	struct page_frag *frag = sk_page_frag(ls->sk);
 	size_t left = iov_iter_count(&from);
 	u32 want = min_t(size_t, left, ls->tx.window);
 	u32 owed = ls->tx.owed;
 	size_t got;
 
-	if (frag->page && frag->size - frag->offset < owed + want &&
-	    frag->size - frag->offset < LIBRA_WINDOW_MIN) {
-		put_page(frag->page);
-		frag->page = NULL;
-	}
-	if (!skb_page_frag_refill(owed + LIBRA_VPI_SIZE, frag, GFP_KERNEL))
+	if (!skb_page_frag_refill(owed + min_t(u32, want, LIBRA_WINDOW_MIN),
+				  frag, GFP_KERNEL))
 		return -ENOMEM;
 	want = min(want, frag->size - frag->offset - owed);
 
-	win->data = page_address(frag->page) + frag->offset;
+	win->page = frag->page;
+	win->off = frag->offset;
+	win->data = page_address(win->page) + win->off;
 	memcpy(win->data, ls->tx.held, owed);
 	got = copy_from_iter(win->data + owed, want, &from);
-	if (!got && want)
+	if (!got)
 		return -EFAULT;
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, got);
 	win->len = owed + got;
 	win->pos = 0;
 	win->more = got < left;
+	get_page(win->page);
+	frag->offset += win->len;
 	ls->tx.window = min(ls->tx.window * 4, (u32)LIBRA_WINDOW_MAX);
 	return 0;
+}
+
+/* What the transport took has its own page reference; the rest goes back. */
+static void libra_tx_look_away(struct libra_tx *tx, struct libra_window *win)
+{
+	struct page_frag *frag = sk_page_frag(tx->ls->sk);
+
+	if (frag->page == win->page && frag->offset == win->off + win->len)
+		frag->offset -= win->len - win->pos;
+	put_page(win->page);
 }
 
 /* @n bytes of the window as they are. */
@@ -187,8 +206,7 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 	struct bio_vec bv;
 	int ret;
 
-	bvec_set_page(&bv, ls->tx.frag.page, n,
-		      win->data - (u8 *)page_address(ls->tx.frag.page) + win->pos);
+	bvec_set_page(&bv, win->page, n, win->off + win->pos);
 	ret = libra_tx_splice(tx, &bv, 1, 0, n,
 			      !win->more && win->pos + n == win->len);
 	if (ret <= 0)
@@ -308,8 +326,7 @@ static int libra_tx_window(struct libra_tx *tx)
 	/* Owed bytes are at the window's position, or an anchor stands for them. */
 	if (ls->tx.owed && !ls->tx.anchor)
 		memcpy(ls->tx.held, win.data + win.pos, ls->tx.owed);
-	/* What the transport took has its own page reference. */
-	ls->tx.frag.offset += win.pos;
+	libra_tx_look_away(tx, &win);
 	return min(ret, 0);
 }
 
@@ -389,7 +406,6 @@ static int libra_tx_odd(struct libra_tx *tx)
 	u32 kept = 0;
 	int ret;
 
-	libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_TX_NATIVE);
 	while (READ_ONCE(libra_vpi_minted) && iov_iter_count(&from)) {
 		size_t got = copy_from_iter(buf + kept, sizeof(buf) - kept, &from);
 		u32 len = kept + got, at = libra_match(buf, len);
@@ -418,6 +434,7 @@ static bool libra_tx_is_odd(const struct msghdr *msg)
 /* Under tx_lock. */
 static int libra_tx_locked(struct libra_tx *tx)
 {
+	bool odd = libra_tx_is_odd(tx->msg);
 	struct libra_sock *ls = tx->ls;
 	struct sock *sk = ls->sk;
 	int ret;
@@ -426,21 +443,19 @@ static int libra_tx_locked(struct libra_tx *tx)
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_ULP);
 	else if (READ_ONCE(tcp_sk(sk)->write_seq) != ls->tx.seq)
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_RESYNC);
+	else if (odd)
+		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_TX_NATIVE);
 
-	if (ls->tx.seg.state == LIBRA_SEG_PASS)
+	if (ls->tx.seg.state == LIBRA_SEG_PASS) {
+		/* Half an anchor, and no telling where the rest would go. */
+		if (ls->tx.anchor || ls->tx.owed)
+			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 		ls->tx.window = LIBRA_WINDOW_MAX;
-	else if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD)
+	} else if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD) {
 		ls->tx.window = LIBRA_WINDOW_MIN;
+	}
 
-	if (libra_tx_is_odd(tx->msg))
-		ret = libra_tx_odd(tx);
-	else
-		ret = libra_tx_stream(tx);
-
-	/* Half an anchor, and no telling where the other half would go. */
-	if (!tx->fail && ls->tx.seg.state == LIBRA_SEG_PASS &&
-	    (ls->tx.anchor || ls->tx.owed))
-		ret = libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
+	ret = odd ? libra_tx_odd(tx) : libra_tx_stream(tx);
 	ls->tx.seq = READ_ONCE(tcp_sk(sk)->write_seq);
 	return ret;
 }
@@ -484,5 +499,8 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 		libra_fail_stop(ls, tx.fail);
 		return -ECONNABORTED;
 	}
+	/* All that was accepted were bytes owed for: that is a full buffer. */
+	if (!tx.sent && !ret && size)
+		ret = -EAGAIN;
 	return tx.sent ? : ret;
 }

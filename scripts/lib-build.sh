@@ -13,6 +13,7 @@ configure_user() {
 	kver=$(headers_version)
 	mkdir -p "$BUILD"
 	quiet "$BUILD/configure.log" cmake -S "$TOP" -B "$BUILD" -G Ninja \
+		-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache \
 		-DLIBRA_KTOOLS="$ktools" \
 		-DLIBRA_VMLINUX="/usr/src/linux-headers-$kver/vmlinux"
 }
@@ -20,7 +21,7 @@ configure_user() {
 # build_user [TARGET]...
 build_user() {
 	say "building the BPF objects and the user side"
-	quiet "$BUILD/build.log" cmake --build "$BUILD" ${1:+--target "$@"}
+	CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 quiet "$BUILD/build.log" cmake --build "$BUILD" ${1:+--target "$@"}
 }
 
 # guest KERNEL SECONDS COMMAND [ARG]...: run a command of our tests on the stock

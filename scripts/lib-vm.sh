@@ -93,7 +93,7 @@ probe_accel() {
 			-display none -no-reboot -machine pc -smp 2 -m 512M -nic none \
 			-kernel "$kernel" -initrd "$initrd" "${ACCEL_ARGS[@]}" \
 			-append "$GUEST_ARGS libra.probe" -serial stdio \
-			</dev/null 2>/dev/null | grep -q '^libra-vm: up'; then
+			</dev/null 2>/dev/null | grep '^libra-vm: up' >/dev/null; then
 			answer=kvm
 		fi
 	fi
@@ -119,5 +119,6 @@ splat() {
 	first=$(grep -nE -m 1 "$stamp$what" "$1") || return 1
 	first=${first%%:*}
 	# "cut here" and lockdep's frame stand above the first match.
-	tail -n "+$((first > 2 ? first - 2 : 1))" "$1" | head -n 80
+	first=$((first > 2 ? first - 2 : 1))
+	sed -n "$first,$((first + 79))p" "$1"
 }

@@ -34,6 +34,7 @@ check "shellcheck" shellcheck "${shell_scripts[@]}"
 check "python syntax" python3 -c 'import ast, sys
 for name in sys.argv[1:]: ast.parse(open(name).read(), name)' "${python_scripts[@]}"
 check "series" scripts/export-series --check
+tap scripts tests/scripts/run
 check "module builds without a warning" module_is_clean
 check "user side builds" build_everything
 ctest_results

@@ -58,7 +58,7 @@ std::string report_status(const Json& answer) {
     std::string out = fmt::format("librad {} pid {}  parsers: {}\n", text(answer, "version"),
                                   text(answer, "pid"), fmt::join(parsers, ", "));
     if (text(answer, "enabled") == "false")
-        out += "net.libra.enabled is 0: nothing is attached until it is 1\n";
+        out += "net.libra.enabled is 0: nothing is anchored until it is 1\n";
 
     std::vector<Row> rows = {{"ID", "ROLE", "ADDRESS", "CGROUP", "PARSER", "DOMAIN", "MODE",
                               "MATCHED", "ATTACHED", "ADOPTED", "REFUSED", ""}};

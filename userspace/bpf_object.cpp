@@ -95,8 +95,13 @@ Result<BpfObject> BpfObject::load(const std::string& name, std::span<const std::
     Handle handle(bpf_object__open_mem(elf.data(), elf.size(), &opts));
     if (!handle)
         return failed(fmt::format("cannot open BPF object {}", name), errno);
-    if (const int error = bpf_object__load(handle.get()))
-        return failed(fmt::format("the kernel refuses BPF object {}", name), -error);
+    if (const int error = bpf_object__load(handle.get())) {
+        const Error cause = failed(fmt::format("the kernel refuses BPF object {}", name), -error);
+        return Error(cause.message() +
+                         "; build librad and libra from the same tree (librad "
+                         "--verbose tells more)",
+                     cause.code());
+    }
     return BpfObject(name, std::move(handle));
 }
 

@@ -138,7 +138,7 @@ Status serve(const Options& options) {
         spdlog::info("parser {}: registered", name);
     }
     if (!libra_enabled())
-        spdlog::warn("net.libra.enabled is 0: nothing is attached until it is 1");
+        spdlog::warn("net.libra.enabled is 0: nothing is anchored until it is 1");
 
     Service service(*program, options.parsers, *netns);
     auto server = ControlServer::start(

@@ -108,7 +108,7 @@ def ends(env, tap, program):
 
 def comes_and_goes(env, tap, program):
     """Every round meets connections of every age, and bodies on their way."""
-    seconds = 8 if env.args.quick else 20
+    seconds = 5 if env.args.quick else 15
     with scene(env, tap, program, "attached and detached again and again") as (case, at):
         loads = [at.load("-c", 8, "-d", seconds, *options) for options in ((), ("--close",))]
         time.sleep(1)
@@ -120,7 +120,7 @@ def comes_and_goes(env, tap, program):
             rounds += 1
         for load in loads:
             exact(case, load)
-        case.check(rounds >= 3, f"only {rounds} rounds")
+        case.check(rounds >= 2, f"only {rounds} rounds")
         case.check(at.moved("fallback_adopted") > 0, "no connection was adopted")
 
 
@@ -151,8 +151,8 @@ def dies(env, tap, program):
         with libra.sysctl("enabled", 1), \
                 scene(env, tap, program, f"librad ends under load ({how})", aborts) as (case, at):
             at.attach()
-            loads = [at.load("-c", 8, "-d", 6, *options) for options in ((), ("--close",))]
-            time.sleep(2)
+            loads = [at.load("-c", 8, "-d", 3, *options) for options in ((), ("--close",))]
+            time.sleep(1)
             case.check(at.moved("anchors_minted") > 0, "nothing was anchored")
             getattr(at.daemon.process, how)()
             for load in loads:

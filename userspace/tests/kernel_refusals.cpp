@@ -27,7 +27,8 @@ TEST(Kernel, VerifierRefusalIsOneLineWithItsCause) {
     const std::string& message = object.error().message();
     EXPECT_EQ(message,
               "the kernel refuses BPF object refused: the verifier says: only seg_len and scratch "
-              "of libra_ctx can be written");
+              "of libra_ctx can be written; build librad and libra from the same tree (librad "
+              "--verbose tells more)");
 }
 
 TEST(Kernel, ParserIsRegisteredOnceAndComesBack) {
@@ -51,6 +52,8 @@ TEST(Kernel, PolicyIsReplacedAndCounted) {
         const auto status = program->install(empty);
         ASSERT_TRUE(status) << status.error().message();
     }
+    for (const auto& status : {program->adopt(LIBRA_MATCH_PASSIVE), program->stop(1)})
+        EXPECT_TRUE(status) << status.error().message();
     ASSERT_TRUE(program->clear_counters(LIBRA_MAX_RULES - 1));
     EXPECT_FALSE(program->clear_counters(LIBRA_MAX_RULES));
     const auto counters = program->counters(0);

@@ -159,6 +159,20 @@ def dies(env, tap, program):
                 exact(case, load, at.moved("fail_stops") if aborts else 0)
 
 
+def returns(env, tap, program):
+    """Connections that a former librad attached have no parser any more."""
+    with scene(env, tap, program, "librad restarts") as (case, at):
+        at.attach()
+        with RawClient(LISTEN) as old:
+            at.get(case, old, "with the first librad")
+            at.daemon.process.stop()
+            with libra.Daemon(env.build, env.directory) as at.daemon:
+                at.attach()
+                for turn in range(3):
+                    exact(case, at.load("-c", 4, "-n", 12))
+                    at.get(case, old, f"old connection, request {turn}")
+
+
 def body(env, tap):
     if not env.with_libra:
         tap.skip("all", "needs Libra")
@@ -169,6 +183,7 @@ def body(env, tap):
         comes_and_goes(env, tap, program)
         requests(env, tap, program)
         dies(env, tap, program)
+        returns(env, tap, program)
 
 
 if __name__ == "__main__":

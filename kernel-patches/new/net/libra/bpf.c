@@ -130,7 +130,9 @@ __bpf_kfunc int bpf_libra_adopt(struct sock_common *skc,
 	    (1 << sk->sk_state) & (TCPF_LISTEN | TCPF_CLOSE | TCPF_SYN_SENT))
 		return -EINVAL;
 	err = libra_attach_sock(sk, args, true);
-	if (err && err != -EEXIST)
+	if (err == -EEXIST)
+		libra_sock_adopt_again(libra_sk(sk));
+	else if (err)
 		libra_policy_unmet(sk, err);
 	return err;
 }

@@ -390,6 +390,7 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 		      bool adopt);
 void libra_policy_unmet(const struct sock *sk, int err);
 void libra_sock_stop(struct libra_sock *ls);
+void libra_sock_adopt_again(struct libra_sock *ls);
 void libra_sock_put(struct libra_sock *ls);
 void libra_fail_stop(struct libra_sock *ls, enum libra_mib why);
 

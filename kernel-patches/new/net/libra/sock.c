@@ -250,6 +250,22 @@ void libra_sock_stop(struct libra_sock *ls)
 }
 
 /**
+ * libra_sock_adopt_again() - a new policy finds a socket attached
+ * @ls: attachment
+ *
+ * If its parser is gone, it passes from its next byte on. Its domain has to know
+ * that now, before a VPI is on its way to it.
+ *
+ * Context: under the socket lock.
+ */
+void libra_sock_adopt_again(struct libra_sock *ls)
+{
+	if (!rcu_access_pointer(ls->parser->ops) && !ls->released &&
+	    !atomic_xchg(&ls->egress_passed, 1))
+		atomic_inc(&ls->dom->egress_passes[ls->role]);
+}
+
+/**
  * libra_fail_stop() - it is too late for a copy: abort the connection
  * @ls: attachment
  * @why: LIBRA_MIB_FS_*

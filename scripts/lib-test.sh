@@ -109,3 +109,42 @@ verdict() {
 	echo "$passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped skipped")"
 	[ "$failed" = 0 ]
 }
+
+# run_guest KERNEL: its tests and then its demo, told to files for replay.
+run_guest() {
+	local kernel=$1
+	record "$kernel" guest "$kernel" 1500 "$TOP/tests/vm/run-all" --quick
+	record "demo-$kernel" guest "$kernel" 900 "$TOP/tests/demo/run" --quick \
+		--out /out/demo-quick.json
+}
+
+record() {
+	local name=$1 rc=0
+	shift
+	"$@" >"$LOGS/$name.out" 2>"$LOGS/$name.err" || rc=$?
+	echo "$rc" >"$LOGS/$name.rc"
+}
+
+# replay NAME: what record() kept, with its status.
+replay() {
+	cat "$LOGS/$1.out"
+	cat "$LOGS/$1.err" >&2
+	return "$(cat "$LOGS/$1.rc")"
+}
+
+# watch_guests PID...: a sign of life now and then, until all have ended.
+watch_guests() {
+	local pid kernel told=''
+	for pid in "$@"; do
+		while kill -0 "$pid" 2>/dev/null; do
+			sleep 5
+			for kernel in stock patched; do
+				[ -f "$LOGS/$kernel.out" ] || continue
+				told+=" $kernel $(grep -cE '^(not )?ok ' "$LOGS/$kernel.out" || :)"
+				[ ! -f "$LOGS/$kernel.rc" ] || told+=" (now the demo)"
+			done
+			[ $((SECONDS / 5 % 6)) != 0 ] || say "tests so far:$told"
+			told=''
+		done
+	done
+}

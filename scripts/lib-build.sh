@@ -21,7 +21,8 @@ configure_user() {
 # build_user [TARGET]...
 build_user() {
 	say "building the BPF objects and the user side"
-	CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 quiet "$BUILD/build.log" cmake --build "$BUILD" ${1:+--target "$@"}
+	CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 quiet "$BUILD/build.log" \
+		cmake --build "$BUILD" ${1:+--target "$@"}
 }
 
 # guest KERNEL SECONDS COMMAND [ARG]...: run a command of our tests on the stock

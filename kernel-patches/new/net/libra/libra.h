@@ -373,6 +373,7 @@ struct libra_sock {
 	 *	may be the beginning of a VPI; in @tx.held, unless @tx.anchor says
 	 *	what they stand for
 	 * @tx.held: the owed bytes
+	 * @tx.prefix: how many bytes of a magic the last bytes sent were
 	 * @tx.window: how many bytes to look at next
 	 */
 	struct {
@@ -382,6 +383,7 @@ struct libra_sock {
 		u32 sent;
 		u32 owed;
 		u8 held[LIBRA_VPI_SIZE];
+		u32 prefix;
 		u32 window;
 	} tx;
 };

@@ -82,7 +82,6 @@ static int libra_tx_splice(struct libra_tx *tx, const struct bio_vec *bv,
 {
 	struct msghdr part = { .msg_flags = tx->flags | MSG_SPLICE_PAGES };
 	struct sock *sk = tx->ls->sk;
-
 	int ret;
 
 	if (!last)
@@ -101,7 +100,8 @@ static int libra_tx_splice(struct libra_tx *tx, const struct bio_vec *bv,
 		tx->corked = !last;
 		tx->full = ret < count;
 	}
-	return ret;
+	/* Not seen of any transport; would be no progress. */
+	return ret ? : -EAGAIN;
 }
 
 /* The next pages of the anchor that is being sent. */
@@ -124,6 +124,7 @@ static int libra_tx_anchor(struct libra_tx *tx)
 	libra_seg_consume(&ls->tx.seg, NULL, ret);
 	LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
 	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, ret);
+	ls->tx.prefix = 0;
 	ls->tx.sent += ret;
 	if (ls->tx.sent == anchor->len) {
 		ls->tx.anchor = NULL;
@@ -204,6 +205,7 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 {
 	struct libra_sock *ls = tx->ls;
 	struct bio_vec bv;
+	u32 tail;
 	int ret;
 
 	bvec_set_page(&bv, win->page, n, win->off + win->pos);
@@ -216,6 +218,31 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
 	libra_seg_consume(&ls->tx.seg, win->data + win->pos, ret);
 	win->pos += ret;
+	tail = min_t(u32, ret, LIBRA_VPI_MAGIC_SIZE - 1);
+	ls->tx.prefix = tail - libra_match(win->data + win->pos - tail, tail);
+	return ret;
+}
+
+/*
+ * The last bytes sent were the beginning of a magic, which had to go because
+ * nothing said that the segment goes on. If it goes on as a magic, it was one.
+ * Returns 0 if it does not.
+ */
+static int libra_tx_continued(struct libra_tx *tx, struct libra_window *win,
+			      u32 n)
+{
+	struct libra_sock *ls = tx->ls;
+	u32 prefix = ls->tx.prefix;
+	int ret;
+
+	n = min_t(u32, n, LIBRA_VPI_MAGIC_SIZE - prefix);
+	if (memcmp(win->data + win->pos, libra_vpi_magic() + prefix, n))
+		return 0;
+	if (prefix + n == LIBRA_VPI_MAGIC_SIZE)
+		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+	ret = libra_tx_copied(tx, win, n);
+	if (ret > 0)
+		ls->tx.prefix = prefix + ret;
 	return ret;
 }
 
@@ -291,6 +318,12 @@ static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
 	}
 	n = min_t(u64, win->len - win->pos, ls->tx.seg.left);
 
+	if (ls->tx.prefix) {
+		err = libra_tx_continued(tx, win, n);
+		if (err)
+			return err;
+		ls->tx.prefix = 0;
+	}
 	clean = READ_ONCE(libra_vpi_minted) ? libra_match(at, n) : n;
 	if (clean)
 		return libra_tx_copied(tx, win, clean);
@@ -402,10 +435,11 @@ static int libra_tx_odd(struct libra_tx *tx)
 {
 	struct libra_sock *ls = tx->ls;
 	struct iov_iter from = tx->msg->msg_iter;
+	u32 kept = ls->tx.prefix;
 	u8 buf[256];
-	u32 kept = 0;
 	int ret;
 
+	memcpy(buf, libra_vpi_magic(), kept);
 	while (READ_ONCE(libra_vpi_minted) && iov_iter_count(&from)) {
 		size_t got = copy_from_iter(buf + kept, sizeof(buf) - kept, &from);
 		u32 len = kept + got, at = libra_match(buf, len);
@@ -417,6 +451,7 @@ static int libra_tx_odd(struct libra_tx *tx)
 		kept = len - at;
 		memmove(buf, buf + at, kept);
 	}
+	ls->tx.prefix = kept;
 
 	ret = READ_ONCE(ls->sk->sk_prot)->sendmsg(ls->sk, tx->msg,
 						  msg_data_left(tx->msg));

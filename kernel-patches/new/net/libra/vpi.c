@@ -35,8 +35,15 @@ static siphash_aligned_key_t libra_key __ro_after_init;
 
 void __init libra_vpi_init(void)
 {
-	get_random_bytes(libra_magic, sizeof(libra_magic));
-	libra_magic[0] |= 0x80;
+	/*
+	 * The first byte occurs once, so that the magic does not overlap with
+	 * itself: bytes that turn out not to be one hold no other one's start.
+	 */
+	do {
+		get_random_bytes(libra_magic, sizeof(libra_magic));
+		libra_magic[0] |= 0x80;
+	} while (memchr(libra_magic + 1, libra_magic[0],
+			sizeof(libra_magic) - 1));
 	get_random_bytes(&libra_key, sizeof(libra_key));
 }
 

@@ -132,6 +132,18 @@ replay() {
 	return "$(cat "$LOGS/$1.rc")"
 }
 
+# kill_tree PID...: end what we started, with what it started: a job in the
+# background does not hear of an interrupt.
+kill_tree() {
+	local pid
+	local -a children
+	for pid in "$@"; do
+		mapfile -t children < <(pgrep -P "$pid")
+		kill "$pid" 2>/dev/null || :
+		kill_tree ${children[@]+"${children[@]}"}
+	done
+}
+
 # watch_guests PID...: a sign of life now and then, until all have ended.
 watch_guests() {
 	local pid kernel told=''

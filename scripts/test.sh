@@ -21,7 +21,10 @@ mkdir -p "$LOGS"
 say "building the patched kernel in the background"
 nice -n 10 "$TOP/scripts/build-kernel" >"$LOGS/kernel" 2>"$LOGS/kernel.progress" &
 kernel_build=$!
-trap 'kill "$kernel_build" 2>/dev/null || :' EXIT
+guests=()
+trap 'kill_tree "$kernel_build" ${guests[@]+"${guests[@]}"}' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 cd "$TOP"
 parts=()
@@ -44,12 +47,11 @@ ctest_results
 # two share the machine well.
 export LIBRA_TCG_THREAD=single
 run_guest stock &
-stock=$!
+guests+=($!)
 
 say "waiting for the patched kernel"
 tail -n +1 -f --pid "$kernel_build" "$LOGS/kernel.progress" >&2 &
 kernels=(stock)
-guests=("$stock")
 if wait "$kernel_build"; then
 	result ok "patched kernel builds"
 	kernels+=(patched)
@@ -58,7 +60,6 @@ if wait "$kernel_build"; then
 else
 	result fail "patched kernel builds (all of it in build/logs/kernel.progress)"
 fi
-trap 'kill "${guests[@]}" 2>/dev/null || :' EXIT
 watch_guests "${guests[@]}"
 for kernel in "${kernels[@]}"; do
 	tap "$kernel" replay "$kernel"

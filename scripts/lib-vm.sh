@@ -71,10 +71,11 @@ initramfs() {
 accel_args() {
 	case $1 in
 	kvm) ACCEL_ARGS=(-accel kvm -cpu host) ;;
-	# With a thread per CPU, QEMU 7.2 was seen to run an int3 of the kernel's
-	# text patching after the kernel had taken it back and waited for every CPU:
-	# "Oops: int3". One thread is exact, at the price of the second core.
-	tcg) ACCEL_ARGS=(-accel "tcg,thread=${LIBRA_TCG_THREAD:-multi}" -cpu max) ;;
+	# With a thread per CPU, QEMU 7.2 runs an int3 of the kernel's text patching
+	# after the kernel has taken it back and waited for every CPU: "Oops: int3",
+	# now and then, even at boot without any module. One thread is exact, at the
+	# price of the second core.
+	tcg) ACCEL_ARGS=(-accel "tcg,thread=${LIBRA_TCG_THREAD:-single}" -cpu max) ;;
 	*) die "unknown accelerator $1" "use kvm or tcg" ;;
 	esac
 }

@@ -43,9 +43,8 @@ check "module builds without a warning" module_is_clean
 check "user side builds" build_everything
 ctest_results
 
-# Each kernel's guest emulates its CPUs in one thread (see accel_args), so the
-# two share the machine well.
-export LIBRA_TCG_THREAD=single
+# A guest emulates its CPUs in one thread (see accel_args), so the two share the
+# machine well.
 run_guest stock &
 guests+=($!)
 

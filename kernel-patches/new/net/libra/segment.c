@@ -132,7 +132,9 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 
 	switch (verdict) {
 	case LIBRA_META:
+	case LIBRA_FRAMING:
 	case LIBRA_PAYLOAD:
+	case LIBRA_PAYLOAD_PART:
 		if (!n || n > S64_MAX)
 			break;
 		if (n < seg->behind_len) {
@@ -149,7 +151,8 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 		 */
 		if (!seg->left)
 			return true;
-		WRITE_ONCE(seg->state, verdict == LIBRA_META ?
+		WRITE_ONCE(seg->state, verdict == LIBRA_META ||
+				       verdict == LIBRA_FRAMING ?
 				       LIBRA_SEG_META : LIBRA_SEG_PAYLOAD);
 		return false;
 	case LIBRA_PAYLOAD_UNTIL_CLOSE:

@@ -38,6 +38,12 @@ enum libra_verdict {
 	LIBRA_NEED_MORE		= 4,	/* ask again at seg_len bytes or more */
 	LIBRA_PASS		= 5,	/* native copies from here on, for good */
 	LIBRA_RESYNC		= 6,	/* skip what is at hand, ask again */
+	/*
+	 * The same for a message whose payload is interrupted by metadata, such
+	 * as chunk sizes. It matters on egress: a VPI may be cut there.
+	 */
+	LIBRA_FRAMING		= 7,	/* as META; the message goes on */
+	LIBRA_PAYLOAD_PART	= 8,	/* as PAYLOAD; the message goes on */
 };
 
 enum libra_mode {

@@ -76,6 +76,7 @@ enum libra_seg_state {
  *	only acts on LIBRA_SEG_PASS, a state that is never left
  * @unparsed: the META bytes of @left belong to a header whose end was not at
  *	hand; they are kept in @behind as they pass
+ * @goes_on: payload of the same message may follow behind this segment
  * @left: bytes of the segment not passed yet; U64_MAX until close
  * @need: bytes the parser wants to see before it is asked again
  * @behind: bytes that already passed but the parser has to see again
@@ -87,6 +88,7 @@ enum libra_seg_state {
 struct libra_seg {
 	u8 state;
 	bool unparsed;
+	bool goes_on;
 	u64 left;
 	u32 need;
 	u32 behind_len;
@@ -177,8 +179,8 @@ void libra_anchor_free(struct libra_anchor *anchor);
 void libra_anchors_free(struct list_head *dead);
 
 /**
- * struct libra_msg - the anchors of one payload segment
- * @ref: one by the receiver while the segment lasts, one per anchor
+ * struct libra_msg - the anchors of one message
+ * @ref: one by the receiver while the message lasts, one per anchor
  * @dom: with a reference
  * @source: the receiving socket, with a reference (for its charge)
  * @dom_node: in libra_domain.msgs
@@ -298,7 +300,8 @@ void libra_mib_exit(struct libra_net *ln);
 
 /* ---- sockets (sock.c) --------------------------------------------------- */
 
-struct libra_rx_run;
+/* A VPI without its last byte, and framing that was put into it. */
+#define LIBRA_HOLD_MAX		160
 
 /**
  * struct libra_sock - an attached socket
@@ -354,7 +357,7 @@ struct libra_sock {
 	/**
 	 * @rx.seg: where the incoming stream is
 	 * @rx.seq: the copied_seq up to which @rx.seg knows the stream
-	 * @rx.msg: the message of the payload segment, once something of it
+	 * @rx.msg: the message that is being received, once something of it
 	 *	was anchored
 	 */
 	struct {
@@ -369,11 +372,14 @@ struct libra_sock {
 	 * @tx.seq: the write_seq up to which @tx.seg knows the stream
 	 * @tx.anchor: redeemed, and sent up to @tx.sent
 	 * @tx.sent: bytes
-	 * @tx.owed: bytes taken from the application but not sent, because they
-	 *	may be the beginning of a VPI; in @tx.held, unless @tx.anchor says
-	 *	what they stand for
+	 * @tx.cut: bytes of a VPI that were accepted without the rest of it;
+	 *	see tx_hold.c
+	 * @tx.owed: bytes that were accepted but not sent: those @tx.cut, and
+	 *	the framing behind and between them
 	 * @tx.held: the owed bytes
-	 * @tx.prefix: how many bytes of a magic the last bytes sent were
+	 * @tx.of_vpi: which of them are of the VPI
+	 * @tx.release: sends what is held and is no VPI for certain
+	 * @tx.prefix: how many bytes of a magic the last payload bytes sent were
 	 * @tx.window: how many bytes to look at next
 	 */
 	struct {
@@ -381,16 +387,27 @@ struct libra_sock {
 		u32 seq;
 		struct libra_anchor *anchor;
 		u32 sent;
+		u32 cut;
 		u32 owed;
-		u8 held[LIBRA_VPI_SIZE];
+		u8 held[LIBRA_HOLD_MAX];
+		DECLARE_BITMAP(of_vpi, LIBRA_HOLD_MAX);
+		struct delayed_work release;
 		u32 prefix;
 		u32 window;
 	} tx;
 };
 
+/* A ULP came on top of what was attached, or it is another connection. */
+static inline bool libra_sock_changed(const struct libra_sock *ls)
+{
+	return ls->sk->sk_prot != ls->prot ||
+	       ls->sk->sk_disconnects != ls->disconnects;
+}
+
 int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 		      bool adopt);
 void libra_policy_unmet(const struct sock *sk, int err);
+void libra_sock_egress_passes(struct libra_sock *ls);
 void libra_sock_stop(struct libra_sock *ls);
 void libra_sock_adopt_again(struct libra_sock *ls);
 void libra_sock_put(struct libra_sock *ls);
@@ -406,6 +423,13 @@ extern atomic_t libra_attached;
 int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 		  int flags);
 int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size);
+
+/* What tx_hold.c holds back, when a socket ends; false: it was half a VPI. */
+bool libra_hold_end(struct libra_sock *ls, bool alone);
+void libra_hold_init(struct libra_sock *ls);
+
+/* Work that belongs to an attached socket, which it holds. */
+extern struct workqueue_struct *libra_wq;
 
 /* Has any VPI ever been minted? Until then nothing has to be looked for. */
 extern bool libra_vpi_minted;

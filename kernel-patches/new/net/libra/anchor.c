@@ -35,14 +35,48 @@ struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp)
 	refcount_inc(&source->dom->ref);
 	msg->dom = source->dom;
 	msg->stamp = jiffies;
+	msg->opened = jiffies;
 	INIT_LIST_HEAD(&msg->anchors);
 	INIT_LIST_HEAD(&msg->redeemer_node);
 
 	spin_lock_bh(&msg->dom->lock);
 	list_add_tail(&msg->dom_node, &msg->dom->msgs);
 	list_add_tail(&msg->source_node, &source->minted);
+	list_add_tail(&msg->unmet_node, &msg->dom->unmet);
 	spin_unlock_bh(&msg->dom->lock);
 	return msg;
+}
+
+/**
+ * libra_msgs_unmet() - do messages of this domain get lost?
+ * @dom: domain
+ *
+ * An application that sends payload by a way that Libra does not see (a file, a
+ * socket that is not attached, encrypted in user space) sends VPIs to somebody
+ * who can do nothing with them. The first sign is that messages are minted of
+ * which no VPI comes back. A proxy sends the beginning of a message as soon as
+ * it has it, unless its client stalls.
+ *
+ * Return: true when net.libra.max_unmet messages are older than net.libra.unmet_ms
+ * and no VPI of them was met on a socket of the domain.
+ */
+bool libra_msgs_unmet(struct libra_domain *dom)
+{
+	u32 limit = READ_ONCE(dom->net->sysctl.max_unmet);
+	struct libra_msg *msg;
+	bool lost = false;
+	u32 n = 0;
+
+	spin_lock_bh(&dom->lock);
+	list_for_each_entry(msg, &dom->unmet, unmet_node) {
+		if (++n < limit)
+			continue;
+		lost = time_after(jiffies, msg->opened +
+				  msecs_to_jiffies(READ_ONCE(dom->net->sysctl.unmet_ms)));
+		break;
+	}
+	spin_unlock_bh(&dom->lock);
+	return lost;
 }
 
 /**
@@ -67,6 +101,7 @@ void libra_msg_put(struct libra_msg *msg)
 	list_del(&msg->dom_node);
 	list_del(&msg->source_node);
 	list_del(&msg->redeemer_node);
+	list_del(&msg->unmet_node);
 	spin_unlock_bh(&dom->lock);
 
 	libra_sock_put(msg->source);
@@ -194,10 +229,9 @@ void libra_anchor_publish(struct libra_anchor *anchor)
 	hash_add(dom->anchors, &anchor->hash, anchor->id);
 	list_add_tail(&anchor->msg_node, &msg->anchors);
 	msg->stamp = jiffies;
-	spin_unlock_bh(&dom->lock);
-
 	atomic_long_inc(&dom->net->anchors);
 	atomic_long_add(anchor->len, &dom->net->anchor_bytes);
+	spin_unlock_bh(&dom->lock);
 }
 
 /* Under the domain lock: live -> owned by the caller. */
@@ -242,6 +276,7 @@ struct libra_anchor *libra_anchor_redeem(struct libra_domain *dom,
 		if (list_empty(&anchor->msg->redeemer_node))
 			list_add_tail(&anchor->msg->redeemer_node,
 				      &redeemer->redeeming);
+		list_del_init(&anchor->msg->unmet_node);
 	}
 	spin_unlock_bh(&dom->lock);
 	return anchor;

@@ -122,12 +122,16 @@ struct libra_call {
 /* ---- VPI (vpi.c) -------------------------------------------------------- */
 
 #define LIBRA_VPI_SIZE		32
+/* Payload of this size has an end mark as well. */
+#define LIBRA_VPI_WITH_END	(2 * LIBRA_VPI_SIZE)
 #define LIBRA_VPI_MAGIC_SIZE	8
 
 void libra_vpi_init(void);
 const u8 *libra_vpi_magic(void);
 void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
+void libra_vpi_write_end(u8 out[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
+bool libra_vpi_is_end(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
 
 /* ---- matcher (match.c) -------------------------------------------------- */
 
@@ -188,6 +192,8 @@ void libra_anchors_free(struct list_head *dead);
  * @redeemer_node: in libra_sock.redeeming of the socket that redeemed the first
  *	of its anchors, until that socket is closed
  * @anchors: the live ones
+ * @unmet_node: in libra_domain.unmet, until one of its anchors is redeemed
+ * @opened: jiffies of the first mint
  * @stamp: jiffies of the last mint
  * @dead: nothing more is minted for it
  *
@@ -202,12 +208,15 @@ struct libra_msg {
 	struct list_head dom_node;
 	struct list_head source_node;
 	struct list_head redeemer_node;
+	struct list_head unmet_node;
 	struct list_head anchors;
+	unsigned long opened;
 	unsigned long stamp;
 	bool dead;
 };
 
 struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp);
+bool libra_msgs_unmet(struct libra_domain *dom);
 void libra_msg_put(struct libra_msg *msg);
 void libra_sock_end_messages(struct libra_sock *ls, bool exiting);
 void libra_domain_expire(struct libra_domain *dom, unsigned long ttl);
@@ -229,7 +238,10 @@ void libra_domain_purge(struct libra_domain *dom);
  *	are not anchored, and the other way round: a VPI in a stream that cannot
  *	be segmented would be a fail-stop, and a stream that is encrypted in user
  *	space would hide it.
- * @lock: protects @anchors, @msgs and the lists of the messages
+ * @lock: protects @anchors, @msgs, @unmet and the lists of the messages
+ * @msgs: all messages
+ * @unmet: those of which nothing was redeemed yet, oldest first
+ * @anchors: live anchors by id
  */
 struct libra_domain {
 	refcount_t ref;
@@ -240,6 +252,7 @@ struct libra_domain {
 	atomic_t egress_passes[2];
 	spinlock_t lock;	/* protects what follows, and the messages */
 	struct list_head msgs;
+	struct list_head unmet;
 	DECLARE_HASHTABLE(anchors, LIBRA_ANCHOR_HASH_BITS);
 };
 
@@ -282,6 +295,8 @@ struct libra_net {
 		u32 max_header;
 		u32 max_socket_bytes;
 		u32 anchor_ttl_ms;
+		u32 max_unmet;
+		u32 unmet_ms;
 		unsigned long max_netns_bytes;
 	} sysctl;
 };

@@ -64,6 +64,27 @@ static int libra_tx_splice(struct libra_tx *tx, const struct bio_vec *bv,
 	return ret ? : -EAGAIN;
 }
 
+/*
+ * Are the @count bytes that the application sends in place of the anchor's end
+ * those that it got there? If they were edited, or others moved there, it is not
+ * too late to say so. Where a send() cuts the mark itself, it is not looked at.
+ */
+static bool libra_tx_end_intact(struct libra_tx *tx, size_t count)
+{
+	const struct libra_anchor *anchor = tx->ls->tx.anchor;
+	struct iov_iter at = tx->msg->msg_iter;
+	u8 expected[LIBRA_VPI_SIZE], found[LIBRA_VPI_SIZE];
+
+	if (anchor->len < LIBRA_VPI_WITH_END || count < LIBRA_VPI_SIZE ||
+	    tx->ls->tx.sent + count != anchor->len)
+		return true;
+	LIBRA_ADD(tx->ls->net, LIBRA_MIB_TX_COPIED, sizeof(found));
+	libra_vpi_write_end(expected, anchor);
+	iov_iter_advance(&at, count - LIBRA_VPI_SIZE);
+	return copy_from_iter(found, sizeof(found), &at) == sizeof(found) &&
+	       !memcmp(expected, found, sizeof(found));
+}
+
 /* The next pages of the anchor that is being sent. */
 static int libra_tx_anchor(struct libra_tx *tx)
 {
@@ -75,6 +96,8 @@ static int libra_tx_anchor(struct libra_tx *tx)
 
 	count = min_t(u64, anchor->len - ls->tx.sent, left);
 	count = min_t(u64, count, ls->tx.seg.left);
+	if (!libra_tx_end_intact(tx, count))
+		return libra_tx_fail(tx, LIBRA_MIB_FS_ALTERED);
 	ret = libra_tx_splice(tx, anchor->bv, anchor->nr, ls->tx.sent, count,
 			      count == left);
 	if (ret <= 0)
@@ -277,7 +300,8 @@ int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 	ls->tx.anchor = libra_anchor_redeem(ls->dom, vpi, ls);
 	if (!ls->tx.anchor)
-		return libra_tx_fail(tx, LIBRA_MIB_FS_UNKNOWN);
+		return libra_tx_fail(tx, libra_vpi_is_end(vpi, ls->dom->cookie) ?
+					 LIBRA_MIB_FS_STALE : LIBRA_MIB_FS_UNKNOWN);
 	ls->tx.sent = 0;
 	LIBRA_INC(ls->net, LIBRA_MIB_REDEEMED);
 	trace_libra_redeem(ls->sk, ls->tx.anchor->id, ls->tx.anchor->len);
@@ -314,6 +338,10 @@ static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
 		ls->tx.prefix = 0;
 	}
 	clean = READ_ONCE(libra_vpi_minted) ? libra_match(at, n) : n;
+	/* The bytes before the end of payload are payload: see libra_vpi_is_end(). */
+	if (n - clean >= LIBRA_VPI_SIZE &&
+	    libra_vpi_is_end(at + clean, ls->dom->cookie))
+		return libra_tx_fail(tx, LIBRA_MIB_FS_STALE);
 	if (clean)
 		return libra_tx_copied(tx, win, clean);
 	if (n < LIBRA_VPI_SIZE)

@@ -262,6 +262,27 @@ static void libra_anchor_take(struct libra_anchor *anchor)
 	atomic_long_sub(anchor->len, &ln->anchor_bytes);
 }
 
+/* Live -> owned by the caller, and met by @redeemer. */
+static struct libra_anchor *libra_anchor_lookup(struct libra_domain *dom, u64 id,
+						struct libra_sock *redeemer)
+{
+	struct libra_anchor *anchor;
+
+	spin_lock_bh(&dom->lock);
+	hash_for_each_possible(dom->anchors, anchor, hash, id)
+		if (anchor->id == id)
+			break;
+	if (anchor) {
+		libra_anchor_take(anchor);
+		if (list_empty(&anchor->msg->redeemer_node))
+			list_add_tail(&anchor->msg->redeemer_node,
+				      &redeemer->redeeming);
+		list_del_init(&anchor->msg->unmet_node);
+	}
+	spin_unlock_bh(&dom->lock);
+	return anchor;
+}
+
 /**
  * libra_anchor_redeem() - exchange a VPI for its anchor
  * @dom: domain of the sending socket
@@ -277,26 +298,31 @@ struct libra_anchor *libra_anchor_redeem(struct libra_domain *dom,
 					 const u8 vpi[LIBRA_VPI_SIZE],
 					 struct libra_sock *redeemer)
 {
-	struct libra_anchor *anchor;
 	u32 len;
 	u64 id;
 
+	/* Ids are unique: of an authentic VPI the length is right, too. */
 	if (!libra_vpi_read(vpi, dom->cookie, &id, &len))
 		return NULL;
+	return libra_anchor_lookup(dom, id, redeemer);
+}
 
-	spin_lock_bh(&dom->lock);
-	hash_for_each_possible(dom->anchors, anchor, hash, id)
-		if (anchor->id == id && anchor->len == len)
-			break;
-	if (anchor) {
-		libra_anchor_take(anchor);
-		if (list_empty(&anchor->msg->redeemer_node))
-			list_add_tail(&anchor->msg->redeemer_node,
-				      &redeemer->redeeming);
-		list_del_init(&anchor->msg->unmet_node);
-	}
-	spin_unlock_bh(&dom->lock);
-	return anchor;
+/**
+ * libra_anchor_redeem_cut() - the same for a VPI of which the rest is to come
+ * @dom: domain of the sending socket
+ * @cut: at least LIBRA_VPI_ID_SIZE bytes that begin with the magic
+ * @redeemer: the sending socket
+ *
+ * Whoever knows magic and id has seen the VPI. The caller sees to it that the
+ * rest is right when it comes.
+ *
+ * Return: the anchor, owned by the caller, or NULL.
+ */
+struct libra_anchor *libra_anchor_redeem_cut(struct libra_domain *dom,
+					     const u8 cut[LIBRA_VPI_ID_SIZE],
+					     struct libra_sock *redeemer)
+{
+	return libra_anchor_lookup(dom, libra_vpi_id(cut), redeemer);
 }
 
 /**

@@ -122,6 +122,13 @@ struct libra_call {
 /* ---- VPI (vpi.c) -------------------------------------------------------- */
 
 #define LIBRA_VPI_SIZE		32
+/* Magic and id. */
+#define LIBRA_VPI_ID_SIZE	16
+/*
+ * How many bytes of a magic at the end of what there is may be chance. More than
+ * that in random bytes is one in 2^40.
+ */
+#define LIBRA_VPI_CHANCE	4
 /* Payload of this size has an end mark as well. */
 #define LIBRA_VPI_WITH_END	(2 * LIBRA_VPI_SIZE)
 #define LIBRA_VPI_MAGIC_SIZE	8
@@ -130,6 +137,7 @@ void libra_vpi_init(void);
 const u8 *libra_vpi_magic(void);
 void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
+u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
 void libra_vpi_write_end(u8 out[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
 bool libra_vpi_is_end(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
 
@@ -181,6 +189,9 @@ void libra_anchor_publish(struct libra_anchor *anchor);
 struct libra_anchor *libra_anchor_redeem(struct libra_domain *dom,
 					 const u8 vpi[LIBRA_VPI_SIZE],
 					 struct libra_sock *redeemer);
+struct libra_anchor *libra_anchor_redeem_cut(struct libra_domain *dom,
+					     const u8 cut[LIBRA_VPI_ID_SIZE],
+					     struct libra_sock *redeemer);
 void libra_anchor_free(struct libra_anchor *anchor);
 void libra_anchors_free(struct list_head *dead);
 

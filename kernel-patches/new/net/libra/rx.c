@@ -206,8 +206,10 @@ static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			n = min(n, piece);
 
 		if (seg->state == LIBRA_SEG_PAYLOAD) {
+			/* As in tcp_inq(): a FIN has a place in rcv_nxt. */
 			u32 queued = tcp_sk(ls->sk)->rcv_nxt -
-				     TCP_SKB_CB(skb)->seq - off;
+				     TCP_SKB_CB(skb)->seq - off -
+				     sock_flag(ls->sk, SOCK_DONE);
 
 			ret = libra_rx_payload(rx, skb, off, n, queued);
 		} else {

@@ -64,25 +64,41 @@ static int libra_tx_splice(struct libra_tx *tx, const struct bio_vec *bv,
 	return ret ? : -EAGAIN;
 }
 
+static bool libra_tx_finds(struct libra_tx *tx, size_t skip, const u8 *expected,
+			   u32 len)
+{
+	struct iov_iter at = tx->msg->msg_iter;
+	u8 found[LIBRA_VPI_SIZE];
+
+	LIBRA_ADD(tx->ls->net, LIBRA_MIB_TX_COPIED, len);
+	iov_iter_advance(&at, skip);
+	return copy_from_iter(found, len, &at) == len &&
+	       !memcmp(expected, found, len);
+}
+
 /*
- * Are the @count bytes that the application sends in place of the anchor's end
- * those that it got there? If they were edited, or others moved there, it is not
- * too late to say so. Where a send() cuts the mark itself, it is not looked at.
+ * Are the @count bytes that the application sends in place of the anchor's next
+ * ones those that it got there? Only the rest of a VPI that was cut and the end
+ * mark can tell; if they were edited, or others moved there, it is not too late
+ * to say so. Where a send() cuts the mark itself, it is not looked at.
  */
-static bool libra_tx_end_intact(struct libra_tx *tx, size_t count)
+static bool libra_tx_intact(struct libra_tx *tx, size_t count)
 {
 	const struct libra_anchor *anchor = tx->ls->tx.anchor;
-	struct iov_iter at = tx->msg->msg_iter;
-	u8 expected[LIBRA_VPI_SIZE], found[LIBRA_VPI_SIZE];
+	u32 sent = tx->ls->tx.sent;
+	u8 vpi[LIBRA_VPI_SIZE];
 
+	if (sent && sent < LIBRA_VPI_SIZE) {
+		libra_vpi_write(vpi, anchor);
+		if (!libra_tx_finds(tx, 0, vpi + sent,
+				    min_t(size_t, count, LIBRA_VPI_SIZE - sent)))
+			return false;
+	}
 	if (anchor->len < LIBRA_VPI_WITH_END || count < LIBRA_VPI_SIZE ||
-	    tx->ls->tx.sent + count != anchor->len)
+	    sent + count != anchor->len)
 		return true;
-	LIBRA_ADD(tx->ls->net, LIBRA_MIB_TX_COPIED, sizeof(found));
-	libra_vpi_write_end(expected, anchor);
-	iov_iter_advance(&at, count - LIBRA_VPI_SIZE);
-	return copy_from_iter(found, sizeof(found), &at) == sizeof(found) &&
-	       !memcmp(expected, found, sizeof(found));
+	libra_vpi_write_end(vpi, anchor);
+	return libra_tx_finds(tx, count - LIBRA_VPI_SIZE, vpi, LIBRA_VPI_SIZE);
 }
 
 /* The next pages of the anchor that is being sent. */
@@ -96,7 +112,7 @@ static int libra_tx_anchor(struct libra_tx *tx)
 
 	count = min_t(u64, anchor->len - ls->tx.sent, left);
 	count = min_t(u64, count, ls->tx.seg.left);
-	if (!libra_tx_end_intact(tx, count))
+	if (!libra_tx_intact(tx, count))
 		return libra_tx_fail(tx, LIBRA_MIB_FS_ALTERED);
 	ret = libra_tx_splice(tx, anchor->bv, anchor->nr, ls->tx.sent, count,
 			      count == left);
@@ -217,7 +233,7 @@ static int libra_tx_continued(struct libra_tx *tx, struct libra_window *win,
 	n = min_t(u32, n, LIBRA_VPI_MAGIC_SIZE - prefix);
 	if (memcmp(win->data + win->pos, libra_vpi_magic() + prefix, n))
 		return 0;
-	if (prefix + n == LIBRA_VPI_MAGIC_SIZE)
+	if (prefix + n > LIBRA_VPI_CHANCE)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 	ret = libra_tx_copied(tx, win, n);
 	if (ret > 0)
@@ -240,15 +256,16 @@ static int libra_tx_cut(struct libra_tx *tx, struct libra_window *win, u32 n)
 
 	/* Cut by the end of the message, or where no VPI belongs. */
 	if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD || last) {
-		if (n >= LIBRA_VPI_MAGIC_SIZE)
+		if (n > LIBRA_VPI_CHANCE)
 			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 		return libra_tx_copied(tx, win, n);
 	}
 	if (!libra_hold_wanted(ls, n))
 		return libra_tx_copied(tx, win, n);
 
-	/* Cut by the end of this send(), or by framing: accept and hold. */
-	libra_hold_begin(tx, win, n);
+	/* Cut by the end of this send(), or by framing. */
+	if (!libra_hold_look_ahead(tx, win->data + win->pos, n))
+		libra_hold_begin(tx, win, n);
 	return 0;
 }
 
@@ -285,7 +302,20 @@ int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
 }
 
 /**
- * libra_tx_redeem() - from here on an anchor stands in the stream
+ * libra_tx_redeemed() - from here on an anchor stands in the stream
+ * @ls: attachment, under tx_lock
+ * @anchor: now owned by @ls
+ */
+void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor)
+{
+	ls->tx.anchor = anchor;
+	ls->tx.sent = 0;
+	LIBRA_INC(ls->net, LIBRA_MIB_REDEEMED);
+	trace_libra_redeem(ls->sk, anchor->id, anchor->len);
+}
+
+/**
+ * libra_tx_redeem() - there is a VPI in the stream
  * @tx: the send() call
  * @vpi: LIBRA_VPI_SIZE bytes that begin with the magic
  *
@@ -295,16 +325,16 @@ int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi)
 {
 	struct libra_sock *ls = tx->ls;
 
+	struct libra_anchor *anchor;
+
 	/* Half an anchor was sent, and this is not the rest of it. */
 	if (ls->tx.anchor)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
-	ls->tx.anchor = libra_anchor_redeem(ls->dom, vpi, ls);
-	if (!ls->tx.anchor)
+	anchor = libra_anchor_redeem(ls->dom, vpi, ls);
+	if (!anchor)
 		return libra_tx_fail(tx, libra_vpi_is_end(vpi, ls->dom->cookie) ?
 					 LIBRA_MIB_FS_STALE : LIBRA_MIB_FS_UNKNOWN);
-	ls->tx.sent = 0;
-	LIBRA_INC(ls->net, LIBRA_MIB_REDEEMED);
-	trace_libra_redeem(ls->sk, ls->tx.anchor->id, ls->tx.anchor->len);
+	libra_tx_redeemed(ls, anchor);
 	return 0;
 }
 
@@ -492,7 +522,7 @@ static int libra_tx_locked(struct libra_tx *tx)
 
 	if (ls->tx.seg.state == LIBRA_SEG_PASS) {
 		/* Half an anchor, and no telling where the rest would go. */
-		if (ls->tx.anchor || ls->tx.cut >= LIBRA_VPI_MAGIC_SIZE ||
+		if (ls->tx.anchor || ls->tx.cut > LIBRA_VPI_CHANCE ||
 		    (ls->tx.owed && libra_sock_changed(ls)))
 			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 		ls->tx.window = LIBRA_WINDOW_MAX;

@@ -64,9 +64,11 @@ int libra_tx_look(struct libra_tx *tx, struct libra_window *win);
 void libra_tx_look_away(struct libra_tx *tx, struct libra_window *win);
 int libra_tx_classify(struct libra_tx *tx, struct libra_window *win);
 int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi);
+void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor);
 
 /* tx_hold.c */
 bool libra_hold_wanted(const struct libra_sock *ls, u32 n);
+bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n);
 void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n);
 int libra_hold_continue(struct libra_tx *tx);
 int libra_hold_flush(struct libra_sock *ls);

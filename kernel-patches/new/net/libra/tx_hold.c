@@ -8,10 +8,14 @@
  * held, with the framing behind them, until the VPI is whole. Then the bytes of
  * the anchor take their places, and the rest of the anchor follows as usual.
  *
- * Less than a magic may be mere chance. To hold that for ever would stall a
- * protocol whose peer waits for it; so it is held only while there are anchors
- * for which it could stand, and never longer than LIBRA_HOLD_TIME, the ceiling
- * that TCP_CORK has. What is released like that and goes on as a VPI
+ * Most are cut by a send() that ends in the middle of the application's buffer:
+ * the rest of the VPI is then the next thing in its memory, or it has an id
+ * already, and nothing has to be held.
+ *
+ * A few bytes of a magic may be mere chance. To hold them for ever would stall a
+ * protocol whose peer waits for them; so they are held only while there are
+ * anchors for which they could stand, and never longer than LIBRA_HOLD_TIME, the
+ * ceiling that TCP_CORK has. What is released like that and goes on as a VPI
  * nevertheless is a fail-stop, see libra_sock.tx.prefix.
  *
  * The segmenter has moved over all bytes that are held.
@@ -31,7 +35,49 @@
  */
 bool libra_hold_wanted(const struct libra_sock *ls, u32 n)
 {
-	return n >= LIBRA_VPI_MAGIC_SIZE || atomic_long_read(&ls->net->anchors);
+	return n > LIBRA_VPI_CHANCE || atomic_long_read(&ls->net->anchors);
+}
+
+/*
+ * What lies behind the next @n bytes in the application's memory. It was not
+ * asked to send that; what is found there only counts if it makes a VPI whole.
+ */
+static bool libra_hold_peek(struct libra_tx *tx, u32 n, u8 *rest, u32 len)
+{
+	struct iov_iter at = tx->msg->msg_iter;
+
+	if (!user_backed_iter(&at))
+		return false;
+	iov_iter_advance(&at, n - 1);
+	return !copy_from_user_nofault(rest, iter_iov_addr(&at) + 1, len);
+}
+
+/**
+ * libra_hold_look_ahead() - may the beginning of a VPI be sent already?
+ * @tx: the send() call; the bytes are the next ones of its iterator
+ * @at: the bytes
+ * @n: how many, fewer than a VPI has
+ *
+ * Return: true when it is known for what the bytes stand; tx.anchor is set.
+ */
+bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n)
+{
+	struct libra_anchor *anchor = NULL;
+	struct libra_sock *ls = tx->ls;
+	u8 vpi[LIBRA_VPI_SIZE];
+
+	if (ls->tx.anchor)
+		return false;
+	memcpy(vpi, at, n);
+	if (n >= LIBRA_VPI_ID_SIZE)
+		anchor = libra_anchor_redeem_cut(ls->dom, vpi, ls);
+	else if (libra_hold_peek(tx, n, vpi + n, LIBRA_VPI_SIZE - n) &&
+		 !memcmp(vpi, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE))
+		anchor = libra_anchor_redeem(ls->dom, vpi, ls);
+	if (!anchor)
+		return false;
+	libra_tx_redeemed(ls, anchor);
+	return true;
 }
 
 /* The work holds the socket, and thereby the attachment and the module. */
@@ -87,7 +133,7 @@ void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n)
 	bitmap_zero(ls->tx.of_vpi, LIBRA_HOLD_MAX);
 	libra_hold_add(tx, win, n, true);
 	ls->tx.prefix = 0;
-	if (n < LIBRA_VPI_MAGIC_SIZE)
+	if (n <= LIBRA_VPI_CHANCE)
 		libra_hold_arm(ls);
 }
 
@@ -145,12 +191,12 @@ static void libra_hold_let_go(struct libra_sock *ls, u32 prefix)
 	LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, prefix);
 }
 
-/* The message is over. A few bytes may be chance, a magic is not. */
+/* The message is over. A few bytes may be chance. */
 static int libra_hold_over(struct libra_tx *tx)
 {
 	struct libra_sock *ls = tx->ls;
 
-	if (ls->tx.cut >= LIBRA_VPI_MAGIC_SIZE)
+	if (ls->tx.cut > LIBRA_VPI_CHANCE)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 	libra_hold_let_go(ls, ls->tx.cut);
 	return 0;
@@ -255,7 +301,7 @@ int libra_hold_continue(struct libra_tx *tx)
 	}
 	if (!ls->tx.cut)
 		return libra_hold_flush(ls);
-	if (ls->tx.cut < LIBRA_VPI_MAGIC_SIZE)
+	if (ls->tx.cut <= LIBRA_VPI_CHANCE)
 		libra_hold_arm(ls);
 	return 0;
 }
@@ -268,7 +314,7 @@ static void libra_hold_release(struct work_struct *work)
 
 	/* Without the lock: a sender has it, and deals with it. */
 	if (mutex_trylock(&ls->tx_lock)) {
-		if (ls->tx.cut < LIBRA_VPI_MAGIC_SIZE && !ls->released) {
+		if (ls->tx.cut <= LIBRA_VPI_CHANCE && !ls->released) {
 			if (ls->tx.cut)
 				libra_hold_let_go(ls, ls->tx.cut);
 			if (libra_hold_flush(ls) == -EAGAIN)
@@ -297,7 +343,7 @@ bool libra_hold_end(struct libra_sock *ls, bool alone)
 		mutex_lock(&ls->tx_lock);
 	else if (!mutex_trylock(&ls->tx_lock))
 		return !READ_ONCE(ls->tx.owed);
-	if (ls->tx.cut >= LIBRA_VPI_MAGIC_SIZE) {
+	if (ls->tx.cut > LIBRA_VPI_CHANCE) {
 		clean = libra_hold_pointless(ls->sk);
 	} else if (ls->tx.owed) {
 		libra_hold_let_go(ls, ls->tx.cut);

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t kPipelined = 4;
 constexpr std::size_t kSlowRead = 32 * 1024;  // in one turn
-constexpr int kSlowBuffer = 8 * 1024;
+constexpr int kSlowBuffer = 32 * 1024;
+constexpr std::size_t kSlowBytes = 256 * 1024;  // of a body; then it hurries
 
 // Whether more requests may follow at once: nothing is left of them when the
 // connection ends with the answer.
@@ -23,7 +24,12 @@ bool may_be_followed(const Message& message) {
 }  // namespace
 
 Client::Client(Loop& loop, const Options& options, const Blob& blob, Report& report)
-    : loop_(loop), options_(options), blob_(blob), report_(report) {}
+    : loop_(loop),
+      options_(options),
+      blob_(blob),
+      report_(report),
+      stall_until_(Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                      std::chrono::duration<double>(options.stall))) {}
 
 void Client::tick() {
     const auto now = Clock::now();
@@ -35,12 +41,13 @@ void Client::tick() {
 }
 
 Client::Connection::Connection(Client& client, std::uint64_t first)
-    : client_(client), random_(client.options_.seed + ~first) {
+    : client_(client), random_(client.options_.mix.seed + ~first) {
     const auto& targets = client_.options_.targets;
     fd_ = test::connect_to(targets[random_.below(targets.size())]);
     slow_ = random_.one_in(8);
     once_ = random_.one_in(3);
-    if (slow_)
+    stalled_ = client_.options_.stall > 0;
+    if (slow_ || stalled_)
         test::set_buffers(fd_, 0, kSlowBuffer);
     client_.loop_.add(fd_, *this, 0);
     ask();
@@ -56,7 +63,7 @@ void Client::Connection::watch(std::uint32_t events) {
 void Client::Connection::ask() {
     const std::size_t batch = random_.one_in(3) ? random_.between(2, kPipelined) : 1;
     while (asked_.size() < batch && client_.next_ < client_.options_.messages) {
-        asked_.emplace_back(client_.options_.seed, client_.next_++);
+        asked_.emplace_back(client_.options_.mix, client_.next_++);
         if (!may_be_followed(asked_.back()))
             break;
     }
@@ -105,16 +112,23 @@ void Client::Connection::ready(std::uint32_t events) {
             return fail(std::string("sending: ") + std::strerror(errno), &Report::broken);
         moved_ = Clock::now();
     }
-    if (events & ~EPOLLOUT)
+    if (events & ~EPOLLOUT && !stalled_)
         read();
     if (fd_)
-        watch((slow_ ? 0U : EPOLLIN) | (output_.empty() ? 0U : EPOLLOUT));
+        watch((stalled_ || (slow_ && body_.received() < kSlowBytes) ? 0U : EPOLLIN) | (output_.empty() ? 0U : EPOLLOUT));
 }
 
 // A slow reader reads a little in each turn.
 void Client::Connection::tick(Clock::time_point now) {
     if (!fd_)
         return;
+    if (stalled_) {
+        if (now < client_.stall_until_)
+            return;
+        stalled_ = false;
+        moved_ = now;
+        watch(watched_ | EPOLLIN);
+    }
     if (slow_)
         watch(watched_ | EPOLLIN);
     if (now - moved_ > std::chrono::duration<double>(client_.options_.timeout))
@@ -123,7 +137,8 @@ void Client::Connection::tick(Clock::time_point now) {
 
 void Client::Connection::read() {
     static std::vector<char> bytes(256 * 1024);
-    const std::size_t room = slow_ ? random_.log_between(1000, kSlowRead) : bytes.size();
+    const bool slow = slow_ && body_.received() < kSlowBytes;
+    const std::size_t room = slow ? random_.log_between(1000, kSlowRead) : bytes.size();
     const ssize_t count = ::recv(fd_.get(), bytes.data(), room, 0);
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return;

@@ -18,7 +18,9 @@ struct Options {
     std::vector<std::uint16_t> origins{8001};
     std::vector<std::uint16_t> targets{8101};
     std::uint64_t messages = 5000;
-    std::uint64_t seed = 1;
+    Mix mix;
+    std::size_t segment = 0;  // payload bytes of each send by the origin
+    double stall = 0;         // seconds from the start during which no client reads
     unsigned connections = 16;
     double timeout = 60;  // seconds without a byte
 };
@@ -59,6 +61,7 @@ class Client {
         load::Response response_;
         load::BodyCheck body_{""};
         bool slow_;
+        bool stalled_;
         bool once_;  // one batch, then closes
         bool closing_ = false;
         Clock::time_point moved_ = Clock::now();
@@ -69,6 +72,7 @@ class Client {
     const Blob& blob_;
     Report& report_;
     std::uint64_t next_ = 0;
+    Clock::time_point stall_until_;
     std::list<Connection> connections_;
 };
 

@@ -14,8 +14,10 @@ namespace libra::soak {
 
 using load::Error;
 
+constexpr int kTurn = 1000;  // sends of small segments before the next connection
+
 void Report::say(const Message& message, const std::string& what) const {
-    std::cout << "FAILED: --seed " << seed << ": " << message.name() << ": " << what << std::endl;
+    std::cout << "FAILED: --seed " << mix.seed << ": " << message.name() << ": " << what << std::endl;
 }
 
 Loop::Loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
@@ -49,17 +51,20 @@ void Loop::wait(int milliseconds) {
         static_cast<Handler*>(events[i].data.ptr)->ready(events[i].events);
 }
 
-bool Output::send(const Fd& fd, const Fd* file, const Blob& blob) {
-    while (!parts_.empty()) {
+bool Output::send(const Fd& fd, const Fd* file, const Blob& blob, std::size_t segment) {
+    // Others want their turn, too.
+    for (int turn = 0; !parts_.empty() && (segment == 0 || turn < kTurn); ++turn) {
         const Part& part = parts_.front();
-        const auto left = part.bytes().substr(sent_);
+        auto left = part.bytes().substr(sent_);
+        if (segment > 0 && part.own.empty())
+            left = left.substr(0, segment);
         ssize_t count = 0;
-        if (file && part.own.empty()) {
+        if (file && part.own.empty() && segment == 0) {
             off_t at = left.data() - blob.all().data();
             count = ::sendfile(fd.get(), file->get(), &at, left.size());
         } else {
             count = ::send(fd.get(), left.data(), left.size(),
-                           MSG_NOSIGNAL | (parts_.size() > 1 ? MSG_MORE : 0));
+                           MSG_NOSIGNAL | (parts_.size() > 1 && segment == 0 ? MSG_MORE : 0));
         }
         if (count < 0)
             return errno == EAGAIN || errno == EINTR;

@@ -23,7 +23,7 @@ struct Report {
     std::uint64_t broken = 0;    // resets, early ends, another status, not HTTP
     std::uint64_t stalls = 0;
     void say(const Message& message, const std::string& what) const;
-    std::uint64_t seed = 0;
+    Mix mix;
 };
 
 class Handler {
@@ -52,8 +52,8 @@ class Output {
     }
     bool empty() const { return parts_.empty(); }
     // As much as there is room for; false if the connection is gone. With a file
-    // that holds the blob, slices are sent from there.
-    bool send(const Fd& fd, const Fd* file, const Blob& blob);
+    // that holds the blob, slices are sent from there. A segment: bytes of each send.
+    bool send(const Fd& fd, const Fd* file, const Blob& blob, std::size_t segment = 0);
 
   private:
     std::deque<Part> parts_;

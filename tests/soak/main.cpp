@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // libra-soak: an origin and many clients of it, through proxies; every shape and
 // size of message that the seed says, every byte compared.
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <iostream>
@@ -9,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client.h"
+#include "load/error.h"
 #include "origin.h"
 
 namespace {
@@ -24,23 +28,40 @@ void declare(CLI::App& app, Options& options) {
     app.add_option("--target", options.targets, "a proxy's port; repeatable")
         ->capture_default_str();
     app.add_option("--messages", options.messages, "how many")->capture_default_str();
-    app.add_option("--seed", options.seed, "of sizes, shapes and bytes")->capture_default_str();
+    app.add_option("--seed", options.mix.seed, "of sizes, shapes and bytes")->capture_default_str();
+    app.add_flag("--lengths-only", options.mix.lengths_only,
+                 "nothing but downloads with a Content-Length");
+    app.add_option("--size", options.mix.size, "of all bodies (default: 0 to 4 MB)");
+    app.add_option("--segment", options.segment, "payload bytes of each send by the origin");
+    app.add_option("--stall", options.stall, "seconds during which no client reads");
     app.add_option("-c,--connections", options.connections, "clients at a time")
         ->capture_default_str();
     app.add_option("--timeout", options.timeout, "seconds without a byte that are a stall")
         ->capture_default_str();
 }
 
+// Each client is two descriptors here.
+void raise_descriptor_limit(unsigned connections) {
+    const rlim_t need = 2 * rlim_t{connections} + 100;
+    rlimit limit = {};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = std::max(limit.rlim_cur, need);
+    limit.rlim_max = std::max(limit.rlim_max, need);
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        throw libra::load::Error::from_errno("RLIMIT_NOFILE");
+}
+
 int soak(const Options& options) {
+    raise_descriptor_limit(options.connections);
     using Clock = std::chrono::steady_clock;
     const auto begin = Clock::now();
-    const Blob blob(2 * kLargest, options.seed);
+    const Blob blob(2 * kLargest, options.mix.seed);
     Report report;
-    report.seed = options.seed;
+    report.mix = options.mix;
     Loop loop;
     std::list<Origin> origins;
     for (const auto port : options.origins)
-        origins.emplace_back(loop, port, blob, report);
+        origins.emplace_back(loop, port, blob, report, options.segment);
     Client client(loop, options, blob, report);
     const auto seconds = [begin] {
         return std::chrono::duration<double>(Clock::now() - begin).count();

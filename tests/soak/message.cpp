@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "message.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace libra::soak {
@@ -39,14 +40,18 @@ std::string hex(std::size_t size) {
 
 }  // namespace
 
-Message::Message(std::uint64_t seed, std::uint64_t n) : number(n) {
-    Random random(seed ^ (n * 0xd1342543de82ef95));
+Message::Message(const Mix& mix, std::uint64_t n) : number(n) {
+    Random random(mix.seed ^ (n * 0xd1342543de82ef95));
     shape = pick(random);
     size = random.one_in(16) ? 0 : random.log_between(1, kLargest);
     offset = random.below(kLargest);
     origin_closes = random.one_in(10);
     sendfile = random.one_in(2);
     chunks = random.next();
+    if (mix.lengths_only)
+        shape = Shape::kLength;
+    if (mix.size != SIZE_MAX)
+        size = std::min(mix.size, kLargest);
 }
 
 std::string Message::name() const {

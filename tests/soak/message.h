@@ -29,8 +29,15 @@ enum class Shape {
 constexpr std::size_t kLargest = 4 << 20;
 constexpr std::string_view kThanks = "thanks";  // the answer to an upload
 
+// What messages there are.
+struct Mix {
+    std::uint64_t seed = 1;
+    bool lengths_only = false;       // downloads with a Content-Length
+    std::size_t size = SIZE_MAX;     // of all bodies, unless this
+};
+
 struct Message {
-    Message(std::uint64_t seed, std::uint64_t number);
+    Message(const Mix& mix, std::uint64_t number);
 
     bool upload() const {
         return shape == Shape::kUploadLength || shape == Shape::kUploadChunked;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "origin.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,11 +37,13 @@ bool number(std::string_view text, int base, std::size_t& value) {
 
 }  // namespace
 
-Origin::Origin(Loop& loop, std::uint16_t port, const Blob& blob, Report& report)
+Origin::Origin(Loop& loop, std::uint16_t port, const Blob& blob, Report& report,
+               std::size_t segment)
     : loop_(loop),
       listener_(test::listen_on(port)),
       blob_(blob),
       report_(report),
+      segment_(segment),
       file_(::memfd_create("blob", MFD_CLOEXEC)) {
     const auto bytes = blob.all();
     if (!file_ || ::write(file_.get(), bytes.data(), bytes.size()) !=
@@ -50,8 +54,12 @@ Origin::Origin(Loop& loop, std::uint16_t port, const Blob& blob, Report& report)
 
 void Origin::ready(std::uint32_t) {
     Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd)
-        connections_.emplace_back(*this, std::move(fd));
+    if (!fd)
+        return;
+    const int on = 1;
+    if (segment_ > 0)
+        ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    connections_.emplace_back(*this, std::move(fd));
 }
 
 void Origin::reap() {
@@ -117,7 +125,7 @@ bool Origin::Connection::head(const std::string& text) {
     std::size_t n = 0;
     if (path == std::string::npos || !number(std::string_view(text).substr(path + 2), 10, n))
         return false;
-    message_.emplace(origin_.report_.seed, n);
+    message_.emplace(origin_.report_.mix, n);
     old_ = text.find(" HTTP/1.0\r\n") != std::string::npos;
     received_ = 0;
     exact_ = true;
@@ -192,7 +200,8 @@ void Origin::Connection::answer() {
 }
 
 void Origin::Connection::write() {
-    if (!output_.send(fd_, message_->sendfile ? &origin_.file_ : nullptr, origin_.blob_))
+    if (!output_.send(fd_, message_->sendfile ? &origin_.file_ : nullptr, origin_.blob_,
+                      origin_.segment_))
         return fd_.reset();
     if (!output_.empty())
         return watch(EPOLLOUT);

@@ -12,7 +12,9 @@ namespace libra::soak {
 
 class Origin : public Handler {
   public:
-    Origin(Loop& loop, std::uint16_t port, const Blob& blob, Report& report);
+    // `segment`: payload bytes of each send, 0: as many as go.
+    Origin(Loop& loop, std::uint16_t port, const Blob& blob, Report& report,
+           std::size_t segment);
     void ready(std::uint32_t events) override;
     void reap();  // between two rounds of the loop
 
@@ -53,6 +55,7 @@ class Origin : public Handler {
     Fd listener_;
     const Blob& blob_;
     Report& report_;
+    std::size_t segment_;
     Fd file_;  // holds the blob
     std::list<Connection> connections_;
 };

@@ -14,6 +14,10 @@
  * salt:random.
  * MAC:	SipHash of id, len, salt and the domain's cookie under a boot secret.
  *
+ * The last bytes of what it stands for are marked in the same form, with another
+ * MAC: a sender that finds a mark without its VPI, or no mark where one belongs,
+ * knows that the application did not forward what it was given.
+ *
  * No part is derived from an address. The magic is the same in all domains on
  * purpose: a VPI of a foreign domain has to be found in order to be refused.
  */
@@ -31,7 +35,7 @@ struct libra_vpi {
 };
 
 static u8 libra_magic[LIBRA_VPI_MAGIC_SIZE] __ro_after_init __aligned(8);
-static siphash_aligned_key_t libra_key __ro_after_init;
+static siphash_aligned_key_t libra_vpi_key __ro_after_init;
 
 void __init libra_vpi_init(void)
 {
@@ -44,7 +48,7 @@ void __init libra_vpi_init(void)
 		libra_magic[0] |= 0x80;
 	} while (memchr(libra_magic + 1, libra_magic[0],
 			sizeof(libra_magic) - 1));
-	get_random_bytes(&libra_key, sizeof(libra_key));
+	get_random_bytes(&libra_vpi_key, sizeof(libra_vpi_key));
 }
 
 const u8 *libra_vpi_magic(void)
@@ -55,7 +59,14 @@ const u8 *libra_vpi_magic(void)
 static u64 libra_vpi_mac(const struct libra_vpi *vpi, u64 cookie)
 {
 	return siphash_3u64(vpi->id, (u64)vpi->len << 32 | vpi->salt, cookie,
-			    &libra_key);
+			    &libra_vpi_key);
+}
+
+/* No cookie, id and length can be chosen so that one is the other. */
+static u64 libra_vpi_end_mac(const struct libra_vpi *vpi, u64 cookie)
+{
+	return siphash_4u64(vpi->id, (u64)vpi->len << 32 | vpi->salt, cookie, 1,
+			    &libra_vpi_key);
 }
 
 /**
@@ -96,4 +107,35 @@ bool libra_vpi_read(const u8 in[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len)
 	*id = vpi.id;
 	*len = vpi.len;
 	return true;
+}
+
+/**
+ * libra_vpi_write_end() - the mark at the end of an anchor's bytes
+ * @out: LIBRA_VPI_SIZE bytes
+ * @anchor: complete; the same one always has the same mark
+ */
+void libra_vpi_write_end(u8 out[LIBRA_VPI_SIZE],
+			 const struct libra_anchor *anchor)
+{
+	struct libra_vpi vpi = {
+		.id = anchor->id,
+		.len = anchor->len,
+	};
+
+	memcpy(vpi.magic, libra_magic, sizeof(vpi.magic));
+	vpi.mac = libra_vpi_end_mac(&vpi, anchor->msg->dom->cookie);
+	memcpy(out, &vpi, sizeof(vpi));
+}
+
+/**
+ * libra_vpi_is_end() - is it the end of something?
+ * @in: LIBRA_VPI_SIZE bytes that begin with the magic
+ * @cookie: of the domain in which it was found
+ */
+bool libra_vpi_is_end(const u8 in[LIBRA_VPI_SIZE], u64 cookie)
+{
+	struct libra_vpi vpi;
+
+	memcpy(&vpi, in, sizeof(vpi));
+	return vpi.mac == libra_vpi_end_mac(&vpi, cookie);
 }

@@ -40,7 +40,9 @@ bool Behaviours::breaks_contract() const {
 }
 
 Promise Behaviours::promise(bool http1, bool framed) const {
-    if (breaks_contract() || any_from(Behaviour::kLeaveOut, Behaviour::kTwoSinks))
+    if (breaks_contract())
+        return Promise::kNoStale;
+    if (any_from(Behaviour::kLeaveOut, Behaviour::kTwoSinks))
         return Promise::kExactOrAbort;
     // More bytes than the Content-Length announced.
     if (http1 && !framed && has(Behaviour::kMix))

@@ -40,6 +40,7 @@ enum class Behaviour : unsigned {
 enum class Promise {
     kExact,         // what was sent, all of it
     kExactOrAbort,  // or a beginning of it, and an aborted connection that was counted
+    kNoStale,       // or payload that the application would not have sent, at worst
 };
 
 class Behaviours {

@@ -78,9 +78,12 @@ Exchange::Exchange(const Network& network, const Blob& blob, const std::string& 
 }
 
 void Exchange::plan_messages() {
-    messages_ = static_cast<unsigned>(random_.between(1, plan_.http1 ? 5 : 3));
+    messages_ = plan_.http1 ? static_cast<unsigned>(random_.between(1, 5)) : 1;
+    // Tiny buffers make every byte dear.
+    const std::size_t largest =
+        plan_.behaviours.has(kFull) ? std::min<std::size_t>(plan_.largest, 60'000) : plan_.largest;
     for (unsigned i = 0; i < messages_; ++i) {
-        const std::size_t size = random_.log_between(1, plan_.largest);
+        const std::size_t size = random_.log_between(plan_.http1 ? 1 : largest / 8, largest);
         if (plan_.http1) {
             const std::string head = response_head("Content-Length: " + std::to_string(size));
             wire_ += head;
@@ -344,6 +347,7 @@ void Exchange::judge(std::size_t at, Outcome& outcome) const {
         got.begin());
     const bool aborted = sink.send_error != 0 || sink.receive_error != 0;
     std::string wrong;
+    bool edited = false;
 
     if (begin < got.size()) {
         // Half of it is enough to tell.
@@ -356,6 +360,8 @@ void Exchange::judge(std::size_t at, Outcome& outcome) const {
             ++outcome.tokens;
             wrong += "a VPI, ";
         }
+        edited = wrong.empty();
+        outcome.edited += edited;
         wrong += "a wrong byte at " + std::to_string(begin) + " of " +
                  std::to_string(possible.size());
     } else if (sink.vanished) {
@@ -373,7 +379,8 @@ void Exchange::judge(std::size_t at, Outcome& outcome) const {
     }
     if (wrong.empty())
         return;
-    ++outcome.wrong;
+    if (!edited)
+        ++outcome.wrong;
     if (outcome.complaint.empty())
         outcome.complaint = "sink " + std::to_string(at) + ": " + wrong;
 }

@@ -59,6 +59,7 @@ struct Outcome {
     unsigned exact = 0;         // sinks with all of it
     unsigned aborted = 0;       // with a beginning, and a reset
     unsigned vanished = 0;      // with a beginning: the peer was told to go
+    unsigned edited = 0;        // with payload that is not what the application would send
     unsigned wrong = 0;         // anything else
     std::uint64_t stale = 0;    // sinks that were sent stale memory
     std::uint64_t tokens = 0;   // that were sent a VPI

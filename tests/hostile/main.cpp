@@ -79,8 +79,8 @@ class Hostile {
         if (options_.unseen)
             return run_unseen();
         nlohmann::ordered_json sum = {{"runs", 0},  {"payload", 0}, {"exact", 0}, {"aborted", 0},
-                                      {"vanished", 0}, {"wrong", 0}, {"stale", 0}, {"tokens", 0},
-                                      {"uncounted", 0}, {"broken_promises", 0}};
+                                      {"vanished", 0}, {"edited", 0}, {"wrong", 0}, {"stale", 0},
+                                      {"tokens", 0}, {"uncounted", 0}, {"broken_promises", 0}};
         const auto before = counters();
         for (unsigned i = 0; i < options_.runs; ++i)
             run_one(options_.seed + i, sum);
@@ -122,13 +122,15 @@ class Hostile {
         }
         const auto counted = difference(before, counters());
         const auto stops = counted.value("fail_stops", std::uint64_t{0});
-        const bool exact = plan.behaviours.promise(plan.http1, plan.framed) == Promise::kExact;
+        const Promise promise = plan.behaviours.promise(plan.http1, plan.framed);
         const bool uncounted = !options_.plain && outcome.aborted > stops &&
                                !plan.behaviours.has(Behaviour::kVanish);
         std::string complaint = outcome.complaint;
         if (complaint.empty() && uncounted)
             complaint = "a connection was aborted, and no fail-stop was counted";
-        if (complaint.empty() && exact && (outcome.aborted > 0 || stops > 0))
+        if (promise == Promise::kNoStale && outcome.wrong == 0)
+            complaint.clear();
+        if (complaint.empty() && promise == Promise::kExact && (outcome.aborted > 0 || stops > 0))
             complaint = "a fail-stop";
 
         sum["runs"] = sum["runs"].get<unsigned>() + 1;
@@ -139,6 +141,7 @@ class Hostile {
         add("exact", outcome.exact);
         add("aborted", outcome.aborted);
         add("vanished", outcome.vanished);
+        add("edited", outcome.edited);
         add("wrong", outcome.wrong);
         add("stale", outcome.stale);
         add("tokens", outcome.tokens);

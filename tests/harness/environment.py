@@ -10,7 +10,7 @@ import contextlib
 import os
 import tempfile
 
-from . import content, libra, load, netns, servers
+from . import content, kmemleak, libra, load, netns, servers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -61,6 +61,8 @@ class Environment:
                 if not libra.loaded():
                     libra.load_module(self.args.libra_ko)
                     stack.callback(_unload)
+                # Before that: a module that is gone has no names in a leak's backtrace.
+                stack.callback(kmemleak.check)
                 if self._want_daemon:
                     self.daemon = stack.enter_context(
                         libra.Daemon(self.build, self.directory, self._parsers))

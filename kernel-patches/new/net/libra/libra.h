@@ -521,7 +521,14 @@ struct libra_sock *libra_sk(const struct sock *sk);
 
 /* ---- BPF (bpf.c) -------------------------------------------------------- */
 
+#if defined(CONFIG_LIBRA_BPF) || defined(LIBRA_OOT)
 int libra_bpf_init(void);
+#else
+static inline int libra_bpf_init(void)
+{
+	return 0;
+}
+#endif
 
 /* kfuncs; declared for sparse only. */
 int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst, u32 dst__sz);

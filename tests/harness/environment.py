@@ -38,13 +38,14 @@ def test_options(description):
 class Environment:
     """A context manager; what it starts ends with it, in reverse order."""
 
-    def __init__(self, args, sizes=(), daemon=True):
+    def __init__(self, args, sizes=(), daemon=True, parsers=("http1",)):
         self.args = args
         self.build = os.path.abspath(args.build)
         self.daemon = None
         self.with_libra = not getattr(args, "no_libra", False)
         self._want_daemon = daemon
         self._sizes = sizes
+        self._parsers = parsers
         self._stack = contextlib.ExitStack()
         self._proxies = 0
 
@@ -60,7 +61,7 @@ class Environment:
                     stack.callback(_unload)
                 if self._want_daemon:
                     self.daemon = stack.enter_context(
-                        libra.Daemon(self.build, self.directory))
+                        libra.Daemon(self.build, self.directory, self._parsers))
             self._stack = stack.pop_all()
         return self
 

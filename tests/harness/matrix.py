@@ -19,13 +19,14 @@ from .exchanges import gets
 from .talk import Answer, Cut, Talk
 
 SAME, ABORTED, WRONG = "same bytes", "aborted", "wrong bytes"
-# Proxies have the first origin's address or the second one's; the others are of the same origins.
+# One origin, which is told by its addresses who asks.
 FIRST, SECOND = "127.0.1.1", "127.0.3.1"
 PORT, TLS_PORT = 8001, 8443
-UPSTREAMS = "127.0.0.0/8:"
 FIRST_LISTENER = 8101
 # Long enough for an answer that is under way, short enough to wait for.
 TTL_MS = 500
+# What a proxy answers when its connection to the origin is aborted.
+GATEWAY_ERRORS = (502, 503, 504)
 # What a row may count without being about it.
 USUAL = ("fallback_small", "fallback_flags")
 
@@ -95,10 +96,13 @@ def fields_of(answers, name):
             if not isinstance(answer.came, Cut) and name in answer.came[1]]
 
 
+# These differ from one second to the next.
+TIMES = ("age", "last-modified", "etag")
+
+
 def _essence(came):
-    """Without what may differ from one second to the next."""
     status, fields, data = came
-    return status, {name: value for name, value in fields.items() if name != "age"}, data
+    return status, {name: value for name, value in fields.items() if name not in TIMES}, data
 
 
 def _compare(plain, attached):
@@ -110,6 +114,9 @@ def _compare(plain, attached):
             return ABORTED, f"{attached.asked}: {attached.came.why} after " \
                             f"{len(attached.came.received)} bytes"
         return WRONG, f"{attached.asked}: wrong bytes before {attached.came.why}"
+    if attached.came[0] in GATEWAY_ERRORS and not isinstance(plain.came, Cut) and \
+            plain.came[0] not in GATEWAY_ERRORS:
+        return ABORTED, f"{attached.asked}: status {attached.came[0]}"
     if isinstance(plain.came, Cut) or _essence(plain.came) != _essence(attached.came):
         what = [name for name, one, other in
                 zip(("status", "fields", "body"), plain.came, attached.came) if one != other] \
@@ -187,8 +194,9 @@ class Matrix:
 
     def _attached(self, case, row, port, plain, directory):
         before = self.env.counters()
-        options = (*row.options, "--upstream", f"{UPSTREAMS}{TLS_PORT}")
-        with self.env.daemon.policy(f"127.0.0.1:{port}", f"{UPSTREAMS}{PORT}", port, "on",
+        options = (*row.options, "--upstream", f"{SECOND}:{PORT}",
+                   "--upstream", f"{FIRST}:{TLS_PORT}")
+        with self.env.daemon.policy(f"127.0.0.1:{port}", f"{FIRST}:{PORT}", port, "on",
                                     options, row.parser):
             attached = self._answers(row, port)
             left = self._let_expire() if row.moved else {}

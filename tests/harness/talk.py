@@ -95,7 +95,7 @@ class Talk:
             self._client.__exit__()
         self._client = None
 
-    def ask(self, method, path, truth, fields=(), data=b"", pause=None):
+    def ask(self, method, path, truth, fields=(), data=b"", pause=None, end="\r\n"):
         """One request; pause is called before the response is read."""
         received = b""
         try:
@@ -103,8 +103,8 @@ class Talk:
                 self._client = _Client(self.address, self._timeout, self._context,
                                        self._receive_buffer)
             self._client.received = bytearray()
-            self._client.send("\n".join([f"{method} {path} HTTP/1.1", "Host: test", *fields]),
-                              data)
+            head = [f"{method} {path} HTTP/1.1", "Host: test", *fields, "", ""]
+            self._client.sock.sendall(end.join(head).encode() + data)
             if pause:
                 pause()
             response = self._client.response(method)

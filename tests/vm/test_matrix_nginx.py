@@ -63,7 +63,7 @@ def ktls_was_used(*_):
 BUFFERS = [
     Row("defaults"),
     Row("keep-alive, 16 64k", KEEPALIVE, text={"upstream": "keepalive 8;"}),
-    Row("buffers of 1k", TINY, anchors=False),
+    Row("buffers of 1k", TINY),
     Row("proxy_buffering off", "proxy_buffering off;"),
     Row("proxy_buffering off, 512k", KEEPALIVE.replace("_size 16k", "_size 512k") +
         "proxy_buffering off;"),
@@ -87,8 +87,8 @@ READERS = [
         moved=("fail_stop_misplaced_vpi",), issue="Edits of the body", proof=says(b" SSI<")),
     Row("charset, only named", "charset utf-8;", ask.pages,
         proof=has("content-type", "text/html; charset=utf-8")),
-    Row("charset, converted", "source_charset windows-1251; charset koi8-r;", ask.pages, ABORTED,
-        text={"http": "include /etc/nginx/koi-win;"}, moved=("fail_stop_altered_payload",),
+    Row("charset, converted", "source_charset windows-1251; charset koi8-r;", ask.pages, WRONG,
+        text={"http": "include /etc/nginx/koi-win;"}, moved=EXPIRED,
         issue="Edits of the body", proof=has("content-type", "text/html; charset=koi8-r")),
     Row("add_before_body, add_after_body", "add_before_body /add; add_after_body /add;",
         ask.pages, truth=False, proof=says(b"added"),
@@ -97,7 +97,7 @@ READERS = [
         ask.whole_of_ranges),
     Row("ranges of the origin", "", ask.whole_of_ranges),
     Row("proxy_force_ranges", "proxy_force_ranges on;", ask.ranges, WRONG,
-        moved=EXPIRED, issue="Ranges that the proxy cuts"),
+        moved=(*EXPIRED, "fail_stop_stale_payload"), issue="Ranges that the proxy cuts"),
     Row("proxy_cache", CACHED, outcome=ABORTED, moved=("fail_stop_unknown_vpi",),
         issue="Bodies in files", **CACHE),
     Row("proxy_cache, sendfile on", CACHED + "sendfile on;", outcome=ABORTED,
@@ -143,6 +143,7 @@ UPLOADS = [
         text={"location": PUT}),
 ]
 PROTOCOLS = [
+    Row("a request with bare LF", "", ask.bare_lf),
     Row("101 upgrade", 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; '
         'proxy_set_header Connection "upgrade";',
         lambda talk: (ask.few(talk), ask.upgrade(talk))),

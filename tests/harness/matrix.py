@@ -199,7 +199,7 @@ class Matrix:
         with self.env.daemon.policy(f"127.0.0.1:{port}", f"{FIRST}:{PORT}", port, "on",
                                     options, row.parser):
             attached = self._answers(row, port)
-            left = self._let_expire() if row.moved else {}
+        left = self._let_expire() if row.moved else {}
         attached += self._stored(row, directory, port)
         now = self.env.counters()
         moved = {name: now[name] - value for name, value in before.items()

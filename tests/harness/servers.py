@@ -13,7 +13,7 @@ user root;
 worker_processes 1;
 pid {dir}/pid;
 error_log stderr warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     gzip off;
@@ -70,7 +70,7 @@ NGINX_KEEPALIVE = """
 HAPROXY = """
 global
     nbthread 1
-    maxconn 512
+    maxconn {connections}
     {tuning}
 defaults
     mode http
@@ -109,11 +109,12 @@ def _program(name):
     return path
 
 
-def _nginx(name, directory, http, port):
+def _nginx(name, directory, http, port, connections=1024):
     os.makedirs(directory, exist_ok=True)
     conf = os.path.join(directory, "nginx.conf")
     with open(conf, "w", encoding="ascii") as out:
-        out.write(NGINX_COMMON.format(dir=directory, http=http))
+        out.write(NGINX_COMMON.format(dir=directory, http=http,
+                                      connections=connections))
     process = Process(name, [_program("nginx"), "-p", directory, "-e", "stderr", "-c", conf],
                       os.path.join(directory, "log"))
     return _ready(process, port)
@@ -135,18 +136,19 @@ def start_origin(directory, root, addresses):
                   _port(addresses[-1]))
 
 
-def start_proxy(directory, program, config, listen, upstream, extra=""):
+def start_proxy(directory, program, config, listen, upstream, extra="", connections=512):
     """A proxy in one of the PROXIES configurations; extra is for nginx's location."""
     name = f"{program} {config}"
     if program == "nginx":
         return _nginx(name, directory, NGINX_PROXY.format(
             listen=listen, upstream=upstream,
-            directives=NGINX_CONFIGS[config] + extra), _port(listen.split()[0]))
+            directives=NGINX_CONFIGS[config] + extra), _port(listen.split()[0]),
+            2 * connections)
     os.makedirs(directory, exist_ok=True)
     conf = os.path.join(directory, "haproxy.cfg")
     with open(conf, "w", encoding="ascii") as out:
         out.write(HAPROXY.format(listen=listen, upstream=upstream,
-                                 tuning=HAPROXY_CONFIGS[config]))
+                                 tuning=HAPROXY_CONFIGS[config], connections=connections))
     process = Process(name, [_program("haproxy"), "-q", "-db", "-f", conf],
                       os.path.join(directory, "log"))
     return _ready(process, _port(listen.split()[0]))

@@ -134,13 +134,13 @@ void Forwarder::chunk(std::deque<Piece>& out, const Piece& piece) {
     out.push_back(std::move(framed));
 }
 
-// Often the beginning of a magic: it is not a VPI, whatever follows.
+// Often with the beginning of a magic at the end; what follows will hardly complete it.
 std::string Forwarder::own_bytes() {
     std::string bytes(random_.log_between(1, 5000), '\0');
     std::generate(bytes.begin(), bytes.end(),
                   [this] { return static_cast<char>(random_.between('a', 'z')); });
     if (random_.one_in(2))
-        bytes += magic_.substr(0, random_.below(kMagicSize));
+        bytes += magic_.substr(0, random_.below(kMagicSize - 2));
     return bytes;
 }
 

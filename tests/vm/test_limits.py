@@ -58,7 +58,7 @@ def attack(env, case, fallback, limit, *options):
           f"{result['seconds']:.1f} s; highest charge {sampler.highest} of {limit} in "
           f"{sampler.samples} samples; {fallback} {fallbacks}", flush=True)
     case.check(fallbacks > 0, f"the limit was not reached: {fallback} did not move")
-    case.check(0 < sampler.highest <= limit, f"a charge of {sampler.highest}, limit {limit}")
+    case.check(sampler.highest <= limit, f"a charge of {sampler.highest}, limit {limit}")
 
 
 @contextlib.contextmanager
@@ -71,7 +71,7 @@ def proxy(env, program, config, **options):
 def one_byte_segments(env, tap):
     for program, config in (("nginx", "b"), ("haproxy", "b")):
         with tap.case(f"{program}, segments of one byte, the socket's limit") as case:
-            limit = 256 << 10
+            limit = 32 << 10
             with libra.sysctl("max_socket_bytes", limit), proxy(env, program, config):
                 # One client: the charge of one socket is that of all.
                 attack(env, case, "fallback_socket_limit", limit, "--messages", 2, "-c", 1,
@@ -82,7 +82,7 @@ def one_byte_segments(env, tap):
 
 def small_segments(env, tap):
     with tap.case("segments of 100 bytes from many peers, the namespace's limit") as case:
-        limit = 4 << 20
+        limit = 256 << 10
         with libra.sysctl("max_netns_bytes", limit), proxy(env, "nginx", "b"):
             attack(env, case, "fallback_netns_limit", limit, "--messages", 64, "-c", 32,
                    "--size", 100_000 if env.args.quick else 600_000, "--segment", 100,
@@ -91,9 +91,9 @@ def small_segments(env, tap):
 
 
 def stalled_clients(env, tap):
-    count = 2000 if env.args.quick else 10_000
+    count = 1000 if env.args.quick else 10_000
     with tap.case(f"{count} stalled clients, the namespace's limit") as case:
-        limit = 32 << 20
+        limit = 8 << 20
         # Each of them is two descriptors of the proxy; its buffers are nginx's default.
         need = 3 * count
         old = resource.getrlimit(resource.RLIMIT_NOFILE)

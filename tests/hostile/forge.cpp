@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int kWait = 10'000;           // milliseconds
 constexpr std::size_t kBody = 4096;     // of a genuine anchor
 constexpr std::size_t kPlain = 2000;    // with a broken magic, in one connection
+constexpr unsigned kBetweenPlain = 200;  // other forgeries, a connection each
 constexpr unsigned kGenuineFor = 5000;  // forgeries, then others take over: anchors expire
 
 void flip(std::string& bytes, std::size_t first, std::size_t count, Random& random) {
@@ -42,7 +43,7 @@ class Forger {
              ++round) {
             if (round % kGenuineFor == 0)
                 change_genuine();
-            if (round % 20 == 0)
+            if (round % kBetweenPlain == 0)
                 broken_magic();
             refuse(forgery());
         }

@@ -87,7 +87,8 @@ class Hostile {
         if (options_.forge > 0)
             return run_forge();
         nlohmann::ordered_json sum = {{"runs", 0},  {"payload", 0}, {"exact", 0}, {"aborted", 0},
-                                      {"vanished", 0}, {"edited", 0}, {"wrong", 0}, {"stale", 0},
+                                      {"vanished", 0}, {"edited", 0}, {"wrong", 0}, {"noticed", 0},
+                                      {"stale", 0}, {"stale_bytes", 0},
                                       {"tokens", 0}, {"uncounted", 0}, {"broken_promises", 0}};
         const auto before = counters();
         for (unsigned i = 0; i < options_.runs; ++i)
@@ -167,7 +168,9 @@ class Hostile {
         add("vanished", outcome.vanished);
         add("edited", outcome.edited);
         add("wrong", outcome.wrong);
+        add("noticed", outcome.noticed);
         add("stale", outcome.stale);
+        add("stale_bytes", outcome.stale_bytes);
         add("tokens", outcome.tokens);
         add("uncounted", uncounted);
         add("broken_promises", !complaint.empty());

@@ -44,7 +44,10 @@ def misbehave(env, tap, parser, name, *options):
         if env.with_libra:
             counted = result["counted"]
             case.check(counted["anchors_minted"] > 0, "nothing was anchored")
-            print(f"# {result}", flush=True)
+            # What went wrong has to end in a fail-stop at least.
+            case.equal(result["noticed"], result["wrong"] + result["edited"], "noticed")
+            if name in TAMPERING:
+                print(f"# {result}", flush=True)
 
 
 def unseen(env, tap):

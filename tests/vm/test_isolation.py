@@ -153,7 +153,7 @@ def forged(env, tap):
             hostile.policies(env):
         quick = env.args.quick and not env.args.forged
         count = env.args.forged or 1_000_000
-        result, said = hostile.run(env, "raw", "--forge", count, "--seconds", 40 if quick else 3600,
+        result, said = hostile.run(env, "raw", "--forge", count, "--seconds", 20 if quick else 3600,
                                    timeout=3700)
         print(f"# {result}", flush=True)
         for line in said:

@@ -82,7 +82,8 @@ class Environment:
         return servers.start_origin(self.path("origin"), self.content, addresses)
 
     @contextlib.contextmanager
-    def proxy(self, program, config, listen, upstream, mode="on", extra="", options=(), rule=None):
+    def proxy(self, program, config, listen, upstream, mode="on", extra="", options=(), rule=None,
+              connections=512):
         """A proxy with both of its sides attached; mode None leaves it alone.
 
         rule is the listener as the policy names it, if that is not how the proxy does.
@@ -93,7 +94,8 @@ class Environment:
                 stack.enter_context(self.daemon.policy(
                     rule or listen, upstream, self._proxies, mode, options))
             yield stack.enter_context(servers.start_proxy(
-                self.path(f"proxy-{self._proxies}"), program, config, listen, upstream, extra))
+                self.path(f"proxy-{self._proxies}"), program, config, listen, upstream, extra,
+                connections))
 
     def load(self, address, name, *options):
         return load.Load(self.build, f"http://{address}/{name}", self.reference(name), *options)

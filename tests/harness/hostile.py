@@ -22,7 +22,8 @@ def policies(env):
             contextlib.ExitStack() as stack:
         for domain, (parser, (listen, origin)) in enumerate(PORTS.items(), 1):
             stack.enter_context(daemon.policy(f"127.0.0.1:{listen}", f"127.0.0.1:{origin}",
-                                              domain, parser=parser))
+                                              domain, options=["--anchor-requests"],
+                                              parser=parser))
         yield
 
 

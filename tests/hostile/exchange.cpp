@@ -354,6 +354,9 @@ void Exchange::judge(std::size_t at, Outcome& outcome) const {
         const std::size_t look = begin - std::min(begin, kStale.size());
         if (got.find(kStale, look) != std::string::npos) {
             ++outcome.stale;
+            for (std::size_t i = look; (i = got.find(kStale, i)) != std::string::npos;
+                 i += kStale.size())
+                outcome.stale_bytes += kStale.size();
             wrong += "stale memory, ";
         }
         if (!magic_.empty() && got.find(magic_) != std::string::npos) {
@@ -379,6 +382,7 @@ void Exchange::judge(std::size_t at, Outcome& outcome) const {
     }
     if (wrong.empty())
         return;
+    outcome.noticed += aborted;
     if (!edited)
         ++outcome.wrong;
     if (outcome.complaint.empty())

@@ -61,7 +61,9 @@ struct Outcome {
     unsigned vanished = 0;      // with a beginning: the peer was told to go
     unsigned edited = 0;        // with payload that is not what the application would send
     unsigned wrong = 0;         // anything else
+    unsigned noticed = 0;       // of the edited and wrong ones: aborted, only too late
     std::uint64_t stale = 0;    // sinks that were sent stale memory
+    std::uint64_t stale_bytes = 0;
     std::uint64_t tokens = 0;   // that were sent a VPI
     std::string complaint;      // about the first wrong one
 };

@@ -13,6 +13,7 @@
 #include "behaviour.h"
 #include "common/counters.h"
 #include "exchange.h"
+#include "forge.h"
 #include "load/error.h"
 #include "unseen.h"
 
@@ -31,6 +32,8 @@ struct Options {
     bool verbose = false;
     bool plain = false;
     bool unseen = false;
+    std::uint64_t forge = 0;
+    double seconds = 60;
 };
 
 void declare(CLI::App& app, Options& options) {
@@ -56,6 +59,9 @@ void declare(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_flag("-v,--verbose", options.verbose, "a line for each run");
     app.add_flag("--plain", options.plain, "nothing is attached: checks this program itself");
+    app.add_option("--forge", options.forge, "only so many forged VPIs (raw)");
+    app.add_option("--seconds", options.seconds, "no more of them afterwards")
+        ->capture_default_str();
     app.add_flag("--unseen", options.unseen, "only the ways out that Libra does not see");
 }
 
@@ -78,8 +84,11 @@ class Hostile {
     int run() {
         if (options_.unseen)
             return run_unseen();
+        if (options_.forge > 0)
+            return run_forge();
         nlohmann::ordered_json sum = {{"runs", 0},  {"payload", 0}, {"exact", 0}, {"aborted", 0},
-                                      {"vanished", 0}, {"edited", 0}, {"wrong", 0}, {"stale", 0},
+                                      {"vanished", 0}, {"edited", 0}, {"wrong", 0}, {"noticed", 0},
+                                      {"stale", 0}, {"stale_bytes", 0},
                                       {"tokens", 0}, {"uncounted", 0}, {"broken_promises", 0}};
         const auto before = counters();
         for (unsigned i = 0; i < options_.runs; ++i)
@@ -100,6 +109,22 @@ class Hostile {
                             {"stale", unseen.stale}});
         std::cout << list.dump() << std::endl;
         return 0;
+    }
+
+    int run_forge() {
+        const auto before = counters();
+        const Forged forged =
+            forge(network_, magic_, options_.seed, options_.forge, options_.seconds);
+        if (forged.accepted > 0)
+            std::cout << "FAILED: --forge " << options_.forge << " --seed " << options_.seed
+                      << ": " << forged.complaint << std::endl;
+        const nlohmann::ordered_json sum = {{"refused", forged.refused},
+                                            {"plain", forged.plain},
+                                            {"accepted", forged.accepted},
+                                            {"seconds", forged.seconds},
+                                            {"counted", difference(before, counters())}};
+        std::cout << sum.dump() << std::endl;
+        return forged.accepted == 0 ? 0 : 1;
     }
 
     void run_one(std::uint64_t seed, nlohmann::ordered_json& sum) {
@@ -143,7 +168,9 @@ class Hostile {
         add("vanished", outcome.vanished);
         add("edited", outcome.edited);
         add("wrong", outcome.wrong);
+        add("noticed", outcome.noticed);
         add("stale", outcome.stale);
+        add("stale_bytes", outcome.stale_bytes);
         add("tokens", outcome.tokens);
         add("uncounted", uncounted);
         add("broken_promises", !complaint.empty());

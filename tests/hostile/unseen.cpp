@@ -22,35 +22,6 @@ using load::Error;
 
 constexpr int kWait = 10'000;  // milliseconds
 
-// What the proxy's memory holds after one recv() of `body`.
-std::string read_body(const Network& network, std::string_view body,
-                      const std::string& request = "") {
-    const Link link = network.upstream();
-    if (!request.empty())
-        say(link.proxy, link.peer, request);
-    set_buffers(link.peer, static_cast<int>(body.size()) * 4, 0);
-    set_buffers(link.proxy, 0, static_cast<int>(body.size()) * 4);
-    if (::send(link.peer.get(), body.data(), body.size(), MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(body.size()))
-        throw Error::from_errno("sending a body at once");
-    std::string memory;
-    while (memory.size() < body.size())
-        memory += kStale;
-    memory.resize(body.size());
-    std::size_t got = 0;
-    while (got < memory.size()) {
-        pollfd poll = {.fd = link.proxy.get(), .events = POLLIN, .revents = 0};
-        if (::poll(&poll, 1, kWait) != 1)
-            throw Error("a body did not arrive");
-        const ssize_t count =
-            ::recv(link.proxy.get(), memory.data() + got, memory.size() - got, 0);
-        if (count <= 0)
-            throw Error::from_errno("reading a body");
-        got += static_cast<std::size_t>(count);
-    }
-    return memory;
-}
-
 // Writes to one end and reads from the other.
 std::string through(const Fd& in, const Fd& out, const std::string& memory) {
     std::string arrived;
@@ -114,6 +85,34 @@ Unseen describe(std::string way, const std::string& arrived, std::string_view bo
 }
 
 }  // namespace
+
+std::string read_body(const Network& network, std::string_view body,
+                      const std::string& request) {
+    const Link link = network.upstream();
+    if (!request.empty())
+        say(link.proxy, link.peer, request);
+    set_buffers(link.peer, static_cast<int>(body.size()) * 4, 0);
+    set_buffers(link.proxy, 0, static_cast<int>(body.size()) * 4);
+    if (::send(link.peer.get(), body.data(), body.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(body.size()))
+        throw Error::from_errno("sending a body at once");
+    std::string memory;
+    while (memory.size() < body.size())
+        memory += kStale;
+    memory.resize(body.size());
+    std::size_t got = 0;
+    while (got < memory.size()) {
+        pollfd poll = {.fd = link.proxy.get(), .events = POLLIN, .revents = 0};
+        if (::poll(&poll, 1, kWait) != 1)
+            throw Error("a body did not arrive");
+        const ssize_t count =
+            ::recv(link.proxy.get(), memory.data() + got, memory.size() - got, 0);
+        if (count <= 0)
+            throw Error::from_errno("reading a body");
+        got += static_cast<std::size_t>(count);
+    }
+    return memory;
+}
 
 std::vector<Unseen> forward_unseen(const Network& network, const Blob& blob,
                                    const std::string& magic, std::size_t size) {

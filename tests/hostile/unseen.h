@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/blob.h"
@@ -22,6 +23,10 @@ struct Unseen {
 // Reads one body of `size` bytes at once and forwards it, in each way.
 std::vector<Unseen> forward_unseen(const Network& network, const Blob& blob,
                                    const std::string& magic, std::size_t size);
+
+// What the proxy's memory holds after it read a body.
+std::string read_body(const Network& network, std::string_view body,
+                      const std::string& request = "");
 
 // The eight bytes that all VPIs begin with, or "" if nothing is anchored: what a
 // forwarder can learn from its own memory.

@@ -44,9 +44,9 @@ Client::Connection::Connection(Client& client, std::uint64_t first)
     : client_(client), random_(client.options_.mix.seed + ~first) {
     const auto& targets = client_.options_.targets;
     fd_ = test::connect_to(targets[random_.below(targets.size())]);
-    slow_ = random_.one_in(8);
-    once_ = random_.one_in(3);
     stalled_ = client_.options_.stall > 0;
+    slow_ = random_.one_in(8) && !stalled_;
+    once_ = random_.one_in(3);
     if (slow_ || stalled_)
         test::set_buffers(fd_, 0, kSlowBuffer);
     client_.loop_.add(fd_, *this, 0);

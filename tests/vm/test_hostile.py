@@ -7,6 +7,8 @@ line that repeats it. Nothing may reach the peer of an attached socket that the
 standard stack would not have sent.
 """
 
+import contextlib
+
 import vmtest
 from harness import hostile, libra
 
@@ -42,7 +44,10 @@ def misbehave(env, tap, parser, name, *options):
         if env.with_libra:
             counted = result["counted"]
             case.check(counted["anchors_minted"] > 0, "nothing was anchored")
-            print(f"# {result}", flush=True)
+            # What went wrong has to end in a fail-stop at least.
+            case.equal(result["noticed"], result["wrong"] + result["edited"], "noticed")
+            if name in TAMPERING:
+                print(f"# {result}", flush=True)
 
 
 def unseen(env, tap):
@@ -61,13 +66,15 @@ def unseen(env, tap):
         case.equal(left, {}, "left behind")
         grown = {name: after[name] - before[name] for name in after}
         lost = grown["anchors_minted"] - grown["anchors_redeemed"]
-        case.check(lost >= sum(way["tokens"] for way in ways) == 3, f"{lost} anchors were lost")
+        case.check(lost >= sum(way["tokens"] > 0 for way in ways) == 3, f"{lost} anchors were lost")
         case.equal(grown["anchors_expired"] + grown["anchors_reclaimed"], lost,
                    "anchors that expired or were reclaimed")
 
 
 def body(env, tap):
-    with hostile.policies(env):
+    # A domain that loses this many messages would anchor no more.
+    patience = libra.sysctl("max_unmet", 4096) if env.with_libra else contextlib.nullcontext()
+    with hostile.policies(env), patience:
         for parser in env.args.parser or PARSERS:
             for name in env.args.behaviour or PARSERS[parser]:
                 misbehave(env, tap, parser, name, "--behaviour", name)

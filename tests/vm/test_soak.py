@@ -6,13 +6,9 @@ A failed message shows the seed and its number.
 """
 
 import contextlib
-import json
-import os
-import subprocess
 
 import vmtest
-from harness import libra, servers
-from harness.process import end_with_parent
+from harness import libra, servers, soak
 
 # Default nginx writes a long request body to a file: not to be anchored.
 BUFFERS_REQUESTS = [("nginx", "a")]
@@ -36,24 +32,13 @@ def proxies(env, stack):
     return ports
 
 
-def soak(env, *options):
-    binary = os.path.join(env.build, "tests/soak/libra-soak")
-    # Its progress goes to our standard error.
-    with subprocess.Popen([binary, *map(str, options)], stdout=subprocess.PIPE, text=True,
-                          preexec_fn=end_with_parent) as process:
-        *said, summary = process.communicate()[0].splitlines() or [""]
-    if process.returncode not in (0, 1):
-        raise RuntimeError(f"libra-soak ended with status {process.returncode}")
-    return json.loads(summary), said
-
-
 def body(env, tap):
     args = env.args
     before = env.counters()
     with contextlib.ExitStack() as stack:
         ports = proxies(env, stack)
         with tap.case(f"{args.messages} messages, seed {args.seed}") as case:
-            result, said = soak(env, "--messages", args.messages, "--seed", args.seed, *ports)
+            result, said = soak.run(env, "--messages", args.messages, "--seed", args.seed, *ports)
             for line in said:
                 case.check(False, line)
             case.equal(result["messages"], args.messages, "messages")

@@ -29,9 +29,11 @@ def add_test_options(parser):
                         help="plain proxies: checks the tests themselves on any kernel")
 
 
-def test_options(description):
+def test_options(description, add_more=None):
     parser = argparse.ArgumentParser(description=description)
     add_test_options(parser)
+    if add_more:
+        add_more(parser)
     return parser.parse_args()
 
 

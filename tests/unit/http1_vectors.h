@@ -13,37 +13,61 @@
 #include "bpf/http1_events.h"
 
 struct Segment {
-    int verdict;  // LIBRA_META, _PAYLOAD, _NEED_MORE, _PASS, 0: not asked about
+    int verdict;  // enum libra_verdict, 0: not asked about
     std::string bytes;
     std::uint64_t length;  // as announced; more than bytes if the rest never comes
     http1_event event;     // of a PASS
+    int anchored;          // the verdict where request bodies are anchored
 };
 
-inline Segment meta(std::string bytes) {
+inline Segment segment(int verdict, std::string bytes) {
     const auto size = bytes.size();
-    return {LIBRA_META, std::move(bytes), size, HTTP1_EVENT_MAX};
+    return {verdict, std::move(bytes), size, HTTP1_EVENT_MAX, verdict};
 }
-inline Segment meta(std::string bytes, std::uint64_t announced) {
-    return {LIBRA_META, std::move(bytes), announced, HTTP1_EVENT_MAX};
+
+inline Segment meta(std::string bytes) {
+    return segment(LIBRA_META, std::move(bytes));
+}
+inline Segment framing(std::string bytes) {
+    return segment(LIBRA_FRAMING, std::move(bytes));
 }
 inline Segment payload(std::string bytes) {
-    const auto size = bytes.size();
-    return {LIBRA_PAYLOAD, std::move(bytes), size, HTTP1_EVENT_MAX};
+    return segment(LIBRA_PAYLOAD, std::move(bytes));
 }
-inline Segment payload(std::string bytes, std::uint64_t announced) {
-    return {LIBRA_PAYLOAD, std::move(bytes), announced, HTTP1_EVENT_MAX};
+inline Segment part(std::string bytes) {
+    return segment(LIBRA_PAYLOAD_PART, std::move(bytes));
+}
+// The rest of it has not come.
+inline Segment of(std::uint64_t announced, Segment s) {
+    s.length = announced;
+    return s;
+}
+// Metadata only because it is part of a request on its way in.
+inline Segment copied(Segment s) {
+    s.anchored = s.verdict;
+    s.verdict = LIBRA_META;
+    return s;
+}
+// Payload from here on.
+inline Segment rest(std::string bytes) {
+    return {LIBRA_PAYLOAD_UNTIL_CLOSE, std::move(bytes), 0, HTTP1_EVENT_MAX,
+            LIBRA_PAYLOAD_UNTIL_CLOSE};
 }
 // Everything from here on is left alone.
 inline Segment pass(http1_event why, std::string bytes) {
-    return {LIBRA_PASS, std::move(bytes), 0, why};
+    return {LIBRA_PASS, std::move(bytes), 0, why, LIBRA_PASS};
+}
+// Like rest(), but a request on its way in.
+inline Segment copied_rest(std::string bytes) {
+    return {LIBRA_PASS, std::move(bytes), 0, HTTP1_PASS_TUNNEL, LIBRA_PAYLOAD_UNTIL_CLOSE};
 }
 // Ends in the middle of a header.
 inline Segment more(std::string bytes) {
-    return {LIBRA_NEED_MORE, std::move(bytes), 0, HTTP1_EVENT_MAX};
+    return {LIBRA_NEED_MORE, std::move(bytes), 0, HTTP1_EVENT_MAX, LIBRA_NEED_MORE};
 }
 // Bytes of a direction that passed before.
 inline Segment unseen(std::string bytes) {
-    return {0, std::move(bytes), 0, HTTP1_EVENT_MAX};
+    return {0, std::move(bytes), 0, HTTP1_EVENT_MAX, 0};
 }
 
 struct Step {
@@ -72,5 +96,6 @@ inline libra_dir direction(libra_role role, bool request) {
 std::string text_of(const Step& step);
 
 std::vector<Vector> http1_shape_vectors();   // messages and how they pair
+std::vector<Vector> http1_chunk_vectors();   // chunked bodies
 std::vector<Vector> http1_header_vectors();  // headers that only some parsers take
 std::vector<Vector> http1_vectors();         // all of them

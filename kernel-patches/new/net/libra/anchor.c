@@ -7,6 +7,7 @@
  * that redeems it, or one of the ways in which it dies unredeemed). Ownership
  * moves under the domain lock; freeing happens outside of it.
  */
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -34,6 +35,9 @@ struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp)
 	msg->source = source;
 	refcount_inc(&source->dom->ref);
 	msg->dom = source->dom;
+	if (mem_cgroup_sockets_enabled && source->sk->sk_memcg &&
+	    mem_cgroup_tryget(source->sk->sk_memcg))
+		msg->memcg = source->sk->sk_memcg;
 	msg->stamp = jiffies;
 	msg->opened = jiffies;
 	INIT_LIST_HEAD(&msg->anchors);
@@ -104,6 +108,7 @@ void libra_msg_put(struct libra_msg *msg)
 	list_del(&msg->unmet_node);
 	spin_unlock_bh(&dom->lock);
 
+	mem_cgroup_put(msg->memcg);
 	libra_sock_put(msg->source);
 	libra_domain_put(dom);
 	kfree(msg);
@@ -128,6 +133,7 @@ struct libra_anchor *libra_anchor_alloc(struct libra_msg *msg, gfp_t gfp)
 	anchor->id = get_random_u64();
 	anchor->len = 0;
 	anchor->charge = 0;
+	anchor->pages = 0;
 	anchor->nr = 0;
 	anchor->room = LIBRA_ANCHOR_BV0;
 	anchor->bv = anchor->bv0;
@@ -143,7 +149,9 @@ struct libra_anchor *libra_anchor_alloc(struct libra_msg *msg, gfp_t gfp)
  */
 bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 {
+	u32 pages = PAGE_ALIGN(anchor->charge + bytes) / PAGE_SIZE;
 	struct libra_sock *source = anchor->msg->source;
+	struct mem_cgroup *memcg = anchor->msg->memcg;
 	struct libra_net *ln = anchor->msg->dom->net;
 
 	if (atomic_long_add_return(bytes, &source->charge) >
@@ -158,6 +166,15 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 		atomic_long_sub(bytes, &source->charge);
 		LIBRA_INC(ln, LIBRA_MIB_FB_NETNS_LIMIT);
 		return false;
+	}
+	if (memcg && pages > anchor->pages) {
+		if (!libra_memcg_charge(memcg, pages - anchor->pages)) {
+			atomic_long_sub(bytes, &ln->charge);
+			atomic_long_sub(bytes, &source->charge);
+			LIBRA_INC(ln, LIBRA_MIB_FB_MEMCG);
+			return false;
+		}
+		anchor->pages = pages;
 	}
 	anchor->charge += bytes;
 	return true;
@@ -297,6 +314,8 @@ void libra_anchor_free(struct libra_anchor *anchor)
 		put_page(anchor->bv[i].bv_page);
 	if (anchor->bv != anchor->bv0)
 		kfree(anchor->bv);
+	if (anchor->pages)
+		libra_memcg_uncharge(msg->memcg, anchor->pages);
 	atomic_long_sub(anchor->charge, &msg->source->charge);
 	atomic_long_sub(anchor->charge, &msg->dom->net->charge);
 	kfree(anchor);

@@ -147,6 +147,7 @@ u32 libra_match(const u8 *data, u32 len);
  * @id: random, never reused
  * @len: bytes
  * @charge: what it is accounted for, in bytes
+ * @pages: the same, as it was charged to the memory cgroup
  * @nr: used entries of @bv
  * @room: entries in @bv
  * @bv: page fragments, each with a page reference of the anchor
@@ -165,6 +166,7 @@ struct libra_anchor {
 	u64 id;
 	u32 len;
 	u32 charge;
+	u32 pages;
 	u32 nr;
 	u32 room;
 	struct bio_vec *bv;
@@ -187,6 +189,7 @@ void libra_anchors_free(struct list_head *dead);
  * @ref: one by the receiver while the message lasts, one per anchor
  * @dom: with a reference
  * @source: the receiving socket, with a reference (for its charge)
+ * @memcg: its memory cgroup, with a reference, or NULL
  * @dom_node: in libra_domain.msgs
  * @source_node: in libra_sock.minted, until the receiving socket is closed
  * @redeemer_node: in libra_sock.redeeming of the socket that redeemed the first
@@ -205,6 +208,7 @@ struct libra_msg {
 	refcount_t ref;
 	struct libra_domain *dom;
 	struct libra_sock *source;
+	struct mem_cgroup *memcg;
 	struct list_head dom_node;
 	struct list_head source_node;
 	struct list_head redeemer_node;
@@ -488,7 +492,14 @@ void libra_hook_update(void);
  *	an RCU grace period.
  * libra_sk(): a socket's attachment or NULL; the caller holds the socket, which
  *	holds the attachment.
+ * libra_memcg_charge(), libra_memcg_uncharge(): socket memory of a cgroup.
  */
+#ifdef LIBRA_OOT
+bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages);
+void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages);
+#else
+#include <net/libra.h>
+#endif
 int libra_hook_backend_init(void);
 void libra_hook_backend_exit(void);
 int libra_hook_install(void);

@@ -35,7 +35,7 @@ struct libra_vpi {
 };
 
 static u8 libra_magic[LIBRA_VPI_MAGIC_SIZE] __ro_after_init __aligned(8);
-static siphash_aligned_key_t libra_key __ro_after_init;
+static siphash_aligned_key_t libra_vpi_key __ro_after_init;
 
 void __init libra_vpi_init(void)
 {
@@ -48,7 +48,7 @@ void __init libra_vpi_init(void)
 		libra_magic[0] |= 0x80;
 	} while (memchr(libra_magic + 1, libra_magic[0],
 			sizeof(libra_magic) - 1));
-	get_random_bytes(&libra_key, sizeof(libra_key));
+	get_random_bytes(&libra_vpi_key, sizeof(libra_vpi_key));
 }
 
 const u8 *libra_vpi_magic(void)
@@ -59,14 +59,14 @@ const u8 *libra_vpi_magic(void)
 static u64 libra_vpi_mac(const struct libra_vpi *vpi, u64 cookie)
 {
 	return siphash_3u64(vpi->id, (u64)vpi->len << 32 | vpi->salt, cookie,
-			    &libra_key);
+			    &libra_vpi_key);
 }
 
 /* No cookie, id and length can be chosen so that one is the other. */
 static u64 libra_vpi_end_mac(const struct libra_vpi *vpi, u64 cookie)
 {
 	return siphash_4u64(vpi->id, (u64)vpi->len << 32 | vpi->salt, cookie, 1,
-			    &libra_key);
+			    &libra_vpi_key);
 }
 
 /**

@@ -3,6 +3,7 @@
 
 #include "bpf/http1.h"
 #include "bpf/raw.h"
+#include "bpf/tls.h"
 
 const HostParser kHttp1 = {
     [](HostCtx& ctx) { return http1_segment(&ctx); },
@@ -14,6 +15,12 @@ const HostParser kRaw = {
     [](HostCtx& ctx) { return raw_segment(&ctx); },
     [](HostCtx&) { return 0; },
     [](int) { return false; },
+};
+
+const HostParser kTls = {
+    [](HostCtx& ctx) { return tls_segment(&ctx); },
+    [](HostCtx& ctx) { return static_cast<int>(tls_last_event(&ctx)); },
+    [](int event) { return event == TLS_RECORD || event == TLS_DATA; },
 };
 
 Conversation::Conversation(const HostParser& parser, libra_role role, std::uint32_t flags)

@@ -29,6 +29,7 @@ struct HostParser {
 };
 extern const HostParser kHttp1;
 extern const HostParser kRaw;
+extern const HostParser kTls;
 
 class Conversation {
   public:

@@ -35,6 +35,11 @@ std::vector<Segment> operator+(std::vector<Segment> list, const Segment& last) {
     return list;
 }
 
+// Like rest(), but a request on its way in.
+Segment copied_rest(std::string bytes) {
+    return {LIBRA_PASS, std::move(bytes), 0, HTTP1_PASS_TUNNEL, LIBRA_PAYLOAD_UNTIL_CLOSE};
+}
+
 // A response to one GET.
 Vector answer(std::string name, std::vector<Segment> segments) {
     return {std::move(name), kActive, 0, {request({meta(kGet)}), response(std::move(segments))}};
@@ -433,13 +438,6 @@ std::vector<Vector> tunnels() {
 
 }  // namespace
 
-std::string text_of(const Step& step) {
-    std::string text;
-    for (const Segment& s : step.segments)
-        text += s.bytes;
-    return text;
-}
-
 std::vector<Vector> http1_shape_vectors() {
     std::vector<Vector> all = bodies();
     for (const auto& more : {pairing(), upgrades(), tunnels(), http1_chunk_vectors()})
@@ -451,5 +449,5 @@ std::vector<Vector> http1_vectors() {
     std::vector<Vector> all = http1_shape_vectors();
     const auto headers = http1_header_vectors();
     all.insert(all.end(), headers.begin(), headers.end());
-    return all;
+    return of_parser(kHttp1, std::move(all));
 }

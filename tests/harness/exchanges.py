@@ -40,7 +40,12 @@ def pages(talk, fields=()):
 
 
 def gzip_pages(talk):
+    """And then more than net.libra.max_unmet messages, for longer than unmet_ms."""
     pages(talk, GZIP)
+    for _ in range(16):
+        get(talk, 4096, kind="html", fields=GZIP)
+    time.sleep(1.5)
+    get(talk, 4096, kind="html", fields=GZIP)
 
 
 def gzip_binary(talk):

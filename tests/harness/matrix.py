@@ -18,7 +18,8 @@ from .environment import ROOT
 from .exchanges import gets
 from .talk import Answer, Cut, Talk
 
-SAME, ABORTED, WRONG = "same bytes", "aborted", "wrong bytes"
+SAME, ABORTED, WRONG = VERDICTS = "same bytes", "aborted", "wrong bytes"
+BREAKS, CORRUPTS, EITHER = (ABORTED,), (WRONG,), (ABORTED, WRONG)
 # One origin, which is told by its addresses who asks.
 FIRST, SECOND = "127.0.1.1", "127.0.3.1"
 PORT, TLS_PORT = 8001, 8443
@@ -35,16 +36,19 @@ USUAL = ("fallback_small", "fallback_flags")
 class Row:
     """config is the proxy's; what else it has to say about a row is in text, by place.
 
-    moved: the counters that tell an operator. issue: its heading in KNOWN_ISSUES.md.
+    outcomes: those there may be; several where memory that was not written, or a race, decides.
+    moved: the counters that tell an operator. may: fail-stops that are no surprise.
+    issue: its heading in KNOWN_ISSUES.md.
     proof: called with the plain proxy's answers and log, shows that the directive works.
     truth: the plain proxy's answers are those of the origin.
     stored: a file that the proxy writes."""
     name: str
     config: str = ""
     exchange: typing.Callable = gets
-    outcome: str = SAME
+    outcomes: tuple = (SAME,)
     anchors: bool = True
     moved: tuple = ()
+    may: tuple = ()
     issue: str = ""
     options: tuple = ()
     parser: str = "http1"
@@ -127,12 +131,8 @@ def _compare(plain, attached):
 
 def verdict(plain, attached):
     """The worst of all answers, and the first that was so bad."""
-    worst = (SAME, "")
-    for pair in zip(plain, attached):
-        now = _compare(*pair)
-        if (SAME, ABORTED, WRONG).index(now[0]) > (SAME, ABORTED, WRONG).index(worst[0]):
-            worst = now
-    return worst
+    return max((_compare(*pair) for pair in zip(plain, attached)),
+               key=lambda found: VERDICTS.index(found[0]), default=(SAME, "no answers"))
 
 
 class Matrix:
@@ -213,21 +213,23 @@ class Matrix:
               f"{why}", flush=True)
 
         case.check(len(plain) == len(attached), "answers are missing")
-        case.equal(outcome, row.outcome, f"the verdict ({why})")
+        case.check(outcome in row.outcomes,
+                   f"{outcome} ({why}), expected {' or '.join(row.outcomes)}")
         case.check(bool(anchored) == row.anchors,
                    f"{anchored} bytes were anchored, {'some' if row.anchors else 'none'} expected")
         stops = {name for name in told if name.startswith("fail_stop_")}
-        case.check(stops <= set(row.moved), f"fail-stops: {stops - set(row.moved)}")
+        case.check(stops <= {*row.moved, *row.may}, f"fail-stops: {stops}")
         for name in row.moved:
             case.check(moved.get(name), f"{name} did not move")
         case.equal(left, {}, "anchors that do not expire")
         if row.issue:
             section = self.issues.get(row.issue, "")
-            for name in row.moved:
+            case.check(section, f"KNOWN_ISSUES.md has no section {row.issue!r}")
+            for name in (*row.moved, *row.may):
                 case.check(name in section,
                            f"KNOWN_ISSUES.md does not name {name} under {row.issue!r}")
         else:
-            case.check(row.outcome == SAME, "what is not safe needs its known issue")
+            case.check(row.outcomes == (SAME,), "what is not safe needs its known issue")
 
     @staticmethod
     def _let_expire():

@@ -7,7 +7,7 @@ import ssl
 import vmtest
 from harness import exchanges as ask
 from harness import matrix, servers
-from harness.matrix import ABORTED, WRONG, Row, fields_of
+from harness.matrix import BREAKS, CORRUPTS, Row, fields_of
 from harness.scripted_origin import PAGE, ScriptedOrigin
 
 GLOBAL = """
@@ -52,7 +52,8 @@ SNI = "mode tcp\n    tcp-request inspect-delay 5s\n    " \
       "tcp-request content reject if !{ req.ssl_sni origin.test }"
 # What is looked for is where a VPI would be: behind it is what an older check left in memory.
 CHECK = "option httpchk GET /length/{size}/html\n    " \
-        f"http-check expect string {PAGE[3:30].decode()}\n    default-server inter 300ms fastinter 300ms"
+        f"http-check expect string {PAGE[3:30].decode()}\n    " \
+        "default-server inter 300ms fastinter 300ms"
 
 
 def has(name, value):
@@ -84,24 +85,26 @@ BODIES = [
 READERS = [
     Row("compression, client does not accept it", COMPRESSION, ask.pages),
     Row("compression, another type", COMPRESSION, ask.gzip_binary),
-    Row("compression", COMPRESSION, ask.gzip_pages, WRONG, truth=False, moved=EXPIRED,
+    Row("compression", COMPRESSION, ask.gzip_pages, CORRUPTS, truth=False,
+        moved=(*EXPIRED, "fallback_unmet"), may=("fail_stop_stale_payload",),
         issue="Compression by the proxy", proof=has("content-encoding", "gzip")),
-    Row("cache", exchange=ask.twice, outcome=ABORTED, moved=("fail_stop_unknown_vpi",),
+    Row("cache", exchange=ask.twice, outcomes=BREAKS, moved=("fail_stop_unknown_vpi",),
         issue="Bodies in files and caches", proof=has("x-cache", "HIT"), **CACHE),
     Row("retry-on", **RETRY),
-    Row("retry-on, anchored", outcome=ABORTED, options=ANCHOR_REQUESTS,
+    Row("retry-on, anchored", outcomes=BREAKS, options=ANCHOR_REQUESTS,
         moved=("fail_stop_unknown_vpi",), issue="Request bodies that are sent again", **RETRY),
     Row("req.body", WAIT_REQUEST, ask.secret_uploads, truth=False, anchors=False, proof=refused),
-    Row("req.body, anchored", WAIT_REQUEST, ask.secret_uploads, WRONG, truth=False,
+    Row("req.body, anchored", WAIT_REQUEST, ask.secret_uploads, CORRUPTS, truth=False,
         options=ANCHOR_REQUESTS, issue="Rules about bodies", proof=refused),
-    Row("res.body", WAIT_RESPONSE, ask.pages, WRONG, truth=False,
+    Row("res.body", WAIT_RESPONSE, ask.pages, CORRUPTS, truth=False,
         issue="Rules about bodies", proof=refused),
     Row("http-check expect string", CHECK.format(size=1000), ask.checked,
         options=("--upstream", "127.0.4.1:8001"),
         text={"server": "check", "origin": "127.0.4.1:8001"}),
-    Row("http-check expect string, large", CHECK.format(size=8000), ask.checked, ABORTED,
+    Row("http-check expect string, large", CHECK.format(size=8000), ask.checked, BREAKS,
         options=("--upstream", "127.0.5.1:8001"),
-        text={"server": "check", "origin": "127.0.5.1:8001"}, moved=EXPIRED, issue="Health checks that read a body"),
+        text={"server": "check", "origin": "127.0.5.1:8001"}, moved=EXPIRED,
+        issue="Health checks that read a body"),
 ]
 PROTOCOLS = [
     Row("TLS client", "", ask.few, anchors=False, client={"tls": True},
@@ -113,7 +116,8 @@ PROTOCOLS = [
         text={"origin": "@first_tls@", "server": "ssl verify none"}),
     Row("mode tcp", "mode tcp", parser="raw"),
     Row("mode tcp, uploads", "mode tcp", ask.uploads, parser="raw"),
-    Row("mode tcp, splice", "mode tcp\n    option splice-response\n    option splice-request", parser="raw"),
+    Row("mode tcp, splice", "mode tcp\n    option splice-response\n    option splice-request",
+        parser="raw"),
     Row("mode tcp, req.ssl_sni", SNI, ask.few, parser="tls", client={"tls": True},
         text={"origin": "@first_tls@"}),
 ]

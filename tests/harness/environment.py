@@ -29,22 +29,25 @@ def add_test_options(parser):
                         help="plain proxies: checks the tests themselves on any kernel")
 
 
-def test_options(description):
+def test_options(description, add_more=None):
     parser = argparse.ArgumentParser(description=description)
     add_test_options(parser)
+    if add_more:
+        add_more(parser)
     return parser.parse_args()
 
 
 class Environment:
     """A context manager; what it starts ends with it, in reverse order."""
 
-    def __init__(self, args, sizes=(), daemon=True):
+    def __init__(self, args, sizes=(), daemon=True, parsers=("http1",)):
         self.args = args
         self.build = os.path.abspath(args.build)
         self.daemon = None
         self.with_libra = not getattr(args, "no_libra", False)
         self._want_daemon = daemon
         self._sizes = sizes
+        self._parsers = parsers
         self._stack = contextlib.ExitStack()
         self._proxies = 0
 
@@ -62,7 +65,7 @@ class Environment:
                 stack.callback(kmemleak.check)
                 if self._want_daemon:
                     self.daemon = stack.enter_context(
-                        libra.Daemon(self.build, self.directory))
+                        libra.Daemon(self.build, self.directory, self._parsers))
             self._stack = stack.pop_all()
         return self
 

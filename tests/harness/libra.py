@@ -92,15 +92,15 @@ def settle(timeout=20, names=GAUGES):
 class Daemon:
     """A librad of one's own, and libractl as its client."""
 
-    def __init__(self, build, directory):
+    def __init__(self, build, directory, parsers=("http1",)):
         self.librad = os.path.join(build, "userspace/librad")
         self.libractl = os.path.join(build, "tools/libractl")
         for program in (self.librad, self.libractl):
             if not os.access(program, os.X_OK):
                 raise LibraError(f"{program} is missing: build it first (cmake --build {build})")
         self.socket = os.path.join(directory, "librad.sock")
-        self.process = Process("librad", [self.librad, "--socket", self.socket, "--parser",
-                                          "http1", "--foreground"],
+        self.process = Process("librad", [self.librad, "--socket", self.socket, "--foreground",
+                                          *(f"--parser={name}" for name in parsers)],
                                os.path.join(directory, "librad.log"))
         try:
             self._wait_ready()
@@ -134,9 +134,9 @@ class Daemon:
         return json.loads(self.ctl("--json", "status").stdout)
 
     @contextlib.contextmanager
-    def policy(self, listen, upstream, domain, mode="on", options=()):
+    def policy(self, listen, upstream, domain, mode="on", options=(), parser="http1"):
         """Attaches both sides of a proxy. Sockets that exist already stay as they are."""
-        rule = self.ctl("attach", "--parser", "http1", "--listen", listen, "--upstream", upstream,
+        rule = self.ctl("attach", "--parser", parser, "--listen", listen, "--upstream", upstream,
                         "--domain", str(domain), "--mode", mode, *options).stdout.strip()
         try:
             yield rule

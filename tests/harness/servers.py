@@ -8,6 +8,7 @@ from . import netns
 from .process import Process
 
 NGINX_COMMON = """
+{main}
 daemon off;
 user root;
 worker_processes 1;
@@ -109,11 +110,12 @@ def _program(name):
     return path
 
 
-def _nginx(name, directory, http, port):
+def start_nginx(name, directory, http, port, main=""):
+    """An nginx with this text in its http block, ready when it listens on the port."""
     os.makedirs(directory, exist_ok=True)
     conf = os.path.join(directory, "nginx.conf")
     with open(conf, "w", encoding="ascii") as out:
-        out.write(NGINX_COMMON.format(dir=directory, http=http))
+        out.write(NGINX_COMMON.format(dir=directory, http=http, main=main))
     process = Process(name, [_program("nginx"), "-p", directory, "-e", "stderr", "-c", conf],
                       os.path.join(directory, "log"))
     return _ready(process, port)
@@ -131,22 +133,27 @@ def _ready(process, port):
 def start_origin(directory, root, addresses):
     """An nginx that serves the files in root on each of the addresses."""
     listens = " ".join(f"listen {address};" for address in addresses)
-    return _nginx("origin", directory, NGINX_ORIGIN.format(listens=listens, root=root),
-                  _port(addresses[-1]))
+    return start_nginx("origin", directory, NGINX_ORIGIN.format(listens=listens, root=root),
+                       _port(addresses[-1]))
 
 
 def start_proxy(directory, program, config, listen, upstream, extra=""):
     """A proxy in one of the PROXIES configurations; extra is for nginx's location."""
     name = f"{program} {config}"
     if program == "nginx":
-        return _nginx(name, directory, NGINX_PROXY.format(
+        return start_nginx(name, directory, NGINX_PROXY.format(
             listen=listen, upstream=upstream,
             directives=NGINX_CONFIGS[config] + extra), _port(listen.split()[0]))
+    text = HAPROXY.format(listen=listen, upstream=upstream, tuning=HAPROXY_CONFIGS[config])
+    return start_haproxy(name, directory, text, _port(listen.split()[0]))
+
+
+def start_haproxy(name, directory, text, port):
+    """A HAProxy with this configuration, ready when it listens on the port."""
     os.makedirs(directory, exist_ok=True)
     conf = os.path.join(directory, "haproxy.cfg")
     with open(conf, "w", encoding="ascii") as out:
-        out.write(HAPROXY.format(listen=listen, upstream=upstream,
-                                 tuning=HAPROXY_CONFIGS[config]))
+        out.write(text)
     process = Process(name, [_program("haproxy"), "-q", "-db", "-f", conf],
                       os.path.join(directory, "log"))
-    return _ready(process, _port(listen.split()[0]))
+    return _ready(process, port)

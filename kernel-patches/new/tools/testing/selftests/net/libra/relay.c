@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "relay.h"
+
+#define RELAY_STREAM_MAX	(16 << 20)
+#define RELAY_ROOM		(4 << 20)
+#define RELAY_PATIENCE		10	/* seconds; the CPU may be emulated */
+
+#define RELAY_REQUEST		"GET / HTTP/1.1\r\nHost: relay\r\n\r\n"
+
+/* Where the proxy listens, and where A does. */
+static const struct {
+	uint16_t listen;
+	uint16_t upstream;
+} relay_ports[] = {
+	[RELAY_NATIVE]	= { 7101, 7001 },
+	[RELAY_RAW]	= { 7102, 7002 },
+	[RELAY_HTTP1]	= { 7103, 7003 },
+	[RELAY_LIVE]	= { 7104, 7004 },
+};
+
+double relay_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* One of our own, unless the caller made one, with policies in it. */
+int relay_netns(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd;
+
+	if (getenv("LIBRA_NETNS"))
+		return 0;
+	if (unshare(CLONE_NEWNET))
+		return -1;
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo))
+		err(1, "bringing lo up");
+	close(fd);
+	return 0;
+}
+
+/* --- sockets --- */
+
+static socklen_t relay_address(int family, uint16_t port,
+			       struct sockaddr_storage *ss)
+{
+	struct sockaddr_in6 *in6 = (void *)ss;
+	struct sockaddr_in *in = (void *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	ss->ss_family = family;
+	if (family == AF_INET6) {
+		in6->sin6_port = htons(port);
+		in6->sin6_addr = in6addr_loopback;
+		return sizeof(*in6);
+	}
+	in->sin_port = htons(port);
+	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return sizeof(*in);
+}
+
+/* The forced sizes are not bounded by sysctls, and not adapted afterwards. */
+static int relay_socket(int family, int rcvbuf, int sndbuf)
+{
+	int fd = socket(family, SOCK_STREAM, IPPROTO_TCP);
+	int one = 1;
+
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof(rcvbuf)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &sndbuf, sizeof(sndbuf)))
+		err(1, "socket");
+	return fd;
+}
+
+static void relay_connect(int listener, int family, uint16_t port, int rcvbuf,
+			  int *connected, int *accepted)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = relay_address(family, port, &ss);
+
+	*connected = relay_socket(family, rcvbuf, RELAY_ROOM);
+	if (connect(*connected, (void *)&ss, len))
+		err(1, "connect to port %u", port);
+	*accepted = accept(listener, NULL, NULL);
+	if (*accepted < 0)
+		err(1, "accept");
+}
+
+static int relay_listen(int family, uint16_t port, int sndbuf)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = relay_address(family, port, &ss);
+	int fd = relay_socket(family, RELAY_ROOM, sndbuf);
+
+	if (bind(fd, (void *)&ss, len) || listen(fd, 1))
+		err(1, "listen on port %u", port);
+	return fd;
+}
+
+static void relay_read_stat(char *text)
+{
+	FILE *file = fopen("/proc/net/libra_stat", "r");
+
+	text[0] = 0;
+	if (!file)
+		return;
+	text[fread(text, 1, RELAY_STAT - 1, file)] = 0;
+	fclose(file);
+}
+
+void relay_open(struct relay *r, const struct relay_kind *kind,
+		enum relay_room room)
+{
+	struct timeval patience = { .tv_sec = RELAY_PATIENCE };
+	uint16_t upstream = relay_ports[kind->policy].upstream;
+	uint16_t port = relay_ports[kind->policy].listen;
+	int tight = room == RELAY_TIGHT;
+	int listener;
+
+	if (!r->stream) {
+		r->stream = mmap(NULL, RELAY_STREAM_MAX, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (r->stream == MAP_FAILED)
+			err(1, "memory for the stream");
+		relay_read_stat(r->before);
+	}
+	r->kind = *kind;
+	r->attached = kind->policy == RELAY_RAW || kind->policy == RELAY_HTTP1;
+	r->sent = 0;
+	r->checked = 0;
+
+	listener = relay_listen(kind->family, port,
+				tight ? 16 << 10 : RELAY_ROOM);
+	relay_connect(listener, kind->family, port, tight ? 8 << 10 : RELAY_ROOM,
+		      &r->b, &r->down);
+	close(listener);
+	listener = relay_listen(kind->family, upstream, RELAY_ROOM);
+	relay_connect(listener, kind->family, upstream, RELAY_ROOM, &r->up, &r->a);
+	close(listener);
+	if (setsockopt(r->b, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+		err(1, "SO_RCVTIMEO");
+}
+
+void relay_shut(int *fd)
+{
+	if (*fd >= 0 && close(*fd))
+		err(1, "close");
+	*fd = -1;
+}
+
+void relay_close(struct relay *r)
+{
+	relay_shut(&r->a);
+	relay_shut(&r->up);
+	relay_shut(&r->down);
+	relay_shut(&r->b);
+}
+
+/* --- peer A --- */
+
+/* Eight bytes are enough to know a place in the stream. */
+static void relay_fill(struct relay *r, size_t len)
+{
+	size_t i;
+
+	if (r->sent + len > RELAY_STREAM_MAX)
+		errx(1, "the stream is full");
+	for (i = r->sent; i < r->sent + len; i++)
+		r->stream[i] = ((i / 8 + 1) * 0x9e3779b97f4a7c15ull) >>
+			       (8 * (i % 8));
+}
+
+void relay_send_all(int fd, const void *data, size_t len)
+{
+	while (len) {
+		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			err(1, "send: %zu bytes are left", len);
+		data += n;
+		len -= n;
+	}
+}
+
+/* What is in the stream behind @sent goes out, and arrives. */
+static void relay_send_stream(struct relay *r, size_t len)
+{
+	int before = relay_inq(r->up);
+
+	relay_send_all(r->a, r->stream + r->sent, len);
+	r->sent += len;
+	relay_wait_inq(r->up, before + len);
+}
+
+void relay_push(struct relay *r, size_t bytes)
+{
+	relay_fill(r, bytes);
+	r->sent += bytes;
+	relay_send_all(r->a, r->stream + r->sent - bytes, bytes);
+}
+
+void relay_part(struct relay *r, size_t bytes)
+{
+	relay_fill(r, bytes);
+	relay_send_stream(r, bytes);
+}
+
+/* A response is one only if it was asked for. */
+static void relay_request(struct relay *r)
+{
+	char text[sizeof(RELAY_REQUEST)];
+	const int len = sizeof(text) - 1;
+
+	relay_send_all(r->b, RELAY_REQUEST, len);
+	if (recv(r->down, text, len, MSG_WAITALL) != len)
+		err(1, "the request on its way up");
+	relay_send_all(r->up, text, len);
+	if (recv(r->a, text, len, MSG_WAITALL) != len ||
+	    memcmp(text, RELAY_REQUEST, len))
+		errx(1, "the request arrived wrong");
+}
+
+size_t relay_announce(struct relay *r, size_t payload)
+{
+	char head[RELAY_HEAD + 1];
+	int len;
+
+	if (!r->kind.framed)
+		return 0;
+	relay_request(r);
+	len = snprintf(head, sizeof(head),
+		       "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nX: ", payload);
+	len += sprintf(head + len, "%0*d\r\n\r\n", RELAY_HEAD - 4 - len, 0);
+	memcpy(r->stream + r->sent, head, len);
+	relay_send_stream(r, len);
+	return len;
+}
+
+size_t relay_feed(struct relay *r, size_t payload)
+{
+	size_t head = relay_announce(r, payload);
+
+	relay_part(r, payload);
+	return head + payload;
+}
+
+/* --- the proxy --- */
+
+static int relay_ioctl(int fd, unsigned long request)
+{
+	int value;
+
+	if (ioctl(fd, request, &value))
+		err(1, "ioctl %lx", request);
+	return value;
+}
+
+int relay_inq(int fd)
+{
+	return relay_ioctl(fd, SIOCINQ);
+}
+
+int relay_outq(int fd)
+{
+	return relay_ioctl(fd, SIOCOUTQ);
+}
+
+int relay_unsent(int fd)
+{
+	return relay_ioctl(fd, SIOCOUTQNSD);
+}
+
+void relay_wait_inq(int fd, int bytes)
+{
+	double end = relay_now() + RELAY_PATIENCE;
+	int inq;
+
+	while ((inq = relay_inq(fd)) != bytes) {
+		if (relay_now() > end)
+			errx(1, "%d bytes arrived, expected %d", inq, bytes);
+		usleep(200);
+	}
+}
+
+void relay_forward(struct relay *r, const void *data, size_t len)
+{
+	relay_send_all(r->down, data, len);
+}
+
+/* Not by chance what belongs there. */
+void *relay_buffer(size_t size)
+{
+	void *buf = aligned_alloc(4096, (size + 4095) & ~4095ul);
+
+	if (!buf)
+		err(1, "memory");
+	memset(buf, 0xee, size);
+	return buf;
+}
+
+int relay_poll(int fd, int events, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+
+	if (poll(&pfd, 1, timeout_ms) < 0)
+		err(1, "poll");
+	return pfd.revents;
+}
+
+/* --- peer B --- */
+
+static bool relay_same(struct relay *r, const char *got, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (got[i] == r->stream[r->checked + i])
+			continue;
+		fprintf(stderr, "# byte %zu of the stream is wrong\n",
+			r->checked + i);
+		return false;
+	}
+	r->checked += len;
+	return true;
+}
+
+bool relay_exact_part(struct relay *r, size_t len)
+{
+	char *got = malloc(len ? : 1);
+	bool same = false;
+	ssize_t n;
+
+	n = recv(r->b, got, len, MSG_WAITALL);
+	if (n == (ssize_t)len)
+		same = relay_same(r, got, len);
+	else
+		fprintf(stderr, "# %zd bytes of %zu arrived, from %zu on: %s\n",
+			n, len, r->checked, n < 0 ? strerror(errno) : "end");
+	free(got);
+	return same;
+}
+
+/* All that A sent, and not a byte more. */
+bool relay_exact(struct relay *r)
+{
+	if (!relay_exact_part(r, r->sent - r->checked))
+		return false;
+	if (relay_inq(r->b)) {
+		fprintf(stderr, "# too many bytes arrived\n");
+		return false;
+	}
+	return true;
+}
+
+/* What is there; it may be nothing. */
+size_t relay_take(struct relay *r)
+{
+	char got[16384];
+	ssize_t n;
+
+	n = recv(r->b, got, sizeof(got), MSG_DONTWAIT);
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n <= 0 || !relay_same(r, got, n))
+		errx(1, "B received %zd wrong bytes", n);
+	return n;
+}
+
+bool relay_at_end(struct relay *r)
+{
+	char byte;
+
+	return recv(r->b, &byte, 1, 0) == 0;
+}
+
+/* --- counters --- */
+
+static long relay_find(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+	const char *line;
+
+	for (line = text; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, name, len) && line[len] == ' ')
+			return strtol(line + len, NULL, 10);
+	}
+	return 0;
+}
+
+/* By how much a counter moved. */
+long relay_stat(const struct relay *r, const char *name)
+{
+	char now[RELAY_STAT];
+
+	relay_read_stat(now);
+	return relay_find(now, name) - relay_find(r->before, name);
+}
+
+/* Bytes anchored since the last call. */
+long relay_anchored(struct relay *r)
+{
+	long before = r->anchored;
+
+	r->anchored = relay_stat(r, "rx_anchored_bytes");
+	return r->anchored - before;
+}
+
+/* What reading this much payload at once into one buffer has to anchor. */
+long relay_due(const struct relay *r, size_t payload)
+{
+	return r->attached && payload >= relay_min_anchor() ? payload : 0;
+}
+
+bool relay_policy_missing(const struct relay *r)
+{
+	return r->attached && !relay_stat(r, "attach");
+}
+
+/* Nothing is attached, nothing is kept; the last acknowledgments may be on their way. */
+bool relay_idle(void)
+{
+	static const char * const gauges[] = {
+		"attached_sockets", "anchors_live", "anchor_bytes_live",
+		"anchor_charge_live",
+	};
+	double end = relay_now() + RELAY_PATIENCE;
+	char now[RELAY_STAT];
+	size_t i;
+
+	do {
+		relay_read_stat(now);
+		for (i = 0; i < sizeof(gauges) / sizeof(*gauges); i++)
+			if (relay_find(now, gauges[i]))
+				break;
+		if (i == sizeof(gauges) / sizeof(*gauges))
+			return true;
+		usleep(1000);
+	} while (relay_now() < end);
+	fprintf(stderr, "# %s is %ld\n", gauges[i], relay_find(now, gauges[i]));
+	return false;
+}
+
+/* Natively the threshold means nothing, but the sizes around it are the same. */
+size_t relay_min_anchor(void)
+{
+	FILE *file = fopen("/proc/sys/net/libra/min_anchor", "r");
+	size_t value = 2048;
+
+	if (file) {
+		if (fscanf(file, "%zu", &value) != 1)
+			errx(1, "net.libra.min_anchor is unreadable");
+		fclose(file);
+	}
+	return value;
+}
+
+/* The sizes around every threshold; 0 ends them. */
+size_t relay_size(size_t index)
+{
+	size_t min = relay_min_anchor(), page = getpagesize();
+	const size_t sizes[] = {
+		1, 31, 32, 33, min - 1, min, min + 1, page - 1, page, page + 1,
+		16 << 10, (64 << 10) - 1, 64 << 10, (64 << 10) + 1, 1 << 20,
+	};
+
+	return index < sizeof(sizes) / sizeof(*sizes) ? sizes[index] : 0;
+}

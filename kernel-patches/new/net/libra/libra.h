@@ -129,8 +129,8 @@ struct libra_call {
  * that in random bytes is one in 2^40.
  */
 #define LIBRA_VPI_CHANCE	4
-/* Payload of this size has an end mark as well. */
-#define LIBRA_VPI_WITH_END	(2 * LIBRA_VPI_SIZE)
+/* Payload of this size has marks as well: behind the VPI, and at its end. */
+#define LIBRA_VPI_MARKED	(3 * LIBRA_VPI_SIZE)
 #define LIBRA_VPI_MAGIC_SIZE	8
 
 void libra_vpi_init(void);
@@ -138,8 +138,9 @@ const u8 *libra_vpi_magic(void);
 void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
 u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
-void libra_vpi_write_end(u8 out[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
-bool libra_vpi_is_end(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
+void libra_vpi_write_mark(u8 out[LIBRA_VPI_SIZE],
+			  const struct libra_anchor *anchor);
+bool libra_vpi_is_mark(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
 
 /* ---- matcher (match.c) -------------------------------------------------- */
 

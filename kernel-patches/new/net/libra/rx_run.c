@@ -59,7 +59,7 @@ static bool libra_run_probe(const struct iov_iter *to, u32 want)
 
 	if (copy_to_iter(nothing, sizeof(nothing), &at) != sizeof(nothing))
 		return false;
-	if (want < LIBRA_VPI_WITH_END)
+	if (want < LIBRA_VPI_MARKED)
 		return true;
 	iov_iter_advance(&at, want - 2 * LIBRA_VPI_SIZE);
 	return copy_to_iter(nothing, sizeof(nothing), &at) == sizeof(nothing);
@@ -220,22 +220,25 @@ u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
 }
 
 /*
- * First the VPI, and a mark at the end, by which a sender notices that an
- * application moves or edits what lies between.
+ * The VPI, and the marks by which a sender notices that an application lost the
+ * VPI, or edits or moves what lies between.
  */
 static int libra_run_write(struct libra_rx_run *run)
 {
 	const struct libra_anchor *anchor = run->anchor;
-	u8 vpi[LIBRA_VPI_SIZE];
+	u8 vpi[2 * LIBRA_VPI_SIZE], *mark = vpi + LIBRA_VPI_SIZE;
+	bool marked = anchor->len >= LIBRA_VPI_MARKED;
+	u32 len = marked ? sizeof(vpi) : LIBRA_VPI_SIZE;
 
 	libra_vpi_write(vpi, anchor);
-	if (copy_to_iter(vpi, sizeof(vpi), &run->vpi_at) != sizeof(vpi))
+	if (marked)
+		libra_vpi_write_mark(mark, anchor);
+	if (copy_to_iter(vpi, len, &run->vpi_at) != len)
 		return -EFAULT;
-	if (anchor->len < LIBRA_VPI_WITH_END)
+	if (!marked)
 		return 0;
-	libra_vpi_write_end(vpi, anchor);
-	iov_iter_advance(&run->vpi_at, anchor->len - 2 * LIBRA_VPI_SIZE);
-	return copy_to_iter(vpi, sizeof(vpi), &run->vpi_at) == sizeof(vpi) ?
+	iov_iter_advance(&run->vpi_at, anchor->len - LIBRA_VPI_MARKED);
+	return copy_to_iter(mark, LIBRA_VPI_SIZE, &run->vpi_at) == LIBRA_VPI_SIZE ?
 	       0 : -EFAULT;
 }
 
@@ -289,7 +292,7 @@ int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 	LIBRA_INC(ls->net, LIBRA_MIB_MINTED);
 	LIBRA_ADD(ls->net, LIBRA_MIB_RX_ANCHORED, anchor->len);
 	LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED,
-		  min_t(u32, anchor->len, LIBRA_VPI_WITH_END));
+		  anchor->len < LIBRA_VPI_MARKED ? LIBRA_VPI_SIZE : LIBRA_VPI_MARKED);
 	trace_libra_anchor(ls->sk, anchor->id, anchor->len);
 	libra_anchor_publish(anchor);
 	libra_expire_later(ls->net);

@@ -10,11 +10,16 @@
 /* X(enumerator, name, description) */
 #define HTTP1_EVENTS(X)							\
 	X(MORE, "need_more",						\
-	  "answers that waited for the rest of a header")		\
+	  "answers that waited for the rest of a header or chunk line")	\
 	X(REQUEST, "requests", "request headers read")			\
 	X(RESPONSE, "responses", "final response headers read")		\
 	X(INTERIM, "interim", "1xx response headers read")		\
 	X(BODY, "bodies", "bodies with a known length")			\
+	X(SIZE, "chunk_sizes", "sizes of chunks read")			\
+	X(DATA, "chunks", "chunks, the last one of a body not counted")	\
+	X(END, "chunked_bodies", "chunked bodies read to their end")	\
+	X(REST, "until_close",						\
+	  "bodies, and directions of tunnels, that end with the connection") \
 	X(PASS_START, "pass_start_line",				\
 	  "start line that is not strict HTTP/1.0 or HTTP/1.1")		\
 	X(PASS_LINE_END, "pass_line_end", "bare LF or bare CR")		\
@@ -22,14 +27,15 @@
 	X(PASS_FIELD, "pass_field",					\
 	  "folded line, or field name that is missing or not strict")	\
 	X(PASS_TOO_LARGE, "pass_too_large",				\
-	  "header with too many bytes or lines")			\
+	  "header, or trailers, with too many bytes or lines")			\
 	X(PASS_LENGTH, "pass_length",					\
-	  "Content-Length that is repeated, odd or out of place")	\
-	X(PASS_CODING, "pass_coding", "Transfer-Encoding, chunked or other") \
-	X(PASS_UNTIL_CLOSE, "pass_until_close",				\
-	  "response that ends when the connection does")		\
+	  "Content-Length that is repeated, odd, out of place or missing") \
+	X(PASS_CODING, "pass_coding",					\
+	  "Transfer-Encoding that is not just chunked, or out of place") \
+	X(PASS_CHUNK, "pass_chunk",					\
+	  "chunk line or trailer that is not strict, or too large")	\
 	X(PASS_TUNNEL, "pass_tunnel",					\
-	  "CONNECT, 101, or what follows an Upgrade request")		\
+	  "what may belong to a tunnel, or not to be anchored in one")	\
 	X(PASS_UNMATCHED, "pass_unmatched",				\
 	  "response without a request that was read")			\
 	X(PASS_PIPELINE, "pass_pipeline", "too many unanswered requests")

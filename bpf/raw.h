@@ -6,13 +6,12 @@
 #ifndef LIBRA_RAW_H
 #define LIBRA_RAW_H
 
-#include <linux/libra.h>
+#include "parser.h"
 
 /* The callback: libra_parser_ops.segment. */
 static __always_inline int raw_segment(struct libra_ctx *ctx)
 {
-	(void)ctx;
-	return LIBRA_PAYLOAD_UNTIL_CLOSE;
+	return libra_copied(ctx) ? LIBRA_PASS : LIBRA_PAYLOAD_UNTIL_CLOSE;
 }
 
 #endif /* LIBRA_RAW_H */

@@ -26,13 +26,13 @@ build_user() {
 }
 
 # guest KERNEL SECONDS COMMAND [ARG]...: run a command of our tests on the stock
-# or the patched kernel, with build/out-KERNEL as its /out, the console's output
+# or another kernel of scripts/vm, with build/out-KERNEL as its /out, the console's output
 # in build/console-KERNEL.log, and told where the module is if it is not in the
 # kernel's own directory.
 guest() {
 	local kernel=$1 limit=$2
 	shift 2
-	[ "$kernel" = patched ] ||
+	[ "$kernel" != stock ] ||
 		set -- "$@" --libra-ko "$BUILD/module/$(headers_version)/libra.ko"
 	"$TOP/scripts/vm" "--$kernel" --time-limit "$limit" --out "$BUILD/out-$kernel" \
 		--log "$BUILD/console-$kernel.log" -- "$@" --build "$BUILD"

@@ -2,14 +2,18 @@
 # shellcheck shell=bash
 #
 # The patched kernel's sources: which files the hooks touch, what they look like
-# when patched, and how a build tree is brought to that state. Sourced, never
-# run.
+# when patched, and how a build tree is brought to that state and configured.
+# Sourced, never run.
 
 PATCHES=$TOP/kernel-patches
 
+# With unpatched=1, a kernel without anything of ours, to compare with.
+unpatched=''
+
 # The hooks in the order of the series.
 hooks() {
-	find "$PATCHES/hooks" -name '[0-9]*.patch' 2>/dev/null | sort
+	[ -n "$unpatched" ] ||
+		find "$PATCHES/hooks" -name '[0-9]*.patch' 2>/dev/null | sort
 }
 
 # touched HOOK...: the existing files that they change.
@@ -17,22 +21,38 @@ touched() {
 	[ $# = 0 ] || sed -n 's|^--- a/\([^\t]*\).*|\1|p' "$@" | sort -u
 }
 
-# config_key [FRAGMENT]: names a configuration by all that goes into it.
+# overlay DIR: lay our new files over a tree.
+overlay() {
+	[ -z "$unpatched" ] || return 0
+	cp -r "$PATCHES/new/." "$1/"
+	install -D -m 644 "$TOP/Kconfig.libra" "$1/net/libra/Kconfig"
+}
+
+# lean_config [FRAGMENT]: what a kernel has to boot in scripts/vm, and more.
+lean_config() {
+	sed "${unpatched:+/^CONFIG_LIBRA/d}" "$PATCHES/config/lean.config"
+	[ -z "${1-}" ] || cat "$1"
+	echo 'CONFIG_LOCALVERSION="-libra"'
+}
+
+# config_key CONFIG...: names a configuration by all that goes into it.
 config_key() {
 	{
 		source_version
 		gcc -dumpfullversion
 		hooks | xargs -d '\n' -r cat
-		cat "$PATCHES/config/lean.config" ${1:+"$1"}
-		[ ! -f "$TOP/Kconfig.libra" ] || cat "$TOP/Kconfig.libra"
+		cat "$TOP/Kconfig.libra"
+		printf '%s\n' "$@"
 	} | sha256sum | cut -c1-12
 }
 
-# kernel_key [FRAGMENT]: names a patched kernel by all that goes into it.
+# kernel_key CONFIG: names a kernel by all that goes into it.
 kernel_key() {
 	{
 		config_key "$@"
-		( cd "$PATCHES/new" && find . -type f -print0 | sort -z | xargs -0 sha256sum )
+		[ -n "$unpatched" ] || (
+			cd "$PATCHES/new" && find . -type f -print0 | sort -z | xargs -0 sha256sum
+		)
 	} | sha256sum | cut -c1-12
 }
 
@@ -54,10 +74,7 @@ patched_files() {
 			die "${h#"$TOP/"} does not apply to linux-source-$(source_version)" \
 				"refresh its context lines"
 	done < <(hooks)
-	cp -r "$PATCHES/new/." "$dir/"
-	if [ -f "$TOP/Kconfig.libra" ]; then
-		install -D -m 644 "$TOP/Kconfig.libra" "$dir/net/libra/Kconfig"
-	fi
+	overlay "$dir"
 }
 
 # sync_kernel TREE: bring the tree to the state of hooks and overlay. Whatever
@@ -86,4 +103,46 @@ sync_kernel() {
 	done
 	sync_tree "$state/new" "$tree" "$state/files"
 	rm -rf "$state/new"
+}
+
+# kernel_tree NAME: the sources as Debian ships them, in a tree of this name,
+# which is ours alone until we end. Sets tree, state (a directory of our own
+# within it) and kmake (make in it; whatever builds it, ccache knows it).
+kernel_tree() {
+	tree=$(cache_entry "tree-$(source_version)${1:+-$1}" unpack_kernel)
+	state=$tree/.libra
+	mkdir -p "$state"
+	exec {tree_lock}>"$state/lock"
+	flock -n "$tree_lock" || { say "waiting for another build in $tree"; flock "$tree_lock"; }
+	export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$tree CCACHE_NOHASHDIR=1
+	export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 2026'
+	export KBUILD_BUILD_USER=libra KBUILD_BUILD_HOST=libra KBUILD_BUILD_VERSION=1
+	kmake=(make -C "$tree" CC='ccache gcc' HOSTCC='ccache gcc')
+}
+
+unpack_kernel() {
+	local free
+	free=$(df --output=avail -m "$CACHE" | tail -n 1)
+	[ "$free" -ge 6000 ] || die "$CACHE has $free MB free, a kernel build needs 6000" \
+		"make room or set XDG_CACHE_HOME"
+	say "unpacking linux-source-$(source_version)"
+	tar -C "$1" --strip-components=1 -xJf "$(source_tarball)"
+}
+
+# configure_kernel CONFIG: tinyconfig and these options. Where nothing changed,
+# nothing is written, because make would compile everything again.
+configure_kernel() {
+	local config=$1 missing key
+	key=$(config_key "$config")
+	[ "$key" != "$(cat "$state/config.key" 2>/dev/null)" ] || return 0
+	say "configuring"
+	quiet "$state/log" "${kmake[@]}" KCONFIG_CONFIG=.libra/config tinyconfig
+	printf '%s\n' "$config" >>"$state/config"
+	quiet "$state/log" "${kmake[@]}" KCONFIG_CONFIG=.libra/config olddefconfig
+	missing=$(grep -E '^(CONFIG_|# CONFIG_.* is not set)' <<<"$config" |
+		grep -vxFf "$state/config") || :
+	[ -z "$missing" ] || die "the configuration lost: $(tr '\n' ' ' <<<"$missing")" \
+		"add what these options depend on to the fragment"
+	cmp -s "$state/config" "$tree/.config" || cp "$state/config" "$tree/.config"
+	echo "$key" >"$state/config.key"
 }

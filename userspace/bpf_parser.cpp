@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <http1.skel.h>
 #include <raw.skel.h>
+#include <tls.skel.h>
 
 #include <array>
 
@@ -18,6 +19,7 @@ struct Known {
 constexpr std::array kKnown = {
     Known{"http1", [](std::size_t* size) { return http1_bpf__elf_bytes(size); }},
     Known{"raw", [](std::size_t* size) { return raw_bpf__elf_bytes(size); }},
+    Known{"tls", [](std::size_t* size) { return tls_bpf__elf_bytes(size); }},
 };
 
 const Known* find(std::string_view name) {

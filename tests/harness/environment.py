@@ -10,7 +10,7 @@ import contextlib
 import os
 import tempfile
 
-from . import content, libra, load, netns, servers
+from . import content, kmemleak, libra, load, netns, servers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -29,9 +29,11 @@ def add_test_options(parser):
                         help="plain proxies: checks the tests themselves on any kernel")
 
 
-def test_options(description):
+def test_options(description, add_more=None):
     parser = argparse.ArgumentParser(description=description)
     add_test_options(parser)
+    if add_more:
+        add_more(parser)
     return parser.parse_args()
 
 
@@ -59,6 +61,8 @@ class Environment:
                 if not libra.loaded():
                     libra.load_module(self.args.libra_ko)
                     stack.callback(_unload)
+                # Before that: a module that is gone has no names in a leak's backtrace.
+                stack.callback(kmemleak.check)
                 if self._want_daemon:
                     self.daemon = stack.enter_context(
                         libra.Daemon(self.build, self.directory, self._parsers))
@@ -78,7 +82,8 @@ class Environment:
         return servers.start_origin(self.path("origin"), self.content, addresses)
 
     @contextlib.contextmanager
-    def proxy(self, program, config, listen, upstream, mode="on", extra="", options=(), rule=None):
+    def proxy(self, program, config, listen, upstream, mode="on", extra="", options=(), rule=None,
+              connections=512):
         """A proxy with both of its sides attached; mode None leaves it alone.
 
         rule is the listener as the policy names it, if that is not how the proxy does.
@@ -89,7 +94,8 @@ class Environment:
                 stack.enter_context(self.daemon.policy(
                     rule or listen, upstream, self._proxies, mode, options))
             yield stack.enter_context(servers.start_proxy(
-                self.path(f"proxy-{self._proxies}"), program, config, listen, upstream, extra))
+                self.path(f"proxy-{self._proxies}"), program, config, listen, upstream, extra,
+                connections))
 
     def load(self, address, name, *options):
         return load.Load(self.build, f"http://{address}/{name}", self.reference(name), *options)

@@ -99,9 +99,8 @@ class Daemon:
             if not os.access(program, os.X_OK):
                 raise LibraError(f"{program} is missing: build it first (cmake --build {build})")
         self.socket = os.path.join(directory, "librad.sock")
-        load = [argument for parser in parsers for argument in ("--parser", parser)]
         self.process = Process("librad", [self.librad, "--socket", self.socket, "--foreground",
-                                          *load],
+                                          *(f"--parser={name}" for name in parsers)],
                                os.path.join(directory, "librad.log"))
         try:
             self._wait_ready()

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An origin whose answers have every shape of HTTP/1; the path says which."""
+"""An origin whose answers have every shape of HTTP/1; the path says which.
 
+/SHAPE/SIZE/KIND: the kind says what the body is, random bytes if there is none.
+"""
+
+import gzip
 import os
+import re
 import socket
 import struct
 import threading
@@ -9,10 +14,22 @@ import time
 
 BLOB = os.urandom(4 << 20)
 CHUNKS = (1, 4096, 777, 65536, 16384, 31)
+# What filters for HTML look for, between words that do not compress to nothing.
+PAGE = "".join(f"<p>{word} $marker$ <!--#echo var='none' default='SSI' --></p>\n"
+               for word in re.findall("." * 64, os.urandom(128 << 10).hex())).encode()
+KINDS = {
+    "html": ("Content-Type: text/html",),
+    "gzip": ("Content-Type: text/html", "Content-Encoding: gzip"),
+    "fresh": ("Content-Type: text/plain", "Cache-Control: max-age=600"),
+}
+# Where "flaky" answers come from this network, they fail.
+FLAKY = "127.0.1."
 
 
-def body(size):
-    return BLOB[:size]
+def body(size, kind=""):
+    if kind == "gzip":
+        return gzip.compress(PAGE[:size], mtime=0)
+    return PAGE[:size] if kind == "html" else BLOB[:size]
 
 
 def _head(status, *fields):
@@ -63,13 +80,22 @@ class _Conversation:
     def answer(self, method, path, fields):
         """Answers one request; whether there may be another one."""
         shape = path[0]
-        data = body(int(path[1])) if len(path) > 1 else b""
+        data = body(int(path[1]), *path[2:]) if len(path) > 1 else b""
+        kind = KINDS.get(path[2], ()) if len(path) > 2 else ()
         upload = self.read_upload(fields)
         length = f"Content-Length: {len(data)}"
-        if shape == "length":
-            self.sock.sendall(_head("200 OK", length) + (data if method != "HEAD" else b""))
+        if shape == "flaky" and self.sock.getsockname()[0].startswith(FLAKY):
+            return False
+        if shape in ("length", "flaky"):
+            data = upload or data
+            self.sock.sendall(_head("200 OK", f"Content-Length: {len(data)}", *kind) +
+                              (data if method != "HEAD" else b""))
+        elif shape == "range":
+            self.part(fields, data)
+        elif shape == "error":
+            self.sock.sendall(_head("503 Service Unavailable", length) + data)
         elif shape == "chunked":
-            self.sock.sendall(_head("200 OK", "Transfer-Encoding: chunked") + chunk(data))
+            self.sock.sendall(_head("200 OK", "Transfer-Encoding: chunked", *kind) + chunk(data))
         elif shape == "until-close":
             self.sock.sendall(_head("200 OK", "Connection: close") + data)
             return False
@@ -90,6 +116,17 @@ class _Conversation:
         else:
             self.sock.sendall(_head("404 Not Found", "Content-Length: 0"))
         return True
+
+    def part(self, fields, data):
+        """The range that was asked for, or all of it."""
+        if asked := re.fullmatch(r"bytes=(\d+)-(\d+)", fields.get("range", "")):
+            first, last = int(asked[1]), min(int(asked[2]), len(data) - 1)
+            self.sock.sendall(_head("206 Partial Content", f"Content-Length: {last + 1 - first}",
+                                    f"Content-Range: bytes {first}-{last}/{len(data)}",
+                                    "Accept-Ranges: bytes") + data[first:last + 1])
+        else:
+            self.sock.sendall(_head("200 OK", f"Content-Length: {len(data)}",
+                                    "Accept-Ranges: bytes") + data)
 
     def dribble(self, data):
         """Pieces of every size, with pauses: reads end in the middle of everything."""
@@ -114,11 +151,12 @@ class _Conversation:
 
 
 class ScriptedOrigin:
-    """A context manager; one thread for each connection."""
+    """A context manager; one thread for each connection, with TLS if there is a context."""
 
-    def __init__(self, address, port):
+    def __init__(self, address, port, context=None):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = socket.create_server((address, port), family=family, backlog=256)
+        self._context = context
         self._sockets = set()
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -149,13 +187,16 @@ class ScriptedOrigin:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
-        conversation = _Conversation(sock)
+        plain = sock
         try:
-            conversation.run()
+            if self._context:
+                sock = self._context.wrap_socket(sock, server_side=True)
+            conversation = _Conversation(sock)
+            with conversation.stream:
+                conversation.run()
         except OSError:
             pass  # a proxy that is killed is part of the tests
         finally:
             with self._lock:
-                self._sockets.discard(sock)
-            conversation.stream.close()
+                self._sockets.discard(plain)
             sock.close()

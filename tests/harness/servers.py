@@ -8,12 +8,13 @@ from . import netns
 from .process import Process
 
 NGINX_COMMON = """
+{main}
 daemon off;
 user root;
 worker_processes 1;
 pid {dir}/pid;
 error_log stderr warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     gzip off;
@@ -70,7 +71,7 @@ NGINX_KEEPALIVE = """
 HAPROXY = """
 global
     nbthread 1
-    maxconn 512
+    maxconn {connections}
     {tuning}
 defaults
     mode http
@@ -109,11 +110,13 @@ def _program(name):
     return path
 
 
-def _nginx(name, directory, http, port):
+def start_nginx(name, directory, http, port, main="", connections=1024):
+    """An nginx with this text in its http block, ready when it listens on the port."""
     os.makedirs(directory, exist_ok=True)
     conf = os.path.join(directory, "nginx.conf")
     with open(conf, "w", encoding="ascii") as out:
-        out.write(NGINX_COMMON.format(dir=directory, http=http))
+        out.write(NGINX_COMMON.format(dir=directory, http=http, main=main,
+                                      connections=connections))
     process = Process(name, [_program("nginx"), "-p", directory, "-e", "stderr", "-c", conf],
                       os.path.join(directory, "log"))
     return _ready(process, port)
@@ -131,22 +134,29 @@ def _ready(process, port):
 def start_origin(directory, root, addresses):
     """An nginx that serves the files in root on each of the addresses."""
     listens = " ".join(f"listen {address};" for address in addresses)
-    return _nginx("origin", directory, NGINX_ORIGIN.format(listens=listens, root=root),
-                  _port(addresses[-1]))
+    return start_nginx("origin", directory, NGINX_ORIGIN.format(listens=listens, root=root),
+                       _port(addresses[-1]))
 
 
-def start_proxy(directory, program, config, listen, upstream, extra=""):
+def start_proxy(directory, program, config, listen, upstream, extra="", connections=512):
     """A proxy in one of the PROXIES configurations; extra is for nginx's location."""
     name = f"{program} {config}"
     if program == "nginx":
-        return _nginx(name, directory, NGINX_PROXY.format(
+        return start_nginx(name, directory, NGINX_PROXY.format(
             listen=listen, upstream=upstream,
-            directives=NGINX_CONFIGS[config] + extra), _port(listen.split()[0]))
+            directives=NGINX_CONFIGS[config] + extra), _port(listen.split()[0]),
+            connections=2 * connections)
+    text = HAPROXY.format(listen=listen, upstream=upstream, tuning=HAPROXY_CONFIGS[config],
+                          connections=connections)
+    return start_haproxy(name, directory, text, _port(listen.split()[0]))
+
+
+def start_haproxy(name, directory, text, port):
+    """A HAProxy with this configuration, ready when it listens on the port."""
     os.makedirs(directory, exist_ok=True)
     conf = os.path.join(directory, "haproxy.cfg")
     with open(conf, "w", encoding="ascii") as out:
-        out.write(HAPROXY.format(listen=listen, upstream=upstream,
-                                 tuning=HAPROXY_CONFIGS[config]))
+        out.write(text)
     process = Process(name, [_program("haproxy"), "-q", "-db", "-f", conf],
                       os.path.join(directory, "log"))
-    return _ready(process, _port(listen.split()[0]))
+    return _ready(process, port)

@@ -2,8 +2,29 @@
 #include "conversation.h"
 
 #include "bpf/http1.h"
+#include "bpf/raw.h"
+#include "bpf/tls.h"
 
-Conversation::Conversation(libra_role role, std::uint32_t flags) {
+const HostParser kHttp1 = {
+    [](HostCtx& ctx) { return http1_segment(&ctx); },
+    [](HostCtx& ctx) { return static_cast<int>(http1_last_event(&ctx)); },
+    [](int event) { return event == HTTP1_BODY || event == HTTP1_DATA; },
+};
+
+const HostParser kRaw = {
+    [](HostCtx& ctx) { return raw_segment(&ctx); },
+    [](HostCtx&) { return 0; },
+    [](int) { return false; },
+};
+
+const HostParser kTls = {
+    [](HostCtx& ctx) { return tls_segment(&ctx); },
+    [](HostCtx& ctx) { return static_cast<int>(tls_last_event(&ctx)); },
+    [](int event) { return event == TLS_RECORD || event == TLS_DATA; },
+};
+
+Conversation::Conversation(const HostParser& parser, libra_role role, std::uint32_t flags)
+    : parser_(parser) {
     ctx_.role = role;
     ctx_.flags = flags;
 }
@@ -11,7 +32,7 @@ Conversation::Conversation(libra_role role, std::uint32_t flags) {
 void Conversation::feed(libra_dir dir, std::string_view bytes) {
     Stream& stream = streams_[dir];
     stream.bytes += bytes;
-    while (!stream.passed && complaint_.empty() && stream.position < stream.bytes.size() &&
+    while (!stream.ended && complaint_.empty() && stream.position < stream.bytes.size() &&
            stream.bytes.size() - stream.position >= stream.wanted)
         ask(dir, stream);
 }
@@ -24,17 +45,19 @@ void Conversation::ask(libra_dir dir, Stream& stream) {
     ctx_.avail = static_cast<std::uint32_t>(view.size());
     ctx_.seg_len = 0;
     ctx_.bytes = view;
-    const int verdict = http1_segment(&ctx_);
-    const int event = http1_last_event(&ctx_);
+    const int verdict = parser_.segment(ctx_);
+    const int event = parser_.event(ctx_);
 
     stream.wanted = 0;
     switch (verdict) {
         case LIBRA_META:
+        case LIBRA_FRAMING:
         case LIBRA_PAYLOAD:
+        case LIBRA_PAYLOAD_PART:
             if (ctx_.seg_len == 0 || ctx_.seg_len > INT64_MAX)
                 complaint_ = "segment without a sane length";
-            if (event != HTTP1_BODY && ctx_.seg_len > view.size())
-                complaint_ = "header longer than what is at hand";
+            if (!parser_.reads_ahead(event) && ctx_.seg_len > view.size())
+                complaint_ = "segment longer than what is at hand";
             stream.answers.push_back({verdict, event, stream.position, ctx_.seg_len});
             stream.position += ctx_.seg_len;
             return;
@@ -44,8 +67,9 @@ void Conversation::ask(libra_dir dir, Stream& stream) {
             stream.wanted = ctx_.seg_len;
             return;
         case LIBRA_PASS:
+        case LIBRA_PAYLOAD_UNTIL_CLOSE:
             stream.answers.push_back({verdict, event, stream.position, 0});
-            stream.passed = true;
+            stream.ended = true;
             return;
         default:
             complaint_ = "verdict " + std::to_string(verdict);

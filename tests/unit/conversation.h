@@ -21,6 +21,16 @@ struct Answer {
     bool operator==(const Answer&) const = default;
 };
 
+// A parser of bpf/ as plain functions.
+struct HostParser {
+    int (*segment)(HostCtx& ctx);
+    int (*event)(HostCtx& ctx);      // what its last answer was about
+    bool (*reads_ahead)(int event);  // may such a segment end behind what is at hand?
+};
+extern const HostParser kHttp1;
+extern const HostParser kRaw;
+extern const HostParser kTls;
+
 class Conversation {
   public:
     struct Stream {
@@ -28,10 +38,10 @@ class Conversation {
         std::vector<Answer> answers;
         std::uint64_t position = 0;  // may be past the end: a segment under way
         std::uint64_t wanted = 0;    // bytes that NEED_MORE asked for
-        bool passed = false;
+        bool ended = false;          // passed, or payload until it closes
     };
 
-    Conversation(libra_role role, std::uint32_t flags);
+    Conversation(const HostParser& parser, libra_role role, std::uint32_t flags);
 
     // More bytes in one direction.
     void feed(libra_dir dir, std::string_view bytes);
@@ -47,6 +57,7 @@ class Conversation {
   private:
     void ask(libra_dir dir, Stream& stream);
 
+    const HostParser& parser_;
     HostCtx ctx_{};
     std::array<Stream, 2> streams_;
     std::string complaint_;

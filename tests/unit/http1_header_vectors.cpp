@@ -95,15 +95,56 @@ std::vector<Vector> lengths() {
 std::vector<Vector> codings() {
     const auto why = HTTP1_PASS_CODING;
     const std::string length = "Content-Length: 5\r\n";
+    const std::string chunked = "Transfer-Encoding: chunked\r\n";
+    const auto takes = [](std::string name, const std::string& fields) {
+        return response_vector(std::move(name),
+                               {meta("HTTP/1.1 200 OK\r\n" + fields + "\r\n"), framing("5\r\n"),
+                                part("hello"), meta("\r\n0\r\n\r\n")});
+    };
+    const auto refuses_start = [&](std::string name, const std::string& request_line,
+                                   const std::string& status_line) {
+        return Vector{std::move(name),
+                      LIBRA_ROLE_ACTIVE,
+                      0,
+                      {request({meta(request_line + "\r\n\r\n")}),
+                       response({pass(why, status_line + "\r\n" + chunked + "\r\n0\r\n\r\n")})}};
+    };
     return {
-        refuses("coding_before_length", why, "Transfer-Encoding: chunked\r\n" + length),
-        refuses("coding_behind_length", why, length + "Transfer-Encoding: chunked\r\n"),
-        refuses("coding_upper_case", why, length + "TRANSFER-ENCODING: chunked\r\n"),
-        refuses("coding_misspelt", why, length + "Transfer-Encoding: xchunked\r\n"),
-        refuses("coding_empty", why, length + "Transfer-Encoding:\r\n"),
-        refuses("coding_with_vertical_tab", why, length + "Transfer-Encoding:\vchunked\r\n"),
-        refuses_request("coding_in_a_request", why,
-                        "POST / HTTP/1.1\r\n" + length + "Transfer-Encoding: chunked\r\n\r\n"),
+        takes("coding_lower_case", "transfer-encoding: chunked\r\n"),
+        takes("coding_upper_case", "TRANSFER-ENCODING: CHUNKED\r\n"),
+        takes("coding_without_space", "Transfer-Encoding:chunked\r\n"),
+        takes("coding_among_others", "A: b\r\n" + chunked + "B: Content-Length: 5\r\n"),
+        refuses("coding_before_length", why, chunked + length),
+        refuses("coding_behind_length", why, length + chunked),
+        refuses("coding_twice", why, chunked + chunked),
+        refuses("coding_twice_unequal", why, chunked + "Transfer-Encoding: identity\r\n"),
+        refuses("coding_gzip_chunked", why, "Transfer-Encoding: gzip, chunked\r\n"),
+        refuses("coding_chunked_gzip", why, "Transfer-Encoding: chunked, gzip\r\n"),
+        refuses("coding_identity", why, "Transfer-Encoding: identity\r\n"),
+        refuses("coding_misspelt", why, "Transfer-Encoding: xchunked\r\n"),
+        refuses("coding_cut", why, "Transfer-Encoding: chunke\r\n"),
+        refuses("coding_too_long", why, "Transfer-Encoding: chunkedx\r\n"),
+        refuses("coding_almost", why, "Transfer-Encoding: chunkec\r\n"),
+        refuses("coding_empty", why, "Transfer-Encoding:\r\n"),
+        refuses("coding_blank", why, "Transfer-Encoding: \r\n"),
+        refuses("coding_two_blanks", why, "Transfer-Encoding:  chunked\r\n"),
+        refuses("coding_blank_behind", why, "Transfer-Encoding: chunked \r\n"),
+        refuses("coding_tab", why, "Transfer-Encoding:\tchunked\r\n"),
+        refuses("coding_with_vertical_tab", why, "Transfer-Encoding:\vchunked\r\n"),
+        refuses("coding_quoted", why, "Transfer-Encoding: \"chunked\"\r\n"),
+        refuses("coding_with_parameter", why, "Transfer-Encoding: chunked;a=b\r\n"),
+        refuses("coding_folded", why, "Transfer-Encoding:\r\n chunked\r\n"),
+        refuses("coding_control_for_a_letter", why, "Transfer-Encoding: \x43HUN\x4b\x45\x04\r\n"),
+        refuses_start("coding_in_http_1_0", "GET / HTTP/1.1", "HTTP/1.0 200 OK"),
+        refuses_start("coding_to_a_head", "HEAD / HTTP/1.1", "HTTP/1.1 200 OK"),
+        refuses_start("coding_in_204", "GET / HTTP/1.1", "HTTP/1.1 204 No Content"),
+        refuses_start("coding_in_304", "GET / HTTP/1.1", "HTTP/1.1 304 Not Modified"),
+        response_vector("coding_in_100", {pass(HTTP1_PASS_LENGTH, "HTTP/1.1 100 Continue\r\n" +
+                                                                      chunked + "\r\n0\r\n\r\n")}),
+        refuses_request("coding_and_length_in_a_request", why,
+                        "POST / HTTP/1.1\r\n" + length + chunked + "\r\n"),
+        refuses_request("coding_in_an_http_1_0_request", why,
+                        "POST / HTTP/1.0\r\n" + chunked + "\r\n"),
     };
 }
 
@@ -152,7 +193,7 @@ std::vector<Vector> line_ends() {
         {"line_crlf_behind_body",
          LIBRA_ROLE_PASSIVE,
          0,
-         {request({meta("POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n"), meta("a"),
+         {request({meta("POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n"), copied(payload("a")),
                    pass(HTTP1_PASS_START, "\r\n\r\n")})}},
     };
 }
@@ -168,7 +209,8 @@ std::vector<Vector> start_lines() {
         {"start_method_like_padded_head",
          LIBRA_ROLE_ACTIVE,
          0,
-         {request({meta("HEADAAAA / HTTP/1.1" + end), meta("CONNECTA / HTTP/1.1" + end)}),
+         {request({meta("HEADAAAA / HTTP/1.1" + end), meta("CONNECTA / HTTP/1.1" + end),
+                   meta("GET / HTTP/1.1" + end)}),
           response({meta("HTTP/1.1 200 OK\r\nContent-Length: 2" + end), payload("ok")})}},
         request_vector("start_half", {more("GET / HTTP/1.1\r\nHost: a\r\n")}),
         refuses_request("start_method_of_17", why, "ABCDEFGHIJKLMNOPQ / HTTP/1.1" + end),
@@ -209,10 +251,10 @@ std::vector<Vector> limits() {
         response_vector("limit_header_exceeded", {pass(why, too_long + "ok")}),
         request_vector("limit_endless_line", {pass(why, std::string(65536, 'A'))}),
         request_vector("limit_endless_line_not_yet", {more(std::string(65535, 'A'))}),
-        // 128 lines with the start line, but without the blank one.
-        reads("limit_lines", field_lines(126) + "Content-Length: 5\r\n"),
-        refuses("limit_lines_exceeded", why, field_lines(127) + "Content-Length: 5\r\n"),
-        refuses("limit_lines_exceeded_by_far", why, field_lines(1000)),
+        // 1024 lines with the start line, but without the blank one.
+        reads("limit_lines", field_lines(1022) + "Content-Length: 5\r\n"),
+        refuses("limit_lines_exceeded", why, field_lines(1023) + "Content-Length: 5\r\n"),
+        refuses("limit_lines_exceeded_by_far", why, field_lines(2000)),
     };
 }
 

@@ -14,6 +14,7 @@
 #include <uapi/linux/libra.h>
 
 struct libra_sock;
+struct mem_cgroup;
 struct msghdr;
 
 /**
@@ -62,6 +63,10 @@ static inline const struct libra_hooks *libra_hooks_of(const struct libra_sock *
 }
 
 int libra_setsockopt(struct sock *sk, sockptr_t optval, unsigned int optlen);
+
+/* For the module. */
+bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages);
+void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages);
 
 #else
 

@@ -7,6 +7,7 @@
  * that redeems it, or one of the ways in which it dies unredeemed). Ownership
  * moves under the domain lock; freeing happens outside of it.
  */
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -34,15 +35,52 @@ struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp)
 	msg->source = source;
 	refcount_inc(&source->dom->ref);
 	msg->dom = source->dom;
+	if (mem_cgroup_sockets_enabled && source->sk->sk_memcg &&
+	    mem_cgroup_tryget(source->sk->sk_memcg))
+		msg->memcg = source->sk->sk_memcg;
 	msg->stamp = jiffies;
+	msg->opened = jiffies;
 	INIT_LIST_HEAD(&msg->anchors);
 	INIT_LIST_HEAD(&msg->redeemer_node);
 
 	spin_lock_bh(&msg->dom->lock);
 	list_add_tail(&msg->dom_node, &msg->dom->msgs);
 	list_add_tail(&msg->source_node, &source->minted);
+	list_add_tail(&msg->unmet_node, &msg->dom->unmet);
 	spin_unlock_bh(&msg->dom->lock);
 	return msg;
+}
+
+/**
+ * libra_msgs_unmet() - do messages of this domain get lost?
+ * @dom: domain
+ *
+ * An application that sends payload by a way that Libra does not see (a file, a
+ * socket that is not attached, encrypted in user space) sends VPIs to somebody
+ * who can do nothing with them. The first sign is that messages are minted of
+ * which no VPI comes back. A proxy sends the beginning of a message as soon as
+ * it has it, unless its client stalls.
+ *
+ * Return: true when net.libra.max_unmet messages are older than net.libra.unmet_ms
+ * and no VPI of them was met on a socket of the domain.
+ */
+bool libra_msgs_unmet(struct libra_domain *dom)
+{
+	u32 limit = READ_ONCE(dom->net->sysctl.max_unmet);
+	struct libra_msg *msg;
+	bool lost = false;
+	u32 n = 0;
+
+	spin_lock_bh(&dom->lock);
+	list_for_each_entry(msg, &dom->unmet, unmet_node) {
+		if (++n < limit)
+			continue;
+		lost = time_after(jiffies, msg->opened +
+				  msecs_to_jiffies(READ_ONCE(dom->net->sysctl.unmet_ms)));
+		break;
+	}
+	spin_unlock_bh(&dom->lock);
+	return lost;
 }
 
 /**
@@ -67,8 +105,10 @@ void libra_msg_put(struct libra_msg *msg)
 	list_del(&msg->dom_node);
 	list_del(&msg->source_node);
 	list_del(&msg->redeemer_node);
+	list_del(&msg->unmet_node);
 	spin_unlock_bh(&dom->lock);
 
+	mem_cgroup_put(msg->memcg);
 	libra_sock_put(msg->source);
 	libra_domain_put(dom);
 	kfree(msg);
@@ -93,6 +133,7 @@ struct libra_anchor *libra_anchor_alloc(struct libra_msg *msg, gfp_t gfp)
 	anchor->id = get_random_u64();
 	anchor->len = 0;
 	anchor->charge = 0;
+	anchor->pages = 0;
 	anchor->nr = 0;
 	anchor->room = LIBRA_ANCHOR_BV0;
 	anchor->bv = anchor->bv0;
@@ -108,7 +149,9 @@ struct libra_anchor *libra_anchor_alloc(struct libra_msg *msg, gfp_t gfp)
  */
 bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 {
+	u32 pages = PAGE_ALIGN(anchor->charge + bytes) / PAGE_SIZE;
 	struct libra_sock *source = anchor->msg->source;
+	struct mem_cgroup *memcg = anchor->msg->memcg;
 	struct libra_net *ln = anchor->msg->dom->net;
 
 	if (atomic_long_add_return(bytes, &source->charge) >
@@ -123,6 +166,15 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 		atomic_long_sub(bytes, &source->charge);
 		LIBRA_INC(ln, LIBRA_MIB_FB_NETNS_LIMIT);
 		return false;
+	}
+	if (memcg && pages > anchor->pages) {
+		if (!libra_memcg_charge(memcg, pages - anchor->pages)) {
+			atomic_long_sub(bytes, &ln->charge);
+			atomic_long_sub(bytes, &source->charge);
+			LIBRA_INC(ln, LIBRA_MIB_FB_MEMCG);
+			return false;
+		}
+		anchor->pages = pages;
 	}
 	anchor->charge += bytes;
 	return true;
@@ -194,10 +246,9 @@ void libra_anchor_publish(struct libra_anchor *anchor)
 	hash_add(dom->anchors, &anchor->hash, anchor->id);
 	list_add_tail(&anchor->msg_node, &msg->anchors);
 	msg->stamp = jiffies;
-	spin_unlock_bh(&dom->lock);
-
 	atomic_long_inc(&dom->net->anchors);
 	atomic_long_add(anchor->len, &dom->net->anchor_bytes);
+	spin_unlock_bh(&dom->lock);
 }
 
 /* Under the domain lock: live -> owned by the caller. */
@@ -209,6 +260,27 @@ static void libra_anchor_take(struct libra_anchor *anchor)
 	list_del(&anchor->msg_node);
 	atomic_long_dec(&ln->anchors);
 	atomic_long_sub(anchor->len, &ln->anchor_bytes);
+}
+
+/* Live -> owned by the caller, and met by @redeemer. */
+static struct libra_anchor *libra_anchor_lookup(struct libra_domain *dom, u64 id,
+						struct libra_sock *redeemer)
+{
+	struct libra_anchor *anchor;
+
+	spin_lock_bh(&dom->lock);
+	hash_for_each_possible(dom->anchors, anchor, hash, id)
+		if (anchor->id == id)
+			break;
+	if (anchor) {
+		libra_anchor_take(anchor);
+		if (list_empty(&anchor->msg->redeemer_node))
+			list_add_tail(&anchor->msg->redeemer_node,
+				      &redeemer->redeeming);
+		list_del_init(&anchor->msg->unmet_node);
+	}
+	spin_unlock_bh(&dom->lock);
+	return anchor;
 }
 
 /**
@@ -226,25 +298,31 @@ struct libra_anchor *libra_anchor_redeem(struct libra_domain *dom,
 					 const u8 vpi[LIBRA_VPI_SIZE],
 					 struct libra_sock *redeemer)
 {
-	struct libra_anchor *anchor;
 	u32 len;
 	u64 id;
 
+	/* Ids are unique: of an authentic VPI the length is right, too. */
 	if (!libra_vpi_read(vpi, dom->cookie, &id, &len))
 		return NULL;
+	return libra_anchor_lookup(dom, id, redeemer);
+}
 
-	spin_lock_bh(&dom->lock);
-	hash_for_each_possible(dom->anchors, anchor, hash, id)
-		if (anchor->id == id && anchor->len == len)
-			break;
-	if (anchor) {
-		libra_anchor_take(anchor);
-		if (list_empty(&anchor->msg->redeemer_node))
-			list_add_tail(&anchor->msg->redeemer_node,
-				      &redeemer->redeeming);
-	}
-	spin_unlock_bh(&dom->lock);
-	return anchor;
+/**
+ * libra_anchor_redeem_cut() - the same for a VPI of which the rest is to come
+ * @dom: domain of the sending socket
+ * @cut: at least LIBRA_VPI_ID_SIZE bytes that begin with the magic
+ * @redeemer: the sending socket
+ *
+ * Whoever knows magic and id has seen the VPI. The caller sees to it that the
+ * rest is right when it comes.
+ *
+ * Return: the anchor, owned by the caller, or NULL.
+ */
+struct libra_anchor *libra_anchor_redeem_cut(struct libra_domain *dom,
+					     const u8 cut[LIBRA_VPI_ID_SIZE],
+					     struct libra_sock *redeemer)
+{
+	return libra_anchor_lookup(dom, libra_vpi_id(cut), redeemer);
 }
 
 /**
@@ -262,6 +340,8 @@ void libra_anchor_free(struct libra_anchor *anchor)
 		put_page(anchor->bv[i].bv_page);
 	if (anchor->bv != anchor->bv0)
 		kfree(anchor->bv);
+	if (anchor->pages)
+		libra_memcg_uncharge(msg->memcg, anchor->pages);
 	atomic_long_sub(anchor->charge, &msg->source->charge);
 	atomic_long_sub(anchor->charge, &msg->dom->net->charge);
 	kfree(anchor);

@@ -5,6 +5,7 @@
  */
 #include <linux/capability.h>
 #include <linux/export.h>
+#include <linux/memcontrol.h>
 #include <linux/rcupdate.h>
 #include <net/libra.h>
 #include <net/tcp.h>
@@ -15,6 +16,40 @@ EXPORT_SYMBOL_GPL(libra_key);
 
 const struct libra_hooks __rcu *libra_hooks;
 EXPORT_SYMBOL_GPL(libra_hooks);
+
+/**
+ * libra_memcg_charge() - charge what anchors pin
+ * @memcg: the receiving socket's, with a reference
+ * @pages: how many
+ *
+ * As socket memory, which it was when it was received. Socket memory has no
+ * exported interface that does without the socket, hence here.
+ *
+ * Context: any.
+ * Return: false at the limit.
+ */
+bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages)
+{
+#ifdef CONFIG_MEMCG
+	return mem_cgroup_charge_skmem(memcg, pages, GFP_NOWAIT | __GFP_NOWARN);
+#else
+	return true;
+#endif
+}
+EXPORT_SYMBOL_GPL(libra_memcg_charge);
+
+/**
+ * libra_memcg_uncharge() - take libra_memcg_charge() back
+ * @memcg: the same
+ * @pages: how many
+ */
+void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages)
+{
+#ifdef CONFIG_MEMCG
+	mem_cgroup_uncharge_skmem(memcg, pages);
+#endif
+}
+EXPORT_SYMBOL_GPL(libra_memcg_uncharge);
 
 /**
  * libra_setsockopt() - setsockopt(IPPROTO_TCP, TCP_LIBRA)

@@ -180,6 +180,19 @@ void libra_hook_remove(void)
 	libra_unhook(ARRAY_SIZE(libra_hooks));
 }
 
+/*
+ * A stock kernel exports nothing by which a module could charge socket memory
+ * of which the socket is gone; see libra_memory_pressure() for what remains.
+ */
+bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages)
+{
+	return true;
+}
+
+void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages)
+{
+}
+
 int __init libra_hook_backend_init(void)
 {
 	int i, err;

@@ -76,6 +76,7 @@ enum libra_seg_state {
  *	only acts on LIBRA_SEG_PASS, a state that is never left
  * @unparsed: the META bytes of @left belong to a header whose end was not at
  *	hand; they are kept in @behind as they pass
+ * @goes_on: payload of the same message may follow behind this segment
  * @left: bytes of the segment not passed yet; U64_MAX until close
  * @need: bytes the parser wants to see before it is asked again
  * @behind: bytes that already passed but the parser has to see again
@@ -87,6 +88,7 @@ enum libra_seg_state {
 struct libra_seg {
 	u8 state;
 	bool unparsed;
+	bool goes_on;
 	u64 left;
 	u32 need;
 	u32 behind_len;
@@ -120,12 +122,24 @@ struct libra_call {
 /* ---- VPI (vpi.c) -------------------------------------------------------- */
 
 #define LIBRA_VPI_SIZE		32
+/* Magic and id. */
+#define LIBRA_VPI_ID_SIZE	16
+/*
+ * How many bytes of a magic at the end of what there is may be chance. More than
+ * that in random bytes is one in 2^40.
+ */
+#define LIBRA_VPI_CHANCE	4
+/* Payload of this size has an end mark as well. */
+#define LIBRA_VPI_WITH_END	(2 * LIBRA_VPI_SIZE)
 #define LIBRA_VPI_MAGIC_SIZE	8
 
 void libra_vpi_init(void);
 const u8 *libra_vpi_magic(void);
 void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
+u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
+void libra_vpi_write_end(u8 out[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
+bool libra_vpi_is_end(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
 
 /* ---- matcher (match.c) -------------------------------------------------- */
 
@@ -141,6 +155,7 @@ u32 libra_match(const u8 *data, u32 len);
  * @id: random, never reused
  * @len: bytes
  * @charge: what it is accounted for, in bytes
+ * @pages: the same, as it was charged to the memory cgroup
  * @nr: used entries of @bv
  * @room: entries in @bv
  * @bv: page fragments, each with a page reference of the anchor
@@ -159,6 +174,7 @@ struct libra_anchor {
 	u64 id;
 	u32 len;
 	u32 charge;
+	u32 pages;
 	u32 nr;
 	u32 room;
 	struct bio_vec *bv;
@@ -173,19 +189,25 @@ void libra_anchor_publish(struct libra_anchor *anchor);
 struct libra_anchor *libra_anchor_redeem(struct libra_domain *dom,
 					 const u8 vpi[LIBRA_VPI_SIZE],
 					 struct libra_sock *redeemer);
+struct libra_anchor *libra_anchor_redeem_cut(struct libra_domain *dom,
+					     const u8 cut[LIBRA_VPI_ID_SIZE],
+					     struct libra_sock *redeemer);
 void libra_anchor_free(struct libra_anchor *anchor);
 void libra_anchors_free(struct list_head *dead);
 
 /**
- * struct libra_msg - the anchors of one payload segment
- * @ref: one by the receiver while the segment lasts, one per anchor
+ * struct libra_msg - the anchors of one message
+ * @ref: one by the receiver while the message lasts, one per anchor
  * @dom: with a reference
  * @source: the receiving socket, with a reference (for its charge)
+ * @memcg: its memory cgroup, with a reference, or NULL
  * @dom_node: in libra_domain.msgs
  * @source_node: in libra_sock.minted, until the receiving socket is closed
  * @redeemer_node: in libra_sock.redeeming of the socket that redeemed the first
  *	of its anchors, until that socket is closed
  * @anchors: the live ones
+ * @unmet_node: in libra_domain.unmet, until one of its anchors is redeemed
+ * @opened: jiffies of the first mint
  * @stamp: jiffies of the last mint
  * @dead: nothing more is minted for it
  *
@@ -197,15 +219,19 @@ struct libra_msg {
 	refcount_t ref;
 	struct libra_domain *dom;
 	struct libra_sock *source;
+	struct mem_cgroup *memcg;
 	struct list_head dom_node;
 	struct list_head source_node;
 	struct list_head redeemer_node;
+	struct list_head unmet_node;
 	struct list_head anchors;
+	unsigned long opened;
 	unsigned long stamp;
 	bool dead;
 };
 
 struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp);
+bool libra_msgs_unmet(struct libra_domain *dom);
 void libra_msg_put(struct libra_msg *msg);
 void libra_sock_end_messages(struct libra_sock *ls, bool exiting);
 void libra_domain_expire(struct libra_domain *dom, unsigned long ttl);
@@ -227,7 +253,10 @@ void libra_domain_purge(struct libra_domain *dom);
  *	are not anchored, and the other way round: a VPI in a stream that cannot
  *	be segmented would be a fail-stop, and a stream that is encrypted in user
  *	space would hide it.
- * @lock: protects @anchors, @msgs and the lists of the messages
+ * @lock: protects @anchors, @msgs, @unmet and the lists of the messages
+ * @msgs: all messages
+ * @unmet: those of which nothing was redeemed yet, oldest first
+ * @anchors: live anchors by id
  */
 struct libra_domain {
 	refcount_t ref;
@@ -238,6 +267,7 @@ struct libra_domain {
 	atomic_t egress_passes[2];
 	spinlock_t lock;	/* protects what follows, and the messages */
 	struct list_head msgs;
+	struct list_head unmet;
 	DECLARE_HASHTABLE(anchors, LIBRA_ANCHOR_HASH_BITS);
 };
 
@@ -280,6 +310,8 @@ struct libra_net {
 		u32 max_header;
 		u32 max_socket_bytes;
 		u32 anchor_ttl_ms;
+		u32 max_unmet;
+		u32 unmet_ms;
 		unsigned long max_netns_bytes;
 	} sysctl;
 };
@@ -298,7 +330,8 @@ void libra_mib_exit(struct libra_net *ln);
 
 /* ---- sockets (sock.c) --------------------------------------------------- */
 
-struct libra_rx_run;
+/* A VPI without its last byte, and framing that was put into it. */
+#define LIBRA_HOLD_MAX		160
 
 /**
  * struct libra_sock - an attached socket
@@ -354,7 +387,7 @@ struct libra_sock {
 	/**
 	 * @rx.seg: where the incoming stream is
 	 * @rx.seq: the copied_seq up to which @rx.seg knows the stream
-	 * @rx.msg: the message of the payload segment, once something of it
+	 * @rx.msg: the message that is being received, once something of it
 	 *	was anchored
 	 */
 	struct {
@@ -369,11 +402,14 @@ struct libra_sock {
 	 * @tx.seq: the write_seq up to which @tx.seg knows the stream
 	 * @tx.anchor: redeemed, and sent up to @tx.sent
 	 * @tx.sent: bytes
-	 * @tx.owed: bytes taken from the application but not sent, because they
-	 *	may be the beginning of a VPI; in @tx.held, unless @tx.anchor says
-	 *	what they stand for
+	 * @tx.cut: bytes of a VPI that were accepted without the rest of it;
+	 *	see tx_hold.c
+	 * @tx.owed: bytes that were accepted but not sent: those @tx.cut, and
+	 *	the framing behind and between them
 	 * @tx.held: the owed bytes
-	 * @tx.prefix: how many bytes of a magic the last bytes sent were
+	 * @tx.of_vpi: which of them are of the VPI
+	 * @tx.release: sends what is held and is no VPI for certain
+	 * @tx.prefix: how many bytes of a magic the last payload bytes sent were
 	 * @tx.window: how many bytes to look at next
 	 */
 	struct {
@@ -381,16 +417,27 @@ struct libra_sock {
 		u32 seq;
 		struct libra_anchor *anchor;
 		u32 sent;
+		u32 cut;
 		u32 owed;
-		u8 held[LIBRA_VPI_SIZE];
+		u8 held[LIBRA_HOLD_MAX];
+		DECLARE_BITMAP(of_vpi, LIBRA_HOLD_MAX);
+		struct delayed_work release;
 		u32 prefix;
 		u32 window;
 	} tx;
 };
 
+/* A ULP came on top of what was attached, or it is another connection. */
+static inline bool libra_sock_changed(const struct libra_sock *ls)
+{
+	return ls->sk->sk_prot != ls->prot ||
+	       ls->sk->sk_disconnects != ls->disconnects;
+}
+
 int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 		      bool adopt);
 void libra_policy_unmet(const struct sock *sk, int err);
+void libra_sock_egress_passes(struct libra_sock *ls);
 void libra_sock_stop(struct libra_sock *ls);
 void libra_sock_adopt_again(struct libra_sock *ls);
 void libra_sock_put(struct libra_sock *ls);
@@ -406,6 +453,13 @@ extern atomic_t libra_attached;
 int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 		  int flags);
 int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size);
+
+/* What tx_hold.c holds back, when a socket ends; false: it was half a VPI. */
+bool libra_hold_end(struct libra_sock *ls, bool alone);
+void libra_hold_init(struct libra_sock *ls);
+
+/* Work that belongs to an attached socket, which it holds. */
+extern struct workqueue_struct *libra_wq;
 
 /* Has any VPI ever been minted? Until then nothing has to be looked for. */
 extern bool libra_vpi_minted;
@@ -449,7 +503,14 @@ void libra_hook_update(void);
  *	an RCU grace period.
  * libra_sk(): a socket's attachment or NULL; the caller holds the socket, which
  *	holds the attachment.
+ * libra_memcg_charge(), libra_memcg_uncharge(): socket memory of a cgroup.
  */
+#ifdef LIBRA_OOT
+bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages);
+void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages);
+#else
+#include <net/libra.h>
+#endif
 int libra_hook_backend_init(void);
 void libra_hook_backend_exit(void);
 int libra_hook_install(void);
@@ -460,7 +521,14 @@ struct libra_sock *libra_sk(const struct sock *sk);
 
 /* ---- BPF (bpf.c) -------------------------------------------------------- */
 
+#if defined(CONFIG_LIBRA_BPF) || defined(LIBRA_OOT)
 int libra_bpf_init(void);
+#else
+static inline int libra_bpf_init(void)
+{
+	return 0;
+}
+#endif
 
 /* kfuncs; declared for sparse only. */
 int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst, u32 dst__sz);

@@ -118,15 +118,20 @@ static struct pernet_operations libra_net_ops = {
 	.size = sizeof(struct libra_net),
 };
 
+struct workqueue_struct *libra_wq;
+
 static int __init libra_init(void)
 {
 	int err;
 
 	libra_vpi_init();
 
+	libra_wq = alloc_workqueue("libra", 0, 0);
+	if (!libra_wq)
+		return -ENOMEM;
 	err = register_pernet_subsys(&libra_net_ops);
 	if (err)
-		return err;
+		goto destroy_wq;
 	err = libra_hook_init();
 	if (err)
 		goto unregister;
@@ -139,6 +144,8 @@ hook_exit:
 	libra_hook_exit();
 unregister:
 	unregister_pernet_subsys(&libra_net_ops);
+destroy_wq:
+	destroy_workqueue(libra_wq);
 	return err;
 }
 
@@ -147,8 +154,10 @@ static void __exit libra_exit(void)
 	/*
 	 * The module's references are held by parsers and attached sockets.
 	 * There are none; but the last socket may still be on its way out of
-	 * libra_sk_destruct(), and its memory may wait for RCU.
+	 * libra_sk_destruct(), perhaps in a work of ours, and its memory may
+	 * wait for RCU.
 	 */
+	destroy_workqueue(libra_wq);
 	libra_hook_exit();
 	rcu_barrier();
 	synchronize_rcu();

@@ -44,6 +44,8 @@
 	X(FB_NOMEM,		"fallback_nomem")			\
 	/* fallback: a socket that would send it is not understood */	\
 	X(FB_EGRESS_PASS,	"fallback_egress_pass")			\
+	/* fallback: VPIs of earlier messages did not come back */	\
+	X(FB_UNMET,		"fallback_unmet")			\
 	/* fallback: the client closed in the middle of the message */	\
 	X(FB_MSG_DEAD,		"fallback_message_over")		\
 	/* fallback: net.libra.enabled is 0 */				\
@@ -64,6 +66,10 @@
 	X(FB_TX_NATIVE,		"fallback_tx_native")			\
 	/* fail-stop: a VPI that names no live anchor of the domain */	\
 	X(FS_UNKNOWN,		"fail_stop_unknown_vpi")		\
+	/* fail-stop: the end of payload without its beginning */	\
+	X(FS_STALE,		"fail_stop_stale_payload")		\
+	/* fail-stop: the bytes behind a VPI are not those it was minted for */ \
+	X(FS_ALTERED,		"fail_stop_altered_payload")		\
 	/* fail-stop: a VPI in metadata or in an unsegmented stream */	\
 	X(FS_MISPLACED,		"fail_stop_misplaced_vpi")		\
 	/* fail-stop: the message or the connection ended inside a VPI */ \

@@ -66,10 +66,12 @@ static bool libra_rx_wants_native(const struct sock *sk,
 	       READ_ONCE(sk->sk_peek_off) >= 0;
 }
 
-/* At the end of a payload segment its message has all its anchors. */
+/* At its end a message has all its anchors. */
 static void libra_rx_end_msg(struct libra_sock *ls)
 {
-	if (ls->rx.seg.state != LIBRA_SEG_PAYLOAD && ls->rx.msg) {
+	const struct libra_seg *seg = &ls->rx.seg;
+
+	if (seg->state != LIBRA_SEG_PAYLOAD && !seg->goes_on && ls->rx.msg) {
 		libra_msg_put(ls->rx.msg);
 		ls->rx.msg = NULL;
 	}
@@ -204,8 +206,10 @@ static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			n = min(n, piece);
 
 		if (seg->state == LIBRA_SEG_PAYLOAD) {
+			/* As in tcp_inq(): a FIN has a place in rcv_nxt. */
 			u32 queued = tcp_sk(ls->sk)->rcv_nxt -
-				     TCP_SKB_CB(skb)->seq - off;
+				     TCP_SKB_CB(skb)->seq - off -
+				     sock_flag(ls->sk, SOCK_DONE);
 
 			ret = libra_rx_payload(rx, skb, off, n, queued);
 		} else {
@@ -330,7 +334,7 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 		sk_busy_loop(sk, flags & MSG_DONTWAIT);
 
 	lock_sock(sk);
-	if (sk->sk_prot != ls->prot || sk->sk_disconnects != ls->disconnects)
+	if (libra_sock_changed(ls))
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_ULP);
 	if (ls->rx.seg.state == LIBRA_SEG_PASS) {
 		ret = LIBRA_RX_PASS;

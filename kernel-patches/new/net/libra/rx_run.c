@@ -35,6 +35,8 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 		why = LIBRA_MIB_FB_EGRESS_PASS;
 	else if (ls->rx.msg && READ_ONCE(ls->rx.msg->dead))
 		why = LIBRA_MIB_FB_MSG_DEAD;
+	else if (!ls->rx.msg && libra_msgs_unmet(ls->dom))
+		why = LIBRA_MIB_FB_UNMET;
 	else if (!rcu_access_pointer(ls->parser->ops))
 		why = LIBRA_MIB_FB_PARSER_GONE;
 	else if (libra_memory_pressure(ls->sk))
@@ -43,6 +45,24 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 		return true;
 	LIBRA_INC(ln, why);
 	return false;
+}
+
+/*
+ * Can the VPI and the end mark be written? Memory that vanishes later costs the
+ * connection, so where a native copy would fault, let it. A plain write is the
+ * cheapest way to know, and what is there will be overwritten anyhow.
+ */
+static bool libra_run_probe(const struct iov_iter *to, u32 want)
+{
+	static const u8 nothing[LIBRA_VPI_SIZE];
+	struct iov_iter at = *to;
+
+	if (copy_to_iter(nothing, sizeof(nothing), &at) != sizeof(nothing))
+		return false;
+	if (want < LIBRA_VPI_WITH_END)
+		return true;
+	iov_iter_advance(&at, want - 2 * LIBRA_VPI_SIZE);
+	return copy_to_iter(nothing, sizeof(nothing), &at) == sizeof(nothing);
 }
 
 /**
@@ -57,12 +77,9 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 bool libra_run_begin(struct libra_sock *ls, struct libra_rx_run *run,
 		     struct iov_iter *to, u32 want)
 {
-	struct iov_iter vpi_at = *to;
-
 	if (READ_ONCE(ls->mode) != LIBRA_MODE_ON || !libra_may_anchor(ls, want))
 		return false;
-	/* Where a native copy would fault, let it. */
-	if (fault_in_iov_iter_writeable(&vpi_at, LIBRA_VPI_SIZE))
+	if (!libra_run_probe(to, want))
 		return false;
 	if (!ls->rx.msg)
 		ls->rx.msg = libra_msg_open(ls, GFP_KERNEL);
@@ -202,6 +219,26 @@ u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
 	return added;
 }
 
+/*
+ * First the VPI, and a mark at the end, by which a sender notices that an
+ * application moves or edits what lies between.
+ */
+static int libra_run_write(struct libra_rx_run *run)
+{
+	const struct libra_anchor *anchor = run->anchor;
+	u8 vpi[LIBRA_VPI_SIZE];
+
+	libra_vpi_write(vpi, anchor);
+	if (copy_to_iter(vpi, sizeof(vpi), &run->vpi_at) != sizeof(vpi))
+		return -EFAULT;
+	if (anchor->len < LIBRA_VPI_WITH_END)
+		return 0;
+	libra_vpi_write_end(vpi, anchor);
+	iov_iter_advance(&run->vpi_at, anchor->len - 2 * LIBRA_VPI_SIZE);
+	return copy_to_iter(vpi, sizeof(vpi), &run->vpi_at) == sizeof(vpi) ?
+	       0 : -EFAULT;
+}
+
 /* Too short for a VPI after all: hand it over natively. */
 static int libra_run_copy_out(struct libra_rx_run *run)
 {
@@ -229,7 +266,6 @@ static int libra_run_copy_out(struct libra_rx_run *run)
 int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 {
 	struct libra_anchor *anchor = run->anchor;
-	u8 vpi[LIBRA_VPI_SIZE];
 	int err = 0;
 
 	if (!anchor)
@@ -244,19 +280,16 @@ int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 
 	if (!READ_ONCE(libra_vpi_minted))
 		WRITE_ONCE(libra_vpi_minted, true);
-	libra_vpi_write(vpi, anchor);
-	/*
-	 * First the VPI, then the anchor: nobody has a right to see the buffer
-	 * before recv() returns.
-	 */
-	if (copy_to_iter(vpi, sizeof(vpi), &run->vpi_at) != sizeof(vpi)) {
+	/* Before the anchor is live: nobody may see the buffer before that. */
+	err = libra_run_write(run);
+	if (err) {
 		libra_anchor_free(anchor);
-		err = -EFAULT;
 		goto out;
 	}
 	LIBRA_INC(ls->net, LIBRA_MIB_MINTED);
 	LIBRA_ADD(ls->net, LIBRA_MIB_RX_ANCHORED, anchor->len);
-	LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED, sizeof(vpi));
+	LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED,
+		  min_t(u32, anchor->len, LIBRA_VPI_WITH_END));
 	trace_libra_anchor(ls->sk, anchor->id, anchor->len);
 	libra_anchor_publish(anchor);
 	libra_expire_later(ls->net);

@@ -42,9 +42,9 @@ void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 	libra_seg_free(seg);
 	WRITE_ONCE(seg->state, LIBRA_SEG_PASS);
 	seg->left = U64_MAX;
-	if (dir == LIBRA_EGRESS && !ls->released &&
-	    !atomic_xchg(&ls->egress_passed, 1))
-		atomic_inc(&ls->dom->egress_passes[ls->role]);
+	seg->goes_on = false;
+	if (dir == LIBRA_EGRESS)
+		libra_sock_egress_passes(ls);
 	LIBRA_INC(ls->net, why);
 	trace_libra_fallback(ls->sk, dir, libra_mib_names[why]);
 }
@@ -137,6 +137,8 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 	case LIBRA_PAYLOAD_PART:
 		if (!n || n > S64_MAX)
 			break;
+		seg->goes_on = verdict == LIBRA_FRAMING ||
+			       verdict == LIBRA_PAYLOAD_PART;
 		if (n < seg->behind_len) {
 			/* All of it passed already: go on behind it. */
 			seg->behind_len -= n;
@@ -157,6 +159,7 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 		return false;
 	case LIBRA_PAYLOAD_UNTIL_CLOSE:
 		libra_seg_free(seg);
+		seg->goes_on = true;
 		seg->left = U64_MAX;
 		WRITE_ONCE(seg->state, LIBRA_SEG_PAYLOAD);
 		return false;
@@ -181,6 +184,7 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 		return false;
 	case LIBRA_RESYNC:
 		libra_seg_free(seg);
+		seg->goes_on = false;
 		seg->left = len;
 		WRITE_ONCE(seg->state, LIBRA_SEG_META);
 		return false;

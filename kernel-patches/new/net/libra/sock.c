@@ -55,7 +55,7 @@ static void libra_sock_cleanup(struct libra_sock *ls, bool exiting)
 		ls->rx.msg = NULL;
 	}
 	libra_sock_end_messages(ls, exiting);
-	if (atomic_cmpxchg(&ls->egress_passed, 1, 2) == 1)
+	if (atomic_xchg(&ls->egress_passed, 2) == 1)
 		atomic_dec(&ls->dom->egress_passes[ls->role]);
 }
 
@@ -177,6 +177,7 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 	ls->policy = args->policy;
 	spin_lock_init(&ls->parse_lock);
 	mutex_init(&ls->tx_lock);
+	libra_hold_init(ls);
 	INIT_LIST_HEAD(&ls->minted);
 	INIT_LIST_HEAD(&ls->redeeming);
 	ls->call.ctx.role = ls->role;
@@ -250,19 +251,32 @@ void libra_sock_stop(struct libra_sock *ls)
 }
 
 /**
+ * libra_sock_egress_passes() - nothing is known of what this socket sends
+ * @ls: attachment
+ *
+ * Its domain has to know before a VPI is on its way to it. Taken back by
+ * libra_sock_cleanup(), after which the 2 keeps it from being counted again.
+ *
+ * Context: any.
+ */
+void libra_sock_egress_passes(struct libra_sock *ls)
+{
+	if (!atomic_cmpxchg(&ls->egress_passed, 0, 1))
+		atomic_inc(&ls->dom->egress_passes[ls->role]);
+}
+
+/**
  * libra_sock_adopt_again() - a new policy finds a socket attached
  * @ls: attachment
  *
- * If its parser is gone, it passes from its next byte on. Its domain has to know
- * that now, before a VPI is on its way to it.
+ * If its parser is gone, it passes from its next byte on.
  *
  * Context: under the socket lock.
  */
 void libra_sock_adopt_again(struct libra_sock *ls)
 {
-	if (!rcu_access_pointer(ls->parser->ops) && !ls->released &&
-	    !atomic_xchg(&ls->egress_passed, 1))
-		atomic_inc(&ls->dom->egress_passes[ls->role]);
+	if (!rcu_access_pointer(ls->parser->ops))
+		libra_sock_egress_passes(ls);
 }
 
 /**
@@ -284,15 +298,11 @@ void libra_fail_stop(struct libra_sock *ls, enum libra_mib why)
 	tcp_abort(ls->sk, ECONNABORTED);
 }
 
-/*
- * Bytes that wait to be recognised as a VPI cannot be left behind. Without
- * tx_lock: a sender that sleeps with it is woken by the abort.
- */
-static void libra_end_of_stream(struct libra_sock *ls)
+/* Bytes that wait to be recognised as a VPI cannot be left behind. */
+static void libra_end_of_stream(struct libra_sock *ls, bool alone)
 {
-	if (xchg(&ls->ended, true) || !READ_ONCE(ls->tx.owed))
-		return;
-	libra_fail_stop(ls, LIBRA_MIB_FS_CUT);
+	if (!xchg(&ls->ended, true) && !libra_hold_end(ls, alone))
+		libra_fail_stop(ls, LIBRA_MIB_FS_CUT);
 }
 
 /**
@@ -303,7 +313,7 @@ static void libra_end_of_stream(struct libra_sock *ls)
  */
 void libra_sock_release(struct libra_sock *ls)
 {
-	libra_end_of_stream(ls);
+	libra_end_of_stream(ls, true);
 	libra_sock_cleanup(ls, current->flags & PF_EXITING);
 }
 
@@ -317,5 +327,5 @@ void libra_sock_release(struct libra_sock *ls)
 void libra_sock_shutdown(struct libra_sock *ls, int how)
 {
 	if (how == SHUT_WR || how == SHUT_RDWR)
-		libra_end_of_stream(ls);
+		libra_end_of_stream(ls, false);
 }

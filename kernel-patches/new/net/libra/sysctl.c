@@ -14,6 +14,8 @@ static u32 libra_max_header_lo = 256;
 static u32 libra_max_header_hi = 64 << 10;
 static u32 libra_ttl_lo = 100;
 static u32 libra_ttl_hi = 24 * 3600 * 1000;
+static u32 libra_max_unmet_hi = 4096;
+static u32 libra_unmet_ms_hi = 3600 * 1000;
 
 static const struct ctl_table libra_sysctls[] = {
 	{
@@ -66,6 +68,24 @@ static const struct ctl_table libra_sysctls[] = {
 		.extra1		= &libra_ttl_lo,
 		.extra2		= &libra_ttl_hi,
 	},
+	{
+		.procname	= "max_unmet",
+		.data		= (void *)offsetof(struct libra_net, sysctl.max_unmet),
+		.maxlen		= sizeof(u32),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec_minmax,
+		.extra1		= SYSCTL_ONE,
+		.extra2		= &libra_max_unmet_hi,
+	},
+	{
+		.procname	= "unmet_ms",
+		.data		= (void *)offsetof(struct libra_net, sysctl.unmet_ms),
+		.maxlen		= sizeof(u32),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec_minmax,
+		.extra1		= SYSCTL_ONE,
+		.extra2		= &libra_unmet_ms_hi,
+	},
 };
 
 int libra_sysctl_init(struct libra_net *ln)
@@ -79,6 +99,8 @@ int libra_sysctl_init(struct libra_net *ln)
 	ln->sysctl.max_socket_bytes = 8 << 20;
 	ln->sysctl.max_netns_bytes = 512UL << 20;
 	ln->sysctl.anchor_ttl_ms = 120 * 1000;
+	ln->sysctl.max_unmet = 16;
+	ln->sysctl.unmet_ms = 1000;
 
 	table = kmemdup(libra_sysctls, sizeof(libra_sysctls), GFP_KERNEL);
 	if (!table)

@@ -13,8 +13,8 @@
  * in payload or not: a stale VPI has to be found in order to be refused.
  *
  * A segmenter only moves over bytes that the transport accepted. The exception
- * are the last bytes of a send() that may be the beginning of a VPI: they are
- * accepted and held (tx.owed), as long as the segment has to go on.
+ * are bytes that may be the beginning of a VPI whose rest is still to come, and
+ * what is put between them: they are accepted and held, see tx_hold.c.
  */
 #include <linux/skbuff.h>
 #include <linux/uio.h>
@@ -24,51 +24,11 @@
 
 #include "libra.h"
 #include "trace.h"
+#include "tx.h"
 
-/*
- * How many bytes to look at: little where a VPI is likely to be near, because
- * what is behind it is read for nothing; more with every window without one.
- */
-#define LIBRA_WINDOW_MIN	512
-#define LIBRA_WINDOW_PAYLOAD	64
-#define LIBRA_WINDOW_MAX	(16 << 10)
-
-/**
- * struct libra_tx - one send() call
- * @ls: attachment
- * @msg: the application's; its iterator stands behind what was accepted
- * @flags: of every piece
- * @sent: bytes accepted from the application
- * @corked: the last piece went with MSG_MORE
- * @full: the transport took a part of a piece: natively the call ends there
- * @fail: why the connection has to be aborted, or 0
- */
-struct libra_tx {
-	struct libra_sock *ls;
-	struct msghdr *msg;
-	int flags;
-	size_t sent;
-	bool corked;
-	bool full;
-	int fail;
-};
-
-static int libra_tx_fail(struct libra_tx *tx, enum libra_mib why)
-{
-	tx->fail = why;
-	return -ECONNABORTED;
-}
-
-/*
- * The transport took @n bytes of the stream: first what was owed for, then what
- * is at the application's iterator.
- */
+/* The transport took @n bytes at the application's iterator. */
 static void libra_tx_accepted(struct libra_tx *tx, size_t n)
 {
-	size_t owed = min_t(size_t, n, tx->ls->tx.owed);
-
-	WRITE_ONCE(tx->ls->tx.owed, tx->ls->tx.owed - owed);
-	n -= owed;
 	iov_iter_advance(&tx->msg->msg_iter, n);
 	tx->sent += n;
 }
@@ -104,17 +64,56 @@ static int libra_tx_splice(struct libra_tx *tx, const struct bio_vec *bv,
 	return ret ? : -EAGAIN;
 }
 
+static bool libra_tx_finds(struct libra_tx *tx, size_t skip, const u8 *expected,
+			   u32 len)
+{
+	struct iov_iter at = tx->msg->msg_iter;
+	u8 found[LIBRA_VPI_SIZE];
+
+	LIBRA_ADD(tx->ls->net, LIBRA_MIB_TX_COPIED, len);
+	iov_iter_advance(&at, skip);
+	return copy_from_iter(found, len, &at) == len &&
+	       !memcmp(expected, found, len);
+}
+
+/*
+ * Are the @count bytes that the application sends in place of the anchor's next
+ * ones those that it got there? Only the rest of a VPI that was cut and the end
+ * mark can tell; if they were edited, or others moved there, it is not too late
+ * to say so. Where a send() cuts the mark itself, it is not looked at.
+ */
+static bool libra_tx_intact(struct libra_tx *tx, size_t count)
+{
+	const struct libra_anchor *anchor = tx->ls->tx.anchor;
+	u32 sent = tx->ls->tx.sent;
+	u8 vpi[LIBRA_VPI_SIZE];
+
+	if (sent && sent < LIBRA_VPI_SIZE) {
+		libra_vpi_write(vpi, anchor);
+		if (!libra_tx_finds(tx, 0, vpi + sent,
+				    min_t(size_t, count, LIBRA_VPI_SIZE - sent)))
+			return false;
+	}
+	if (anchor->len < LIBRA_VPI_WITH_END || count < LIBRA_VPI_SIZE ||
+	    sent + count != anchor->len)
+		return true;
+	libra_vpi_write_end(vpi, anchor);
+	return libra_tx_finds(tx, count - LIBRA_VPI_SIZE, vpi, LIBRA_VPI_SIZE);
+}
+
 /* The next pages of the anchor that is being sent. */
 static int libra_tx_anchor(struct libra_tx *tx)
 {
 	struct libra_sock *ls = tx->ls;
 	struct libra_anchor *anchor = ls->tx.anchor;
-	size_t left = msg_data_left(tx->msg) + ls->tx.owed;
+	size_t left = msg_data_left(tx->msg);
 	size_t count;
 	int ret;
 
 	count = min_t(u64, anchor->len - ls->tx.sent, left);
 	count = min_t(u64, count, ls->tx.seg.left);
+	if (!libra_tx_intact(tx, count))
+		return libra_tx_fail(tx, LIBRA_MIB_FS_ALTERED);
 	ret = libra_tx_splice(tx, anchor->bv, anchor->nr, ls->tx.sent, count,
 			      count == left);
 	if (ret <= 0)
@@ -135,53 +134,39 @@ static int libra_tx_anchor(struct libra_tx *tx)
 }
 
 /**
- * struct libra_window - bytes of the stream that were copied to be looked at
- * @page: with a reference; where @data lies
- * @off: at which offset
- * @data: the owed bytes and those at the application's iterator
- * @len: how many
- * @pos: up to where they were dealt with
- * @more: the application has more behind them
+ * libra_tx_look() - copy the next bytes, to look at them and to send them
+ * @tx: the send() call
+ * @win: where to say what there is
+ *
+ * Into the task's page fragment, as tcp_sendmsg() does with all of them. The
+ * window is taken out of the fragment while it is in use, because the transport
+ * may want some of the fragment for itself.
+ *
+ * Return: 0, -ENOMEM or -EFAULT; libra_tx_look_away() has to follow a 0.
  */
-struct libra_window {
-	struct page *page;
-	u32 off;
-	u8 *data;
-	u32 len;
-	u32 pos;
-	bool more;
-};
-
-/*
- * Copy the next bytes into the task's page fragment, as tcp_sendmsg() does with
- * all of them. The window is taken out of the fragment while it is in use,
- * because the transport may want some of the fragment for itself.
- */
-static int libra_tx_look(struct libra_tx *tx, struct libra_window *win)
+int libra_tx_look(struct libra_tx *tx, struct libra_window *win)
 {
 	struct libra_sock *ls = tx->ls;
 	struct iov_iter from = tx->msg->msg_iter;
 	struct page_frag *frag = sk_page_frag(ls->sk);
 	size_t left = iov_iter_count(&from);
 	u32 want = min_t(size_t, left, ls->tx.window);
-	u32 owed = ls->tx.owed;
 	size_t got;
 
-	if (!skb_page_frag_refill(owed + min_t(u32, want, LIBRA_WINDOW_MIN),
-				  frag, GFP_KERNEL))
+	if (!skb_page_frag_refill(min_t(u32, want, LIBRA_WINDOW_MIN), frag,
+				  GFP_KERNEL))
 		return -ENOMEM;
-	want = min(want, frag->size - frag->offset - owed);
+	want = min(want, frag->size - frag->offset);
 
 	win->page = frag->page;
 	win->off = frag->offset;
 	win->data = page_address(win->page) + win->off;
-	memcpy(win->data, ls->tx.held, owed);
-	got = copy_from_iter(win->data + owed, want, &from);
+	got = copy_from_iter(win->data, want, &from);
 	if (!got)
 		return -EFAULT;
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, got);
-	win->len = owed + got;
+	win->len = got;
 	win->pos = 0;
 	win->more = got < left;
 	get_page(win->page);
@@ -190,8 +175,14 @@ static int libra_tx_look(struct libra_tx *tx, struct libra_window *win)
 	return 0;
 }
 
-/* What the transport took has its own page reference; the rest goes back. */
-static void libra_tx_look_away(struct libra_tx *tx, struct libra_window *win)
+/**
+ * libra_tx_look_away() - done with a window
+ * @tx: the send() call
+ * @win: from libra_tx_look()
+ *
+ * What the transport took has its own page reference; the rest goes back.
+ */
+void libra_tx_look_away(struct libra_tx *tx, struct libra_window *win)
 {
 	struct page_frag *frag = sk_page_frag(tx->ls->sk);
 
@@ -205,6 +196,7 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 {
 	struct libra_sock *ls = tx->ls;
 	struct bio_vec bv;
+	bool between = ls->tx.seg.state == LIBRA_SEG_META && ls->tx.seg.goes_on;
 	u32 tail;
 	int ret;
 
@@ -218,6 +210,9 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
 	libra_seg_consume(&ls->tx.seg, win->data + win->pos, ret);
 	win->pos += ret;
+	/* Framing, and the payload may go on with the rest of a magic. */
+	if (between && ls->tx.prefix)
+		return ret;
 	tail = min_t(u32, ret, LIBRA_VPI_MAGIC_SIZE - 1);
 	ls->tx.prefix = tail - libra_match(win->data + win->pos - tail, tail);
 	return ret;
@@ -238,7 +233,7 @@ static int libra_tx_continued(struct libra_tx *tx, struct libra_window *win,
 	n = min_t(u32, n, LIBRA_VPI_MAGIC_SIZE - prefix);
 	if (memcmp(win->data + win->pos, libra_vpi_magic() + prefix, n))
 		return 0;
-	if (prefix + n == LIBRA_VPI_MAGIC_SIZE)
+	if (prefix + n > LIBRA_VPI_CHANCE)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 	ret = libra_tx_copied(tx, win, n);
 	if (ret > 0)
@@ -253,29 +248,35 @@ static int libra_tx_continued(struct libra_tx *tx, struct libra_window *win,
 static int libra_tx_cut(struct libra_tx *tx, struct libra_window *win, u32 n)
 {
 	struct libra_sock *ls = tx->ls;
-	u32 fresh;
+	bool last = n == ls->tx.seg.left && !ls->tx.seg.goes_on;
 
 	/* Cut by the window: look again from here. */
 	if (n < ls->tx.seg.left && win->more)
 		return 0;
 
-	/* Cut by the end of the segment, or where no VPI belongs. */
-	if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD || n == ls->tx.seg.left) {
-		if (n >= LIBRA_VPI_MAGIC_SIZE)
+	/* Cut by the end of the message, or where no VPI belongs. */
+	if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD || last) {
+		if (n > LIBRA_VPI_CHANCE)
 			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 		return libra_tx_copied(tx, win, n);
 	}
+	if (!libra_hold_wanted(ls, n))
+		return libra_tx_copied(tx, win, n);
 
-	/* Cut by the end of this send(): accept and hold. */
-	fresh = n - ls->tx.owed;
-	WRITE_ONCE(ls->tx.owed, n);
-	iov_iter_advance(&tx->msg->msg_iter, fresh);
-	tx->sent += fresh;
+	/* Cut by the end of this send(), or by framing. */
+	if (!libra_hold_look_ahead(tx, win->data + win->pos, n))
+		libra_hold_begin(tx, win, n);
 	return 0;
 }
 
-/* The bytes at the window's position begin something. */
-static int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
+/**
+ * libra_tx_classify() - the bytes at the window's position begin something
+ * @tx: the send() call
+ * @win: has bytes
+ *
+ * Return: 0 or a fail-stop.
+ */
+int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
 {
 	struct libra_sock *ls = tx->ls;
 
@@ -285,9 +286,9 @@ static int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
 		ls->tx.window = LIBRA_WINDOW_PAYLOAD;
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, win->len - win->pos);
 	}
-	if (ls->tx.anchor) {
+	if (ls->tx.anchor && !ls->tx.seg.goes_on) {
 		/*
-		 * The segment ended inside an anchor. Metadata behind it: the
+		 * The message ended inside an anchor. Metadata behind it: the
 		 * application left the rest of the anchor out. Anything else
 		 * may be that rest, which is not payload.
 		 */
@@ -300,6 +301,43 @@ static int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
 	return 0;
 }
 
+/**
+ * libra_tx_redeemed() - from here on an anchor stands in the stream
+ * @ls: attachment, under tx_lock
+ * @anchor: now owned by @ls
+ */
+void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor)
+{
+	ls->tx.anchor = anchor;
+	ls->tx.sent = 0;
+	LIBRA_INC(ls->net, LIBRA_MIB_REDEEMED);
+	trace_libra_redeem(ls->sk, anchor->id, anchor->len);
+}
+
+/**
+ * libra_tx_redeem() - there is a VPI in the stream
+ * @tx: the send() call
+ * @vpi: LIBRA_VPI_SIZE bytes that begin with the magic
+ *
+ * Return: 0 or a fail-stop.
+ */
+int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi)
+{
+	struct libra_sock *ls = tx->ls;
+
+	struct libra_anchor *anchor;
+
+	/* Half an anchor was sent, and this is not the rest of it. */
+	if (ls->tx.anchor)
+		return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
+	anchor = libra_anchor_redeem(ls->dom, vpi, ls);
+	if (!anchor)
+		return libra_tx_fail(tx, libra_vpi_is_end(vpi, ls->dom->cookie) ?
+					 LIBRA_MIB_FS_STALE : LIBRA_MIB_FS_UNKNOWN);
+	libra_tx_redeemed(ls, anchor);
+	return 0;
+}
+
 /*
  * Deal with what is at the window's position. Returns how many bytes went, 0 to
  * leave the window (an anchor is to be sent, or a VPI is cut), or an error.
@@ -309,6 +347,7 @@ static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
 	struct libra_sock *ls = tx->ls;
 	const u8 *at = win->data + win->pos;
 	u32 clean, n;
+	bool between;
 	int err;
 
 	if (ls->tx.seg.state == LIBRA_SEG_ASK) {
@@ -316,15 +355,23 @@ static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
 		if (err)
 			return err;
 	}
+	/* Behind framing an anchor goes on. */
+	if (ls->tx.anchor && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
+		return 0;
 	n = min_t(u64, win->len - win->pos, ls->tx.seg.left);
 
-	if (ls->tx.prefix) {
+	between = ls->tx.seg.state == LIBRA_SEG_META && ls->tx.seg.goes_on;
+	if (ls->tx.prefix && !between) {
 		err = libra_tx_continued(tx, win, n);
 		if (err)
 			return err;
 		ls->tx.prefix = 0;
 	}
 	clean = READ_ONCE(libra_vpi_minted) ? libra_match(at, n) : n;
+	/* The bytes before the end of payload are payload: see libra_vpi_is_end(). */
+	if (n - clean >= LIBRA_VPI_SIZE &&
+	    libra_vpi_is_end(at + clean, ls->dom->cookie))
+		return libra_tx_fail(tx, LIBRA_MIB_FS_STALE);
 	if (clean)
 		return libra_tx_copied(tx, win, clean);
 	if (n < LIBRA_VPI_SIZE)
@@ -332,19 +379,12 @@ static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
 
 	if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_MISPLACED);
-	ls->tx.anchor = libra_anchor_redeem(ls->dom, at, ls);
-	if (!ls->tx.anchor)
-		return libra_tx_fail(tx, LIBRA_MIB_FS_UNKNOWN);
-	ls->tx.sent = 0;
-	LIBRA_INC(ls->net, LIBRA_MIB_REDEEMED);
-	trace_libra_redeem(ls->sk, ls->tx.anchor->id, ls->tx.anchor->len);
-	return 0;
+	return libra_tx_redeem(tx, at);
 }
 
 /* One window's worth of the stream. */
 static int libra_tx_window(struct libra_tx *tx)
 {
-	struct libra_sock *ls = tx->ls;
 	struct libra_window win;
 	int ret;
 
@@ -356,9 +396,6 @@ static int libra_tx_window(struct libra_tx *tx)
 		ret = libra_tx_step(tx, &win);
 	} while (ret > 0 && !tx->full && win.pos < win.len);
 
-	/* Owed bytes are at the window's position, or an anchor stands for them. */
-	if (ls->tx.owed && !ls->tx.anchor)
-		memcpy(ls->tx.held, win.data + win.pos, ls->tx.owed);
 	libra_tx_look_away(tx, &win);
 	return min(ret, 0);
 }
@@ -406,7 +443,9 @@ static int libra_tx_stream(struct libra_tx *tx)
 	int ret = 0;
 
 	while (!ret && !tx->full && msg_data_left(tx->msg)) {
-		if (ls->tx.anchor && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
+		if (ls->tx.owed)
+			ret = libra_hold_continue(tx);
+		else if (ls->tx.anchor && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
 			ret = min(libra_tx_anchor(tx), 0);
 		else if (libra_tx_may_go_direct(ls))
 			ret = libra_tx_direct(tx);
@@ -474,7 +513,7 @@ static int libra_tx_locked(struct libra_tx *tx)
 	struct sock *sk = ls->sk;
 	int ret;
 
-	if (sk->sk_prot != ls->prot || sk->sk_disconnects != ls->disconnects)
+	if (libra_sock_changed(ls))
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_ULP);
 	else if (READ_ONCE(tcp_sk(sk)->write_seq) != ls->tx.seq)
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_RESYNC);
@@ -483,14 +522,20 @@ static int libra_tx_locked(struct libra_tx *tx)
 
 	if (ls->tx.seg.state == LIBRA_SEG_PASS) {
 		/* Half an anchor, and no telling where the rest would go. */
-		if (ls->tx.anchor || ls->tx.owed)
+		if (ls->tx.anchor || ls->tx.cut > LIBRA_VPI_CHANCE ||
+		    (ls->tx.owed && libra_sock_changed(ls)))
 			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 		ls->tx.window = LIBRA_WINDOW_MAX;
 	} else if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD) {
 		ls->tx.window = LIBRA_WINDOW_MIN;
 	}
 
-	ret = odd ? libra_tx_odd(tx) : libra_tx_stream(tx);
+	if (odd && ls->tx.owed)
+		ret = libra_hold_flush(ls);
+	else
+		ret = 0;
+	if (!ret)
+		ret = odd ? libra_tx_odd(tx) : libra_tx_stream(tx);
 	ls->tx.seq = READ_ONCE(tcp_sk(sk)->write_seq);
 	return ret;
 }
@@ -534,8 +579,5 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 		libra_fail_stop(ls, tx.fail);
 		return -ECONNABORTED;
 	}
-	/* All that was accepted were bytes owed for: that is a full buffer. */
-	if (!tx.sent && !ret && size)
-		ret = -EAGAIN;
 	return tx.sent ? : ret;
 }

@@ -4,15 +4,17 @@
  *
  *	 0      8      16     20     24            32
  *	+------+------+------+------+-------------+
- *	| magic|  id  | len  | salt |     MAC     |
+ *	| magic|  id  | len  | end  |     MAC     |
  *	+------+------+------+------+-------------+
  *
  * magic: 8 random bytes per boot, by which the matcher finds a VPI. The first
  *	one is never ASCII, so that headers do not look like a beginning.
  * id:	random, never reused, so that a stale VPI names nothing.
  * len:	bytes it stands for, itself included (host byte order).
- * salt:random.
- * MAC:	SipHash of id, len, salt and the domain's cookie under a boot secret.
+ * end:	0; or 1 in the mark at the end of what it stands for. A sender that finds
+ *	the mark without its VPI, or something else where the mark belongs, knows
+ *	that the application did not forward what it was given.
+ * MAC:	SipHash of all that and the domain's cookie under a boot secret.
  *
  * No part is derived from an address. The magic is the same in all domains on
  * purpose: a VPI of a foreign domain has to be found in order to be refused.
@@ -26,12 +28,12 @@ struct libra_vpi {
 	u8 magic[LIBRA_VPI_MAGIC_SIZE];
 	u64 id;
 	u32 len;
-	u32 salt;
+	u32 end;
 	u64 mac;
 };
 
 static u8 libra_magic[LIBRA_VPI_MAGIC_SIZE] __ro_after_init __aligned(8);
-static siphash_aligned_key_t libra_key __ro_after_init;
+static siphash_aligned_key_t libra_vpi_key __ro_after_init;
 
 void __init libra_vpi_init(void)
 {
@@ -44,7 +46,7 @@ void __init libra_vpi_init(void)
 		libra_magic[0] |= 0x80;
 	} while (memchr(libra_magic + 1, libra_magic[0],
 			sizeof(libra_magic) - 1));
-	get_random_bytes(&libra_key, sizeof(libra_key));
+	get_random_bytes(&libra_vpi_key, sizeof(libra_vpi_key));
 }
 
 const u8 *libra_vpi_magic(void)
@@ -54,27 +56,35 @@ const u8 *libra_vpi_magic(void)
 
 static u64 libra_vpi_mac(const struct libra_vpi *vpi, u64 cookie)
 {
-	return siphash_3u64(vpi->id, (u64)vpi->len << 32 | vpi->salt, cookie,
-			    &libra_key);
+	return siphash_3u64(vpi->id, (u64)vpi->len << 32 | vpi->end, cookie,
+			    &libra_vpi_key);
 }
 
-/**
- * libra_vpi_write() - mint the token of an anchor
- * @out: LIBRA_VPI_SIZE bytes
- * @anchor: complete; its id and len do not change any more
- */
-void libra_vpi_write(u8 out[LIBRA_VPI_SIZE], const struct libra_anchor *anchor)
+static void libra_vpi_make(u8 out[LIBRA_VPI_SIZE],
+			   const struct libra_anchor *anchor, u32 end)
 {
 	struct libra_vpi vpi = {
 		.id = anchor->id,
 		.len = anchor->len,
-		.salt = get_random_u32(),
+		.end = end,
 	};
 
 	BUILD_BUG_ON(sizeof(vpi) != LIBRA_VPI_SIZE);
 	memcpy(vpi.magic, libra_magic, sizeof(vpi.magic));
 	vpi.mac = libra_vpi_mac(&vpi, anchor->msg->dom->cookie);
 	memcpy(out, &vpi, sizeof(vpi));
+}
+
+/**
+ * libra_vpi_write() - mint the token of an anchor
+ * @out: LIBRA_VPI_SIZE bytes
+ * @anchor: complete; its id and len do not change any more
+ *
+ * The same anchor always has the same VPI.
+ */
+void libra_vpi_write(u8 out[LIBRA_VPI_SIZE], const struct libra_anchor *anchor)
+{
+	libra_vpi_make(out, anchor, 0);
 }
 
 /**
@@ -91,9 +101,47 @@ bool libra_vpi_read(const u8 in[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len)
 	struct libra_vpi vpi;
 
 	memcpy(&vpi, in, sizeof(vpi));
-	if (vpi.mac != libra_vpi_mac(&vpi, cookie))
+	if (vpi.end || vpi.mac != libra_vpi_mac(&vpi, cookie))
 		return false;
 	*id = vpi.id;
 	*len = vpi.len;
 	return true;
+}
+
+/**
+ * libra_vpi_write_end() - the mark at the end of an anchor's bytes
+ * @out: LIBRA_VPI_SIZE bytes
+ * @anchor: complete; the same one always has the same mark
+ */
+void libra_vpi_write_end(u8 out[LIBRA_VPI_SIZE],
+			 const struct libra_anchor *anchor)
+{
+	libra_vpi_make(out, anchor, 1);
+}
+
+/**
+ * libra_vpi_is_end() - is it the end of something?
+ * @in: LIBRA_VPI_SIZE bytes that begin with the magic
+ * @cookie: of the domain in which it was found
+ */
+bool libra_vpi_is_end(const u8 in[LIBRA_VPI_SIZE], u64 cookie)
+{
+	struct libra_vpi vpi;
+
+	memcpy(&vpi, in, sizeof(vpi));
+	return vpi.end == 1 && vpi.mac == libra_vpi_mac(&vpi, cookie);
+}
+
+/**
+ * libra_vpi_id() - which anchor is it about?
+ * @in: the first LIBRA_VPI_ID_SIZE bytes of a token, beginning with the magic
+ *
+ * Not authenticated; but nobody can guess a live id.
+ */
+u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE])
+{
+	u64 id;
+
+	memcpy(&id, in + offsetof(struct libra_vpi, id), sizeof(id));
+	return id;
 }

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: KUnit tests of the search for VPIs, against a naive one.
+ */
+#include <linux/prandom.h>
+#include <linux/vmalloc.h>
+
+#include "libra_test.h"
+
+/* Byte by byte, straight from what libra_match() promises. */
+static u32 naive_match(const u8 *data, u32 len)
+{
+	const u8 *magic = libra_vpi_magic();
+	u32 pos, i;
+
+	for (pos = 0; pos < len; pos++) {
+		for (i = 0; i < LIBRA_VPI_MAGIC_SIZE && pos + i < len; i++)
+			if (data[pos + i] != magic[i])
+				break;
+		if (i == LIBRA_VPI_MAGIC_SIZE || pos + i == len)
+			return pos;
+	}
+	return len;
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(match_vfree, vfree, const void *);
+
+/* Memory that ends where the page ends: what is read beyond it faults. */
+static u8 *match_page(struct kunit *test)
+{
+	u8 *page = vmalloc(PAGE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, match_vfree, page));
+	return page;
+}
+
+static void match_nothing(struct kunit *test)
+{
+	u8 *page = match_page(test);
+	u32 len;
+
+	/* The bytes next to the first one of the magic fool a careless test. */
+	memset(page, libra_vpi_magic()[0] ^ 1, PAGE_SIZE);
+	for (len = 0; len <= 64; len++)
+		KUNIT_EXPECT_EQ(test, len,
+				libra_match(page + PAGE_SIZE - len, len));
+	memset(page, libra_vpi_magic()[0] + 1, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, (u32)PAGE_SIZE, libra_match(page, PAGE_SIZE));
+}
+
+static void match_everywhere(struct kunit *test)
+{
+	u8 *page = match_page(test);
+	u32 len, at;
+
+	for (len = LIBRA_VPI_MAGIC_SIZE; len <= 48; len++) {
+		for (at = 0; at <= len - LIBRA_VPI_MAGIC_SIZE; at++) {
+			u8 *data = page + PAGE_SIZE - len;
+
+			memset(data, 'x', len);
+			memcpy(data + at, libra_vpi_magic(),
+			       LIBRA_VPI_MAGIC_SIZE);
+			KUNIT_EXPECT_EQ_MSG(test, at, libra_match(data, len),
+					    "%u bytes", len);
+		}
+	}
+}
+
+/* The first n bytes at the end are a beginning; in front of others they are not. */
+static void match_cut(struct kunit *test)
+{
+	u8 *page = match_page(test);
+	u32 len, n;
+
+	for (len = 1; len <= 48; len++) {
+		for (n = 1; n < LIBRA_VPI_MAGIC_SIZE && n <= len; n++) {
+			u8 *data = page + PAGE_SIZE - len;
+
+			memset(data, 'x', len);
+			memcpy(data + len - n, libra_vpi_magic(), n);
+			KUNIT_EXPECT_EQ_MSG(test, len - n,
+					    libra_match(data, len),
+					    "%u of %u bytes", n, len);
+			memset(data, 'x', len);
+			memcpy(data, libra_vpi_magic(), n);
+			if (n < len && libra_vpi_magic()[n] != 'x')
+				KUNIT_EXPECT_EQ_MSG(test, len,
+						    libra_match(data, len),
+						    "%u in front", n);
+		}
+	}
+}
+
+/* Bytes that are mostly pieces of the magic, so that near misses abound. */
+static void match_fill(struct rnd_state *rnd, u8 *data, u32 len)
+{
+	const u8 *magic = libra_vpi_magic();
+	u32 pos = 0;
+
+	while (pos < len) {
+		u32 n = prandom_u32_state(rnd) % (LIBRA_VPI_MAGIC_SIZE + 1);
+
+		n = min(n, len - pos);
+		memcpy(data + pos, magic, n);
+		pos += n;
+		if (pos < len && prandom_u32_state(rnd) % 2)
+			data[pos++] = magic[0] ^ (prandom_u32_state(rnd) % 3);
+	}
+}
+
+static void match_as_the_naive_one(struct kunit *test)
+{
+	u8 *page = match_page(test);
+	struct rnd_state rnd;
+	u32 round, len;
+
+	prandom_seed_state(&rnd, 1);
+	for (round = 0; round < 20000; round++) {
+		u8 *data;
+
+		len = prandom_u32_state(&rnd) % 96;
+		data = page + PAGE_SIZE - len;
+		match_fill(&rnd, data, len);
+		KUNIT_ASSERT_EQ_MSG(test, naive_match(data, len),
+				    libra_match(data, len),
+				    "round %u, %u bytes", round, len);
+	}
+}
+
+static struct kunit_case match_cases[] = {
+	KUNIT_CASE(match_nothing),
+	KUNIT_CASE(match_everywhere),
+	KUNIT_CASE(match_cut),
+	KUNIT_CASE(match_as_the_naive_one),
+	{}
+};
+
+static struct kunit_suite match_suite = {
+	.name = "libra_match",
+	.test_cases = match_cases,
+};
+
+kunit_test_suite(match_suite);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Libra: what the files of the transmit side share. All of it runs under
+ * libra_sock.tx_lock.
+ */
+#ifndef _NET_LIBRA_TX_H
+#define _NET_LIBRA_TX_H
+
+#include "libra.h"
+
+/*
+ * How many bytes to look at: little where a VPI is likely to be near, because
+ * what is behind it is read for nothing; more with every window without one.
+ */
+#define LIBRA_WINDOW_MIN	512
+#define LIBRA_WINDOW_PAYLOAD	64
+#define LIBRA_WINDOW_MAX	(16 << 10)
+
+/**
+ * struct libra_tx - one send() call
+ * @ls: attachment
+ * @msg: the application's; its iterator stands behind what was accepted
+ * @flags: of every piece
+ * @sent: bytes accepted from the application
+ * @corked: the last piece went with MSG_MORE
+ * @full: the transport took a part of a piece: natively the call ends there
+ * @fail: why the connection has to be aborted, or 0
+ */
+struct libra_tx {
+	struct libra_sock *ls;
+	struct msghdr *msg;
+	int flags;
+	size_t sent;
+	bool corked;
+	bool full;
+	int fail;
+};
+
+static inline int libra_tx_fail(struct libra_tx *tx, enum libra_mib why)
+{
+	tx->fail = why;
+	return -ECONNABORTED;
+}
+
+/**
+ * struct libra_window - bytes of the stream that were copied to be looked at
+ * @page: with a reference; where @data lies
+ * @off: at which offset
+ * @data: the bytes at the application's iterator
+ * @len: how many
+ * @pos: up to where they were dealt with
+ * @more: the application has more behind them
+ */
+struct libra_window {
+	struct page *page;
+	u32 off;
+	u8 *data;
+	u32 len;
+	u32 pos;
+	bool more;
+};
+
+int libra_tx_look(struct libra_tx *tx, struct libra_window *win);
+void libra_tx_look_away(struct libra_tx *tx, struct libra_window *win);
+int libra_tx_classify(struct libra_tx *tx, struct libra_window *win);
+int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi);
+void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor);
+
+/* tx_hold.c */
+bool libra_hold_wanted(const struct libra_sock *ls, u32 n);
+bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n);
+void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n);
+int libra_hold_continue(struct libra_tx *tx);
+int libra_hold_flush(struct libra_sock *ls);
+
+#endif /* _NET_LIBRA_TX_H */

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: VPIs that were cut.
+ *
+ * A send() may end inside a VPI, or framing may be put between its halves: a
+ * proxy that re-chunks a body cuts it where its buffers end. The first bytes
+ * cannot be sent before it is known what they stand for. They are accepted and
+ * held, with the framing behind them, until the VPI is whole. Then the bytes of
+ * the anchor take their places, and the rest of the anchor follows as usual.
+ *
+ * Most are cut by a send() that ends in the middle of the application's buffer:
+ * the rest of the VPI is then the next thing in its memory, or it has an id
+ * already, and nothing has to be held.
+ *
+ * A few bytes of a magic may be mere chance. To hold them for ever would stall a
+ * protocol whose peer waits for them; so they are held only while there are
+ * anchors for which they could stand, and never longer than LIBRA_HOLD_TIME, the
+ * ceiling that TCP_CORK has. What is released like that and goes on as a VPI
+ * nevertheless is a fail-stop, see libra_sock.tx.prefix.
+ *
+ * The segmenter has moved over all bytes that are held.
+ */
+#include <linux/bitmap.h>
+#include <net/tcp.h>
+
+#include "libra.h"
+#include "tx.h"
+
+#define LIBRA_HOLD_TIME		(HZ / 5)
+
+/**
+ * libra_hold_wanted() - is the beginning of a magic worth waiting for?
+ * @ls: attachment, under tx_lock
+ * @n: bytes of it
+ */
+bool libra_hold_wanted(const struct libra_sock *ls, u32 n)
+{
+	return n > LIBRA_VPI_CHANCE || atomic_long_read(&ls->net->anchors);
+}
+
+/*
+ * What lies behind the next @n bytes in the application's memory. It was not
+ * asked to send that; what is found there only counts if it makes a VPI whole.
+ */
+static bool libra_hold_peek(struct libra_tx *tx, u32 n, u8 *rest, u32 len)
+{
+	struct iov_iter at = tx->msg->msg_iter;
+
+	if (!user_backed_iter(&at))
+		return false;
+	iov_iter_advance(&at, n - 1);
+	return !copy_from_user_nofault(rest, iter_iov_addr(&at) + 1, len);
+}
+
+/**
+ * libra_hold_look_ahead() - may the beginning of a VPI be sent already?
+ * @tx: the send() call; the bytes are the next ones of its iterator
+ * @at: the bytes
+ * @n: how many, fewer than a VPI has
+ *
+ * Return: true when it is known for what the bytes stand; tx.anchor is set.
+ */
+bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n)
+{
+	struct libra_anchor *anchor = NULL;
+	struct libra_sock *ls = tx->ls;
+	u8 vpi[LIBRA_VPI_SIZE];
+
+	if (ls->tx.anchor)
+		return false;
+	memcpy(vpi, at, n);
+	if (n >= LIBRA_VPI_ID_SIZE)
+		anchor = libra_anchor_redeem_cut(ls->dom, vpi, ls);
+	else if (libra_hold_peek(tx, n, vpi + n, LIBRA_VPI_SIZE - n) &&
+		 !memcmp(vpi, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE))
+		anchor = libra_anchor_redeem(ls->dom, vpi, ls);
+	if (!anchor)
+		return false;
+	libra_tx_redeemed(ls, anchor);
+	return true;
+}
+
+/* The work holds the socket, and thereby the attachment and the module. */
+static void libra_hold_arm(struct libra_sock *ls)
+{
+	if (!mod_delayed_work(libra_wq, &ls->tx.release, LIBRA_HOLD_TIME))
+		sock_hold(ls->sk);
+}
+
+/* Nobody will ever receive what is held. */
+static bool libra_hold_pointless(const struct sock *sk)
+{
+	return sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN ||
+	       !((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT));
+}
+
+static void libra_hold_disarm(struct libra_sock *ls)
+{
+	if (cancel_delayed_work(&ls->tx.release))
+		sock_put(ls->sk);
+}
+
+/* Accept @n bytes at the window's position, which are @of_vpi or framing. */
+static void libra_hold_add(struct libra_tx *tx, struct libra_window *win, u32 n,
+			   bool of_vpi)
+{
+	struct libra_sock *ls = tx->ls;
+	u8 *data = win->data + win->pos;
+
+	memcpy(ls->tx.held + ls->tx.owed, data, n);
+	if (of_vpi) {
+		bitmap_set(ls->tx.of_vpi, ls->tx.owed, n);
+		ls->tx.cut += n;
+		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, n);
+	}
+	WRITE_ONCE(ls->tx.owed, ls->tx.owed + n);
+	libra_seg_consume(&ls->tx.seg, data, n);
+	iov_iter_advance(&tx->msg->msg_iter, n);
+	tx->sent += n;
+	win->pos += n;
+}
+
+/**
+ * libra_hold_begin() - hold the beginning of a VPI
+ * @tx: the send() call
+ * @win: the beginning is at its position
+ * @n: bytes of it, fewer than a VPI has
+ */
+void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n)
+{
+	struct libra_sock *ls = tx->ls;
+
+	bitmap_zero(ls->tx.of_vpi, LIBRA_HOLD_MAX);
+	libra_hold_add(tx, win, n, true);
+	ls->tx.prefix = 0;
+	if (n <= LIBRA_VPI_CHANCE)
+		libra_hold_arm(ls);
+}
+
+/**
+ * libra_hold_flush() - send what is held, as it is in tx.held
+ * @ls: attachment, under tx_lock
+ *
+ * The application was told that these bytes are on their way, and may never
+ * call again: they go whatever the send buffer's limit says, which they can
+ * exceed by LIBRA_HOLD_MAX bytes.
+ *
+ * Context: process context, takes the socket lock.
+ * Return: 0, also when the connection has ended: whoever sends next hears of
+ * that from the transport. Or why the transport did not take all.
+ */
+int libra_hold_flush(struct libra_sock *ls)
+{
+	struct kvec vec = { .iov_base = ls->tx.held, .iov_len = ls->tx.owed };
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct sock *sk = ls->sk;
+	int sndbuf, ret;
+
+	if (!ls->tx.owed)
+		return 0;
+	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, vec.iov_len);
+
+	lock_sock(sk);
+	if (libra_hold_pointless(sk)) {
+		ret = vec.iov_len;
+	} else if (libra_sock_changed(ls)) {
+		ret = -EAGAIN;
+	} else {
+		/* Who reads it without the lock may wake a sender for nothing. */
+		sndbuf = sk->sk_sndbuf;
+		WRITE_ONCE(sk->sk_sndbuf, INT_MAX / 2);
+		ret = tcp_sendmsg_locked(sk, &msg, vec.iov_len);
+		WRITE_ONCE(sk->sk_sndbuf, sndbuf);
+	}
+	release_sock(sk);
+
+	ls->tx.seq = READ_ONCE(tcp_sk(sk)->write_seq);
+	if (ret <= 0)
+		return ret ? : -EAGAIN;
+	/* Short only without memory: the rest is for the next attempt. */
+	memmove(ls->tx.held, ls->tx.held + ret, ls->tx.owed - ret);
+	WRITE_ONCE(ls->tx.owed, ls->tx.owed - ret);
+	return ls->tx.owed ? -EAGAIN : 0;
+}
+
+/* It was no VPI, or must not wait any longer. */
+static void libra_hold_let_go(struct libra_sock *ls, u32 prefix)
+{
+	ls->tx.cut = 0;
+	ls->tx.prefix = prefix;
+	LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, prefix);
+}
+
+/* The message is over. A few bytes may be chance. */
+static int libra_hold_over(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+
+	if (ls->tx.cut > LIBRA_VPI_CHANCE)
+		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+	libra_hold_let_go(ls, ls->tx.cut);
+	return 0;
+}
+
+/* The VPI is whole: the anchor's first bytes take the places of those held. */
+static int libra_hold_redeem(struct libra_tx *tx, const u8 *rest)
+{
+	u8 vpi[LIBRA_VPI_SIZE], first[LIBRA_VPI_SIZE];
+	struct libra_sock *ls = tx->ls;
+	u32 have = ls->tx.cut, i, n = 0;
+	struct iov_iter from;
+	int err;
+
+	for_each_set_bit(i, ls->tx.of_vpi, ls->tx.owed)
+		vpi[n++] = ls->tx.held[i];
+	memcpy(vpi + have, rest, LIBRA_VPI_SIZE - have);
+	err = libra_tx_redeem(tx, vpi);
+	if (err)
+		return err;
+
+	iov_iter_bvec(&from, ITER_SOURCE, ls->tx.anchor->bv, ls->tx.anchor->nr,
+		      have);
+	if (copy_from_iter(first, have, &from) != have)
+		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+	n = 0;
+	for_each_set_bit(i, ls->tx.of_vpi, ls->tx.owed)
+		ls->tx.held[i] = first[n++];
+	ls->tx.sent = have;
+	ls->tx.cut = 0;
+	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, have);
+	return 0;
+}
+
+/*
+ * The bytes at the window's position come behind those held. Returns 0 to go
+ * on, an error, or 1 when nothing is to be waited for any more: then what is
+ * held goes first, and the bytes at the position are looked at again.
+ */
+static int libra_hold_step(struct libra_tx *tx, struct libra_window *win)
+{
+	struct libra_sock *ls = tx->ls;
+	const u8 *at = win->data + win->pos;
+	u32 n, same;
+	int err;
+
+	if (ls->tx.seg.state == LIBRA_SEG_ASK) {
+		err = libra_tx_classify(tx, win);
+		if (err)
+			return err;
+	}
+	n = min_t(u64, win->len - win->pos, ls->tx.seg.left);
+
+	if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD) {
+		/* Framing, or the beginning of what may be framing. */
+		if (!ls->tx.seg.goes_on || n > LIBRA_HOLD_MAX - ls->tx.owed)
+			return libra_hold_over(tx) ? : 1;
+		libra_hold_add(tx, win, n, false);
+		return 0;
+	}
+
+	if (ls->tx.cut < LIBRA_VPI_MAGIC_SIZE) {
+		same = min(n, LIBRA_VPI_MAGIC_SIZE - ls->tx.cut);
+		if (memcmp(at, libra_vpi_magic() + ls->tx.cut, same)) {
+			libra_hold_let_go(ls, 0);
+			return 1;
+		}
+	}
+	if (n >= LIBRA_VPI_SIZE - ls->tx.cut)
+		return libra_hold_redeem(tx, at) ? : 1;
+	if (n == ls->tx.seg.left && !ls->tx.seg.goes_on)
+		return libra_hold_over(tx) ? : 1;
+	if (n > LIBRA_HOLD_MAX - ls->tx.owed)
+		return libra_hold_over(tx) ? : 1;
+	libra_hold_add(tx, win, n, true);
+	return 0;
+}
+
+/**
+ * libra_hold_continue() - a send() while bytes are held
+ * @tx: the send() call; there are bytes to send
+ *
+ * Return: 0; or an error, after which nothing more of the call is to be sent.
+ */
+int libra_hold_continue(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+	struct libra_window win;
+	int ret = 0;
+
+	libra_hold_disarm(ls);
+	if (ls->tx.cut) {
+		ret = libra_tx_look(tx, &win);
+		if (ret)
+			return ret;
+		do {
+			ret = libra_hold_step(tx, &win);
+		} while (!ret && win.pos < win.len);
+		libra_tx_look_away(tx, &win);
+		if (ret < 0)
+			return ret;
+	}
+	if (!ls->tx.cut)
+		return libra_hold_flush(ls);
+	if (ls->tx.cut <= LIBRA_VPI_CHANCE)
+		libra_hold_arm(ls);
+	return 0;
+}
+
+static void libra_hold_release(struct work_struct *work)
+{
+	struct libra_sock *ls = container_of(to_delayed_work(work),
+					     struct libra_sock, tx.release);
+	struct sock *sk = ls->sk;
+
+	/* Without the lock: a sender has it, and deals with it. */
+	if (mutex_trylock(&ls->tx_lock)) {
+		if (ls->tx.cut <= LIBRA_VPI_CHANCE && !ls->released) {
+			if (ls->tx.cut)
+				libra_hold_let_go(ls, ls->tx.cut);
+			if (libra_hold_flush(ls) == -EAGAIN)
+				libra_hold_arm(ls);
+		}
+		mutex_unlock(&ls->tx_lock);
+	}
+	sock_put(sk);
+}
+
+/**
+ * libra_hold_end() - nothing more will be sent
+ * @ls: attachment
+ * @alone: nobody else uses the socket
+ *
+ * Context: process context, before the transport knows.
+ * Return: false if half a VPI is held, or if a sender that sleeps with tx_lock
+ * may hold one: the connection has to be aborted.
+ */
+bool libra_hold_end(struct libra_sock *ls, bool alone)
+{
+	bool clean = true;
+
+	libra_hold_disarm(ls);
+	if (alone)
+		mutex_lock(&ls->tx_lock);
+	else if (!mutex_trylock(&ls->tx_lock))
+		return !READ_ONCE(ls->tx.owed);
+	if (ls->tx.cut > LIBRA_VPI_CHANCE) {
+		clean = libra_hold_pointless(ls->sk);
+	} else if (ls->tx.owed) {
+		libra_hold_let_go(ls, ls->tx.cut);
+		clean = libra_hold_flush(ls) != -EAGAIN;
+	}
+	mutex_unlock(&ls->tx_lock);
+	return clean;
+}
+
+/**
+ * libra_hold_init() - a socket is attached
+ * @ls: attachment
+ */
+void libra_hold_init(struct libra_sock *ls)
+{
+	INIT_DELAYED_WORK(&ls->tx.release, libra_hold_release);
+}

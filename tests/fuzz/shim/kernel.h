@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The little of the kernel that match.c and vpi.c need, for user space, and in
+ * place of net/libra/libra.h, which needs much more, what they use of it.
+ */
+#ifndef FUZZ_KERNEL_H
+#define FUZZ_KERNEL_H
+
+#define _NET_LIBRA_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef uint8_t u8;
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+#define __init
+#define __ro_after_init
+#define __aligned(n)		__attribute__((aligned(n)))
+#define BUILD_BUG_ON(cond)	_Static_assert(!(cond), #cond)
+#define min_t(type, a, b)	((type)(a) < (type)(b) ? (type)(a) : (type)(b))
+
+#define get_unaligned(p) ({						\
+	__typeof__(*(p) + 0) value_;					\
+	memcpy(&value_, (p), sizeof(value_));				\
+	value_; })
+
+/* The fuzzer's bytes, see kernel.c. */
+void get_random_bytes(void *buf, size_t len);
+u32 get_random_u32(void);
+
+typedef struct {
+	u64 key[2];
+} siphash_aligned_key_t;
+
+u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_aligned_key_t *key);
+u64 siphash_4u64(u64 a, u64 b, u64 c, u64 d, const siphash_aligned_key_t *key);
+
+#define LIBRA_VPI_SIZE		32
+#define LIBRA_VPI_MAGIC_SIZE	8
+
+struct libra_domain {
+	u64 cookie;
+};
+
+struct libra_msg {
+	struct libra_domain *dom;
+};
+
+struct libra_anchor {
+	struct libra_msg *msg;
+	u64 id;
+	u32 len;
+};
+
+void libra_vpi_init(void);
+const u8 *libra_vpi_magic(void);
+void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
+bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
+void libra_vpi_write_end(u8 vpi[LIBRA_VPI_SIZE],
+			 const struct libra_anchor *anchor);
+bool libra_vpi_is_end(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie);
+u32 libra_match(const u8 *data, u32 len);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FUZZ_KERNEL_H */

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The memory that anchors pin stays under its limits, whoever wants more of it.
+
+Beyond a limit there are native copies: every byte arrives, nothing waits for ever.
+"""
+
+import contextlib
+import errno
+import os
+import resource
+import socket
+import subprocess
+import threading
+
+import vmtest
+from harness import libra, soak
+
+LISTEN, ORIGIN = 8101, 8001
+TCP_LIBRA = 210
+
+
+class Sampler(threading.Thread):
+    """The highest value of anchor_charge_live while it runs."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.highest = 0
+        self.samples = 0
+        self._ended = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self.join()
+
+    def run(self):
+        while not self._ended.wait(0.02):
+            self.highest = max(self.highest, libra.counters()["anchor_charge_live"])
+            self.samples += 1
+
+
+def attack(env, case, fallback, limit, *options):
+    """Clients through the proxy that listens; checks bytes, limit and fallback, if any."""
+    before = env.counters()
+    with Sampler() as sampler:
+        result, said = soak.run(env, "--target", LISTEN, "--origin", ORIGIN, "--lengths-only",
+                                *options)
+    after = env.counters()
+    for line in said[:5]:
+        case.check(False, line)
+    case.equal((result["wrong"], result["broken"], result["stalls"]), (0, 0, 0),
+               "wrong, broken, stalls")
+    env.check_anchored(case, before)
+    fallbacks = after[fallback] - before[fallback] if fallback else "not to be expected"
+    print(f"# {result['messages']} messages, {result['bytes'] >> 20} MiB, "
+          f"{result['seconds']:.1f} s; highest charge {sampler.highest} of {limit} in "
+          f"{sampler.samples} samples; {fallback} {fallbacks}", flush=True)
+    case.check(not fallback or fallbacks > 0, f"the limit was not reached: {fallback} did not move")
+    case.check(sampler.highest <= limit, f"a charge of {sampler.highest}, limit {limit}")
+
+
+@contextlib.contextmanager
+def proxy(env, program, config, **options):
+    with env.proxy(program, config, f"127.0.0.1:{LISTEN}", f"127.0.0.1:{ORIGIN}", **options):
+        yield
+
+
+def one_byte_segments(env, tap):
+    for program, config in (("nginx", "b"), ("haproxy", "b")):
+        with tap.case(f"{program}, segments of one byte, the socket's limit") as case:
+            limit = 32 << 10
+            with libra.sysctl("max_socket_bytes", limit), proxy(env, program, config):
+                # One client: the charge of one socket is that of all.
+                attack(env, case, "fallback_socket_limit", limit, "--messages", 2, "-c", 1,
+                       "--size", 40_000 if env.args.quick else 300_000, "--segment", 1,
+                       "--stall", 3)
+                case.equal(libra.settle(10, libra.ANCHOR_GAUGES), {}, "left behind")
+
+
+def small_segments(env, tap):
+    with tap.case("segments of 100 bytes from many peers, the namespace's limit") as case:
+        limit = 256 << 10
+        with libra.sysctl("max_netns_bytes", limit), proxy(env, "nginx", "b"):
+            attack(env, case, "fallback_netns_limit", limit, "--messages", 64, "-c", 32,
+                   "--size", 100_000 if env.args.quick else 600_000, "--segment", 100,
+                   "--stall", 4)
+            case.equal(libra.settle(10, libra.ANCHOR_GAUGES), {}, "left behind")
+
+
+def stalled_clients(env, tap):
+    count = 1000 if env.args.quick else 10_000
+    with tap.case(f"{count} stalled clients, the namespace's limit") as case:
+        limit = 8 << 20
+        # Each of them is two descriptors of the proxy; its buffers are nginx's default.
+        need = 3 * count
+        old = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (need, max(need, old[1])))
+        try:
+            with small_send_buffers(), libra.sysctl("max_netns_bytes", limit), \
+                    proxy(env, "nginx", "a", connections=count + 100):
+                attack(env, case, "fallback_netns_limit", limit, "--messages", count, "-c", count,
+                       "--size", 150_000, "--stall", count / 150, "--timeout", 150)
+                case.equal(libra.settle(20, libra.ANCHOR_GAUGES), {}, "left behind")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, old)
+
+
+@contextlib.contextmanager
+def small_group(env, limit):
+    """What this process starts meanwhile is in a memory cgroup of that size."""
+    root = env.path("cgroup")
+    group = os.path.join(root, "libra")
+
+    def write(*path, value):
+        with open(os.path.join(*path), "w", encoding="ascii") as file:
+            file.write(str(value))
+
+    os.makedirs(root)
+    subprocess.run(["mount", "-t", "cgroup2", "none", root], check=True)
+    try:
+        write(root, "cgroup.subtree_control", value="+memory")
+        os.makedirs(group, exist_ok=True)
+        write(group, "memory.max", value=limit)
+        write(group, "cgroup.procs", value=os.getpid())
+        try:
+            yield group
+        finally:
+            write(root, "cgroup.procs", value=os.getpid())
+    finally:
+        subprocess.run(["umount", "--lazy", root], check=True)
+
+
+def memory_cgroup(env, tap):
+    with tap.case("a proxy whose memory cgroup is full") as case:
+        limit = 24 << 20
+        with contextlib.ExitStack() as stack:
+            with small_group(env, limit):
+                stack.enter_context(proxy(env, "nginx", "b"))
+            attack(env, case, "fallback_memcg_pressure" if charges_cgroups() else None,
+                   limit, "--messages", 96, "-c", 48, "--size", 2_000_000, "--stall", 4)
+        case.equal(libra.settle(10, libra.ANCHOR_GAUGES), {}, "left behind")
+
+
+def charges_cgroups():
+    """Only a patched kernel has what is needed: one that knows TCP_LIBRA."""
+    with socket.socket() as sock:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_LIBRA, b"")
+        except OSError as error:
+            return error.errno != errno.ENOPROTOOPT
+    return True
+
+
+@contextlib.contextmanager
+def small_send_buffers():
+    """Of the sockets of this namespace: what is stalled shall stall early."""
+    path = "/proc/sys/net/ipv4/tcp_wmem"
+    with open(path, encoding="ascii") as file:
+        old = file.read()
+    with open(path, "w", encoding="ascii") as file:
+        file.write("4096 16384 32768")
+    try:
+        yield
+    finally:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(old)
+
+
+def body(env, tap):
+    if not env.with_libra:
+        tap.skip("all", "needs Libra")
+        return
+    one_byte_segments(env, tap)
+    small_segments(env, tap)
+    stalled_clients(env, tap)
+    memory_cgroup(env, tap)
+    with tap.case("nothing is left") as case:
+        env.check_idle(case)
+
+
+if __name__ == "__main__":
+    vmtest.main("limits", __doc__, body)

@@ -4,22 +4,24 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "fixture.h"
 
 #define SIZE	20000
 
-/* @good bytes of memory, with nothing behind them. */
+/* @good bytes of memory; behind them is no memory for as much as any body asks. */
 static char *memory_ends(struct __test_metadata *_metadata, size_t good)
 {
 	size_t page = getpagesize(), size = (good + page - 1) / page * page;
 	char *map;
 
-	map = mmap(NULL, size + page, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	map = mmap(NULL, size + 4 * SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		   -1, 0);
 	ASSERT_NE(MAP_FAILED, map);
-	ASSERT_EQ(0, munmap(map + size, page));
+	if (size)
+		ASSERT_EQ(0, mprotect(map, size, PROT_READ | PROT_WRITE));
 	return map + size - good;
 }
 
@@ -27,10 +29,10 @@ static char *memory_ends(struct __test_metadata *_metadata, size_t good)
  * A read into memory that ends after @good bytes. How much of it TCP takes
  * before it gives up depends on how the data lies in the queue; what must not
  * happen is that bytes are taken and not reported, or reported and not there.
- * An attached socket may succeed where it has nothing to write.
  */
 static size_t read_faulty(struct __test_metadata *_metadata, struct relay *r,
-			  struct iovec *iov, int count, size_t total)
+			  struct iovec *iov, int count, size_t total,
+			  size_t good)
 {
 	ssize_t n = readv(r->up, iov, count);
 
@@ -39,7 +41,7 @@ static size_t read_faulty(struct __test_metadata *_metadata, struct relay *r,
 		n = 0;
 	} else {
 		ASSERT_LT(0, n);
-		ASSERT_LE(n, total);
+		ASSERT_LE(n, good);
 	}
 	EXPECT_EQ(total - n, relay_inq(r->up));
 	return n;
@@ -97,16 +99,10 @@ RELAY_TEST(recv_memory_ends)
 		buf = relay_buffer(total);
 		iov.iov_base = memory_ends(_metadata, goods[i]);
 		iov.iov_len = SIZE;
-		n = read_faulty(_metadata, r, &iov, 1, total);
-		if (n) {
-			/* Back to memory that can be sent. */
-			memcpy(buf, iov.iov_base, goods[i] < n ? goods[i] : n);
-			relay_forward(r, buf, n);
-		}
-		if (n < total) {
-			ASSERT_EQ(total - n, recv(r->up, buf, total, 0));
-			relay_forward(r, buf, total - n);
-		}
+		n = read_faulty(_metadata, r, &iov, 1, total, goods[i]);
+		relay_forward(r, iov.iov_base, n);
+		ASSERT_EQ(total - n, recv(r->up, buf, total, 0));
+		relay_forward(r, buf, total - n);
 		ASSERT_TRUE(relay_exact(r)) {
 			TH_LOG("%zu good bytes", goods[i]);
 		}
@@ -125,8 +121,7 @@ RELAY_TEST(recv_hole_between)
 		{ buf + 5000, total },
 	};
 
-	n = read_faulty(_metadata, r, iov, 3, total);
-	EXPECT_GE(5000, n);
+	n = read_faulty(_metadata, r, iov, 3, total, 5000);
 	relay_forward(r, buf, n);
 	ASSERT_EQ(total - n, recv(r->up, buf, total, 0));
 	relay_forward(r, buf, total - n);
@@ -205,16 +200,15 @@ RELAY_TEST(bad_iovec)
 {
 	size_t total = relay_feed(r, SIZE);
 	struct iovec iov = { relay_buffer(total), total };
-	struct iovec * volatile nowhere = (void *)8;
-	volatile int too_many = 5000;
 
-	EXPECT_EQ(-1, readv(r->up, nowhere, 1));
+	/* As a compiler that knows readv() would not let it pass. */
+	EXPECT_EQ(-1, syscall(__NR_readv, r->up, (void *)8, 1));
 	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(-1, readv(r->up, &iov, too_many));
+	EXPECT_EQ(-1, syscall(__NR_readv, r->up, &iov, 5000));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(total, relay_inq(r->up));
 	ASSERT_EQ(total, readv(r->up, &iov, 1));
-	EXPECT_EQ(-1, writev(r->down, nowhere, 1));
+	EXPECT_EQ(-1, syscall(__NR_writev, r->down, (void *)8, 1));
 	EXPECT_EQ(EFAULT, errno);
 	ASSERT_EQ(total, writev(r->down, &iov, 1));
 	EXPECT_TRUE(relay_exact(r));

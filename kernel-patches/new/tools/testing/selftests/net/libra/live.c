@@ -74,15 +74,15 @@ FIXTURE_TEARDOWN_PARENT(live)
 	EXPECT_EQ(0, relay_stat(r, "anchors_expired"));
 }
 
-static void attach(struct __test_metadata *_metadata, const char *address,
-		   const char *parser, char *policy)
+static void add_policy(struct __test_metadata *_metadata, const char *address,
+		       const char *parser, char *policy)
 {
 	control(_metadata, policy,
 		"attach --parser %s --listen %s:7104 --upstream %s:7004 --domain 9 --mode on",
 		parser, address, address);
 }
 
-static void detach(struct __test_metadata *_metadata, const char *policy)
+static void remove_policy(struct __test_metadata *_metadata, const char *policy)
 {
 	char answer[64];
 
@@ -116,7 +116,7 @@ TEST_F(live, attach)
 
 	relay_feed(r, SIZE);
 	relay_some(_metadata, r, 5000);
-	attach(_metadata, variant->address, "raw", policy);
+	add_policy(_metadata, variant->address, "raw", policy);
 	relay_some(_metadata, r, SIZE - 5000);
 	EXPECT_TRUE(relay_exact(r));
 	EXPECT_EQ(0, relay_anchored(r));
@@ -127,7 +127,7 @@ TEST_F(live, attach)
 	EXPECT_TRUE(relay_exact(r));
 	EXPECT_EQ(SIZE, relay_anchored(r));
 	relay_close(r);
-	detach(_metadata, policy);
+	remove_policy(_metadata, policy);
 }
 
 /* What is anchored is still sent; nothing more is. */
@@ -137,13 +137,13 @@ TEST_F(live, detach)
 	char *buf = relay_buffer(SIZE);
 	char policy[64];
 
-	attach(_metadata, variant->address, "raw", policy);
+	add_policy(_metadata, variant->address, "raw", policy);
 	again(r, false);
 	relay_feed(r, SIZE);
 	ASSERT_EQ(SIZE / 2, recv(r->up, buf, SIZE / 2, 0));
 	EXPECT_EQ(SIZE / 2, relay_anchored(r));
 	relay_forward(r, buf, 3000);
-	detach(_metadata, policy);
+	remove_policy(_metadata, policy);
 	ASSERT_EQ(SIZE / 2, recv(r->up, buf + SIZE / 2, SIZE, 0));
 	EXPECT_EQ(0, relay_anchored(r));
 	relay_forward(r, buf + 3000, SIZE - 3000);
@@ -165,7 +165,7 @@ TEST_F(live, detach_sleeper)
 	int status;
 	pid_t pid;
 
-	attach(_metadata, variant->address, "raw", policy);
+	add_policy(_metadata, variant->address, "raw", policy);
 	again(r, false);
 	pid = fork();
 	if (!pid) {
@@ -177,7 +177,7 @@ TEST_F(live, detach_sleeper)
 	}
 	relay_push(r, SIZE / 2);
 	usleep(50000);
-	detach(_metadata, policy);
+	remove_policy(_metadata, policy);
 	relay_push(r, SIZE / 2);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
@@ -193,14 +193,14 @@ TEST_F(live, replace_parser)
 	char policy[64];
 	size_t total;
 
-	attach(_metadata, variant->address, "raw", policy);
+	add_policy(_metadata, variant->address, "raw", policy);
 	again(r, true);
 	total = relay_feed(r, SIZE);
 	ASSERT_EQ(total / 2, recv(r->up, buf, total / 2, 0));
 	/* To raw, a header is payload as well. */
 	EXPECT_EQ(total / 2, relay_anchored(r));
-	detach(_metadata, policy);
-	attach(_metadata, variant->address, "http1", policy);
+	remove_policy(_metadata, policy);
+	add_policy(_metadata, variant->address, "http1", policy);
 	ASSERT_EQ(total - total / 2, recv(r->up, buf + total / 2, SIZE, 0));
 	relay_forward(r, buf, total);
 	EXPECT_TRUE(relay_exact(r));
@@ -212,7 +212,7 @@ TEST_F(live, replace_parser)
 	EXPECT_TRUE(relay_exact(r));
 	EXPECT_EQ(SIZE, relay_anchored(r));
 	relay_close(r);
-	detach(_metadata, policy);
+	remove_policy(_metadata, policy);
 }
 
 static void set_enabled(struct __test_metadata *_metadata, int value)
@@ -232,7 +232,7 @@ TEST_F(live, enabled)
 	char policy[64];
 	int i;
 
-	attach(_metadata, variant->address, "raw", policy);
+	add_policy(_metadata, variant->address, "raw", policy);
 	again(r, false);
 	relay_feed(r, 3 * SIZE);
 	for (i = 0; i < 3; i++) {
@@ -243,7 +243,7 @@ TEST_F(live, enabled)
 	relay_forward(r, buf, 3 * SIZE);
 	EXPECT_TRUE(relay_exact(r));
 	relay_close(r);
-	detach(_metadata, policy);
+	remove_policy(_metadata, policy);
 }
 
 /* Policies flap while messages flow, on connections old and new. */
@@ -257,9 +257,9 @@ TEST_F(live, flapping)
 	pid = fork();
 	if (!pid) {
 		for (i = 0; i < 4; i++) {
-			attach(_metadata, variant->address, "raw", policy);
+			add_policy(_metadata, variant->address, "raw", policy);
 			usleep(30000);
-			detach(_metadata, policy);
+			remove_policy(_metadata, policy);
 		}
 		_exit(0);
 	}

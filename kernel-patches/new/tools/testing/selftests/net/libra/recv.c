@@ -178,6 +178,13 @@ RELAY_TEST(trunc)
 	EXPECT_EQ(r->attached ? SIZE - 9000 : 0, relay_anchored(r));
 	relay_forward(r, buf, SIZE - 9000);
 	EXPECT_TRUE(relay_exact(r));
+
+	/* The next message begins where it begins: no header is anchored. */
+	ASSERT_EQ(total, relay_feed(r, SIZE));
+	ASSERT_EQ(total, recv(r->up, buf, total, 0));
+	EXPECT_EQ(r->attached ? SIZE : 0, relay_anchored(r));
+	relay_forward(r, buf, total);
+	EXPECT_TRUE(relay_exact(r));
 }
 
 RELAY_TEST(dontwait)

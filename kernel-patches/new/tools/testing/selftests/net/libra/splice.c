@@ -85,10 +85,11 @@ RELAY_TEST(through)
 	EXPECT_TRUE(relay_exact(r));
 	EXPECT_EQ(r->attached ? PART : 0, relay_anchored(r));
 
-	/* The next message is a message like any other. */
+	/* The next message begins where it begins: no header is anchored. */
 	head = relay_feed(r, SIZE) - SIZE;
 	relay_some(_metadata, r, head + SIZE);
 	EXPECT_TRUE(relay_exact(r));
+	EXPECT_EQ(r->attached ? SIZE : 0, relay_anchored(r));
 }
 
 RELAY_TEST(header_spliced)

@@ -27,6 +27,7 @@
 #include <linux/spinlock.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
+#include <net/libra.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 #include <uapi/linux/libra.h>
@@ -504,14 +505,9 @@ void libra_hook_update(void);
  *	an RCU grace period.
  * libra_sk(): a socket's attachment or NULL; the caller holds the socket, which
  *	holds the attachment.
- * libra_memcg_charge(), libra_memcg_uncharge(): socket memory of a cgroup.
+ * libra_memcg_charge(), libra_memcg_uncharge(): socket memory of a cgroup; in
+ *	<net/libra.h>, because the patched kernel has them built in.
  */
-#ifdef LIBRA_OOT
-bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages);
-void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages);
-#else
-#include <net/libra.h>
-#endif
 int libra_hook_backend_init(void);
 void libra_hook_backend_exit(void);
 int libra_hook_install(void);
@@ -522,7 +518,7 @@ struct libra_sock *libra_sk(const struct sock *sk);
 
 /* ---- BPF (bpf.c) -------------------------------------------------------- */
 
-#if defined(CONFIG_LIBRA_BPF) || defined(LIBRA_OOT)
+#ifdef CONFIG_LIBRA_BPF
 int libra_bpf_init(void);
 #else
 static inline int libra_bpf_init(void)

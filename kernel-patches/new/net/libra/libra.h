@@ -308,6 +308,7 @@ struct libra_net {
 	struct ctl_table_header *sysctl_header;
 	struct {
 		u8 enabled;
+		u8 scrub;
 		u32 min_anchor;
 		u32 max_header;
 		u32 max_socket_bytes;

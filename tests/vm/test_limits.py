@@ -152,7 +152,7 @@ def charges_cgroups():
     """Only a patched kernel has what is needed: one that knows TCP_LIBRA."""
     with socket.socket() as sock:
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_LIBRA, b"")
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_LIBRA, b"\0" * 4)
         except OSError as error:
             return error.errno != errno.ENOPROTOOPT
     return True

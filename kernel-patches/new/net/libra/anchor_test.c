@@ -12,6 +12,7 @@
  * between them, and a page whose references tell who holds it.
  */
 struct anchor_test {
+	typeof_member(struct libra_net, sysctl) sysctl;
 	struct libra_net *ln;
 	struct libra_sock *source;
 	struct libra_sock *client;
@@ -20,7 +21,6 @@ struct anchor_test {
 	long charge;
 	long anchors;
 	long anchor_bytes;
-	typeof_member(struct libra_net, sysctl) sysctl;
 };
 
 static int anchor_test_init(struct kunit *test)

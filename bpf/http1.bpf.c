@@ -18,7 +18,7 @@ struct {
 SEC("struct_ops/segment")
 int BPF_PROG(http1_entry, struct libra_ctx *lctx)
 {
-	int verdict = http1_segment(lctx);
+	int verdict = http1_answer(lctx);
 	__u32 event = http1_last_event(lctx);
 	__u64 *count;
 

@@ -20,7 +20,8 @@
  * queued request passes. Hence what a PASS means to the other direction:
  *
  * - Requests passed: the answers to requests queued before are still matched,
- *   later ones find the queue empty and pass. Nothing needs to be remembered.
+ *   later ones find the queue empty and pass. Nothing needs to be remembered; but
+ *   the kernel has to know before an answer is anchored (http1_answer()).
  * - Responses passed, their start line read: requests are unaffected and are
  *   no longer queued (HTTP1_S_UNQUEUED).
  * - Responses passed because of a 101, or where the start line was not
@@ -337,7 +338,7 @@ static __always_inline int http1_rest(struct libra_ctx *ctx,
 	return LIBRA_PAYLOAD_UNTIL_CLOSE;
 }
 
-/* The callback: libra_parser_ops.segment. */
+/* What the bytes at hand are. */
 static __always_inline int http1_segment(struct libra_ctx *ctx)
 {
 	struct http1_state *st = (struct http1_state *)ctx->scratch;
@@ -362,6 +363,19 @@ static __always_inline int http1_segment(struct libra_ctx *ctx)
 		if (d->at == HTTP1_AT_START)
 			st->flags |= HTTP1_S_HOLD;
 	}
+	return verdict;
+}
+
+/* The callback: libra_parser_ops.segment. */
+static __always_inline int http1_answer(struct libra_ctx *ctx)
+{
+	struct http1_state *st = (struct http1_state *)ctx->scratch;
+	int verdict = http1_segment(ctx);
+
+	/* A tunnel is understood in either direction. */
+	if (verdict == LIBRA_PASS && ctx->dir == LIBRA_INGRESS &&
+	    ctx->role == LIBRA_ROLE_PASSIVE && !(st->flags & HTTP1_S_TUNNEL))
+		return LIBRA_PASS_BOTH;
 	return verdict;
 }
 

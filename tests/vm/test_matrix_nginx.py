@@ -148,7 +148,7 @@ UPLOADS = [
         text={"location": PUT}),
 ]
 PROTOCOLS = [
-    Row("a request with bare LF", "", ask.bare_lf),
+    Row("a request with bare LF", "", ask.bare_lf, anchors=False),
     Row("101 upgrade", 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; '
         'proxy_set_header Connection "upgrade";',
         lambda talk: (ask.few(talk), ask.upgrade(talk))),

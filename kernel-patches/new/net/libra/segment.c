@@ -43,11 +43,7 @@ void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 	WRITE_ONCE(seg->state, LIBRA_SEG_PASS);
 	seg->left = U64_MAX;
 	seg->goes_on = false;
-	/*
-	 * Answers to requests that were not understood will not be, either. To
-	 * learn that from the answer is too late: it may be anchored by then.
-	 */
-	if (dir == LIBRA_EGRESS || ls->role == LIBRA_ROLE_PASSIVE)
+	if (dir == LIBRA_EGRESS)
 		libra_sock_egress_passes(ls);
 	LIBRA_INC(ls->net, why);
 	trace_libra_fallback(ls->sk, dir, libra_mib_names[why]);
@@ -192,6 +188,9 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 		seg->left = len;
 		WRITE_ONCE(seg->state, LIBRA_SEG_META);
 		return false;
+	case LIBRA_PASS_BOTH:
+		libra_sock_egress_passes(ls);
+		fallthrough;
 	case LIBRA_PASS:
 		libra_seg_pass(ls, dir, LIBRA_MIB_FB_PARSER);
 		return false;

@@ -44,6 +44,11 @@ enum libra_verdict {
 	 */
 	LIBRA_FRAMING		= 7,	/* as META; the message goes on */
 	LIBRA_PAYLOAD_PART	= 8,	/* as PAYLOAD; the message goes on */
+	/*
+	 * As PASS; and what comes in answer will not be understood either: to
+	 * learn that from the answer would be too late, it may be anchored.
+	 */
+	LIBRA_PASS_BOTH		= 9,
 };
 
 enum libra_mode {

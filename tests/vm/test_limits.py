@@ -80,7 +80,7 @@ def one_byte_segments(env, tap):
 
 def small_segments(env, tap):
     with tap.case("segments of 100 bytes from many peers, the namespace's limit") as case:
-        limit = 256 << 10
+        limit = 64 << 10
         with libra.sysctl("max_netns_bytes", limit), proxy(env, "nginx", "b"):
             attack(env, case, "fallback_netns_limit", limit, "--messages", 64, "-c", 32,
                    "--size", 100_000 if env.args.quick else 600_000, "--segment", 100,

@@ -237,9 +237,9 @@ static __always_inline int http1_hex(char c)
 }
 
 /*
- * A chunk-size line, from d->line to @end: digits, and no blanks, signs or
- * prefixes that some parsers skip; then nothing, or extensions, of which only
- * matters that they hold no line end.
+ * A chunk-size line, from d->line to @end: digits (http1_chunk() has seen the
+ * first), and no blanks, signs or prefixes that some parsers skip; then nothing,
+ * or extensions, of which only matters that they hold no line end.
  */
 static __always_inline int http1_size(struct libra_ctx *ctx,
 				      struct http1_state *st,
@@ -259,8 +259,6 @@ static __always_inline int http1_size(struct libra_ctx *ctx,
 		d->length = d->length << 4 | digit;
 		off++;
 	}
-	if (off == line)
-		return http1_pass(st, HTTP1_PASS_CHUNK);
 	return HTTP1_GO_ON;
 }
 

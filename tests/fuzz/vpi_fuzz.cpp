@@ -46,7 +46,7 @@ bool reads(const Token& token, u64 cookie) {
 }  // namespace
 
 // An input: cookie, id and length of an anchor, another cookie, 32 bytes of a
-// forger, and changes to the token. What is random (magic, key, salt) depends on
+// forger, and changes to the token. What is random (magic and key) depends on
 // all of it, or the fuzzer would learn a token in one run and replay it in the
 // next.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -73,6 +73,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(
         libra_vpi_read(token.bytes, dom.cookie, &id, &len) && id == anchor.id && len == anchor.len,
         "a VPI that was not accepted as it was minted");
+    require(libra_vpi_id(token.bytes) == anchor.id && libra_vpi_id(end.bytes) == anchor.id,
+            "a token of another anchor");
     require(libra_vpi_is_mark(end.bytes, dom.cookie), "a mark that was not accepted");
     require(!std::memcmp(token.bytes, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE) &&
                 !std::memcmp(end.bytes, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE),

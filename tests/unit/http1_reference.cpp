@@ -279,7 +279,7 @@ std::optional<Message> lenient_message(std::string_view text, bool request, cons
         h.method = start->substr(0, blank);
     else
         h.status = std::atoi(start->c_str() + blank);
-    h.old = start->find("HTTP/1.0") != std::string::npos;
+    h.old = request ? start->ends_with("HTTP/1.0") : start->starts_with("HTTP/1.0");
 
     bool coded = false;
     for (;;) {

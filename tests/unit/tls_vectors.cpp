@@ -149,6 +149,8 @@ std::vector<Vector> hellos() {
               meta(handshake(std::string(16384, 'h'))), meta(handshake(std::string(16384, 'h'))),
               meta(handshake(std::string(16384, 'h'))), meta(handshake("1234")),
               framing(data_header(1)), part("a")}),
+        says("hello_of_64k_interrupted", {meta(handshake(tls_hello_of(1, 65536).substr(0, 16384))),
+                                          pass(TLS_PASS_HELLO, data_header(1) + "a")}),
         says("hello_not_all_there", {of(209, meta(client_hello().substr(0, 100)))}),
         says("hello_header_not_all_there", {more(client_hello().substr(0, 8))}),
         says("hello_interrupted_by_data",

@@ -34,14 +34,6 @@ void get_random_bytes(void *buf, size_t len)
 	}
 }
 
-u32 get_random_u32(void)
-{
-	u32 value;
-
-	get_random_bytes(&value, sizeof(value));
-	return value;
-}
-
 static u64 rotl(u64 x, int n)
 {
 	return x << n | x >> (64 - n);
@@ -91,11 +83,4 @@ u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_aligned_key_t *key)
 	u64 words[] = { a, b, c };
 
 	return sip_hash(words, 3, key);
-}
-
-u64 siphash_4u64(u64 a, u64 b, u64 c, u64 d, const siphash_aligned_key_t *key)
-{
-	u64 words[] = { a, b, c, d };
-
-	return sip_hash(words, 4, key);
 }

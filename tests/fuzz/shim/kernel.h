@@ -34,16 +34,15 @@ typedef uint64_t u64;
 
 /* The fuzzer's bytes, see kernel.c. */
 void get_random_bytes(void *buf, size_t len);
-u32 get_random_u32(void);
 
 typedef struct {
 	u64 key[2];
 } siphash_aligned_key_t;
 
 u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_aligned_key_t *key);
-u64 siphash_4u64(u64 a, u64 b, u64 c, u64 d, const siphash_aligned_key_t *key);
 
 #define LIBRA_VPI_SIZE		32
+#define LIBRA_VPI_ID_SIZE	16
 #define LIBRA_VPI_MAGIC_SIZE	8
 
 struct libra_domain {
@@ -67,6 +66,7 @@ bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len)
 void libra_vpi_write_mark(u8 vpi[LIBRA_VPI_SIZE],
 			 const struct libra_anchor *anchor);
 bool libra_vpi_is_mark(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie);
+u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
 u32 libra_match(const u8 *data, u32 len);
 
 #ifdef __cplusplus

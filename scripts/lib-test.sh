@@ -110,10 +110,29 @@ verdict() {
 	[ "$failed" = 0 ]
 }
 
+# build_kernel KERNEL [ARG]...
+build_kernel() {
+	nice -n 10 "$TOP/scripts/build-kernel" "${@:2}" >"$LOGS/kernel-$1" 2>"$LOGS/kernel-$1.progress"
+}
+
+# Where the memory of sockets, anchors and parsers comes and goes: all that a
+# debug kernel has the time for.
+DEBUG_SUBJECTS=(kill vanish reset live_policy)
+
 # run_guest KERNEL: its tests and then its demo, told to files for replay.
 run_guest() {
-	local kernel=$1
+	local kernel=$1 s
+	local -a only=()
+	if [ "$kernel" = debug ]; then
+		for s in "${DEBUG_SUBJECTS[@]}"; do
+			only+=(--only "$s")
+		done
+		record debug guest debug 1500 "$TOP/tests/vm/run-all" --quick --time-limit 600 "${only[@]}"
+		return
+	fi
 	record "$kernel" guest "$kernel" 1500 "$TOP/tests/vm/run-all" --quick
+	record "selftests-$kernel" guest "$kernel" 600 "$TOP/tests/kernel-selftests/run" --quick \
+		--programs "$("$TOP/tests/kernel-selftests/build")"
 	record "demo-$kernel" guest "$kernel" 900 "$TOP/tests/demo/run" --quick \
 		--out /out/demo-quick.json
 }
@@ -150,10 +169,10 @@ watch_guests() {
 	for pid in "$@"; do
 		while kill -0 "$pid" 2>/dev/null; do
 			sleep 5
-			for kernel in stock patched; do
+			for kernel in stock patched debug; do
 				[ -f "$LOGS/$kernel.out" ] || continue
 				told+=" $kernel $(grep -cE '^(not )?ok ' "$LOGS/$kernel.out" || :)"
-				[ ! -f "$LOGS/$kernel.rc" ] || told+=" (now the demo)"
+				[ ! -f "$LOGS/$kernel.rc" ] || told+=" (and its last steps)"
 			done
 			[ $((SECONDS / 5 % 6)) != 0 ] || say "tests so far:$told"
 			told=''

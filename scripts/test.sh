@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Everything that can fail, on Debian's own kernel and on the patched one. The
-# last line is the verdict: N passed, N failed[, N skipped]. With CI=true a
+# Everything that can fail, on Debian's own kernel and on the patched one, and the
+# most telling part of it on the patched one's debug build. The last line is the
+# verdict: N passed, N failed[, N skipped]. With CI=true a
 # skipped test is a failed one.
 #
 # Usage: scripts/test.sh
@@ -17,12 +18,16 @@ mkdir -p "$LOGS"
 
 "$TOP/scripts/install-deps" test
 
-# The kernel takes longest, when the cache is cold. It gives way to the rest.
+# The kernels take longest, when the cache is cold. They give way to the rest, and
+# the one that more is to be run on comes first.
 say "building the patched kernel in the background"
-nice -n 10 "$TOP/scripts/build-kernel" >"$LOGS/kernel" 2>"$LOGS/kernel.progress" &
-kernel_build=$!
+touch "$LOGS"/kernel-{patched,debug}.progress
+build_kernel patched &
+patched_build=$!
+{ tail -f --pid "$patched_build" /dev/null; build_kernel debug --debug; } &
+debug_build=$!
 guests=()
-trap 'kill_tree "$kernel_build" ${guests[@]+"${guests[@]}"}' EXIT
+trap 'kill_tree "$patched_build" "$debug_build" ${guests[@]+"${guests[@]}"}' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -40,7 +45,10 @@ for name in sys.argv[1:]: ast.parse(open(name).read(), name)' "${python_scripts[
 check "series" scripts/export-series --check
 tap scripts tests/scripts/run
 check "module builds without a warning" module_is_clean
+check "sparse" scripts/build-module --sparse
+tap kunit scripts/kunit --log "$LOGS/kunit.console"
 check "user side builds" build_everything
+check "the kernel's selftests build" tests/kernel-selftests/build
 ctest_results
 
 # A guest emulates its CPUs in one thread (see accel_args), so the two share the
@@ -48,20 +56,27 @@ ctest_results
 run_guest stock &
 guests+=($!)
 
-say "waiting for the patched kernel"
-tail -n +1 -f --pid "$kernel_build" "$LOGS/kernel.progress" >&2 &
 kernels=(stock)
-if wait "$kernel_build"; then
-	result ok "patched kernel builds"
-	kernels+=(patched)
-	run_guest patched &
-	guests+=($!)
-else
-	result fail "patched kernel builds (all of it in build/logs/kernel.progress)"
-fi
+# await_kernel KERNEL PID: as soon as it is built, its guest starts.
+await_kernel() {
+	say "waiting for the $1 kernel"
+	tail -n +1 -f --pid "$2" "$LOGS/kernel-$1.progress" >&2 &
+	if wait "$2"; then
+		result ok "$1 kernel builds"
+		kernels+=("$1")
+		run_guest "$1" &
+		guests+=($!)
+	else
+		result fail "$1 kernel builds (all of it in build/logs/kernel-$1.progress)"
+	fi
+}
+await_kernel patched "$patched_build"
+await_kernel debug "$debug_build"
 watch_guests "${guests[@]}"
 for kernel in "${kernels[@]}"; do
 	tap "$kernel" replay "$kernel"
+	[ "$kernel" != debug ] || continue
+	tap "selftests-$kernel" replay "selftests-$kernel"
 	check "demo on the $kernel kernel" replay "demo-$kernel"
 done
 verdict

@@ -66,21 +66,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Token forged = input.take<Token>();
     Token token, end;
     libra_vpi_write(token.bytes, &anchor);
-    libra_vpi_write_end(end.bytes, &anchor);
+    libra_vpi_write_mark(end.bytes, &anchor);
 
     u64 id = 0;
     u32 len = 0;
     require(
         libra_vpi_read(token.bytes, dom.cookie, &id, &len) && id == anchor.id && len == anchor.len,
         "a VPI that was not accepted as it was minted");
-    require(libra_vpi_is_end(end.bytes, dom.cookie), "a mark that was not accepted");
+    require(libra_vpi_is_mark(end.bytes, dom.cookie), "a mark that was not accepted");
     require(!std::memcmp(token.bytes, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE) &&
                 !std::memcmp(end.bytes, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE),
             "a token without magic, which the matcher would not find");
-    require(!libra_vpi_is_end(token.bytes, dom.cookie), "a VPI taken for a mark");
+    require(!libra_vpi_is_mark(token.bytes, dom.cookie), "a VPI taken for a mark");
     require(!reads(end, dom.cookie), "a mark taken for a VPI");
     if (foreign != dom.cookie)
-        require(!reads(token, foreign) && !libra_vpi_is_end(end.bytes, foreign),
+        require(!reads(token, foreign) && !libra_vpi_is_mark(end.bytes, foreign),
                 "a token of another domain");
 
     // What is not authenticated is the magic alone.

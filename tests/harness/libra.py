@@ -114,7 +114,7 @@ class Daemon:
     def __exit__(self, *_):
         self.process.stop()
 
-    def _wait_ready(self, timeout=30):
+    def _wait_ready(self, timeout=120):
         end = time.monotonic() + timeout
         while self.ctl("status", check=False).returncode != 0:
             if not self.process.alive():
@@ -125,7 +125,7 @@ class Daemon:
 
     def ctl(self, *arguments, check=True):
         run = subprocess.run([self.libractl, "--socket", self.socket, *arguments],
-                             capture_output=True, text=True, check=False, timeout=30)
+                             capture_output=True, text=True, check=False, timeout=60)
         if check and run.returncode != 0:
             raise LibraError(f"libractl {' '.join(arguments)}: {run.stderr.strip()}")
         return run

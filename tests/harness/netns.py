@@ -45,7 +45,7 @@ def _listening_ports():
     return ports
 
 
-def wait_listening(process, port, timeout=20):
+def wait_listening(process, port, timeout=60):
     """Waits without connecting: a probe would be a connection to count."""
     end = time.monotonic() + timeout
     while port not in _listening_ports():

@@ -10,9 +10,9 @@ namespace libra::test {
 
 const std::vector<std::string>& Behaviours::all_names() {
     static const std::vector<std::string> names = {
-        "split",     "copy", "cut",   "chunk",     "full",   "more",      "delay",
-        "recycle",   "mix",  "leave-out", "swap",  "twice",  "two-sinks", "vanish",
-        "overwrite", "edit", "insert", "behead",   "curtail"};
+        "split",     "copy", "cut",       "chunk",  "full",   "more",      "delay",
+        "recycle",   "mix",  "leave-out", "swap",   "twice",  "two-sinks", "vanish",
+        "overwrite", "edit", "insert",    "behead", "curtail"};
     return names;
 }
 
@@ -69,8 +69,8 @@ Behaviours Behaviours::some(Random& random) {
     const auto count = random.between(2, 5);
     for (std::uint64_t i = 0; i < count; ++i) {
         Behaviours more = behaviours;
-        more.add(static_cast<Behaviour>(
-            random.below(static_cast<unsigned>(Behaviour::kVanish) + 1)));
+        more.add(
+            static_cast<Behaviour>(random.below(static_cast<unsigned>(Behaviour::kVanish) + 1)));
         if (!more.breaks_contract())
             behaviours = more;
     }

@@ -12,15 +12,15 @@ namespace libra::test {
 
 enum class Behaviour : unsigned {
     // Forwards every byte once, in order.
-    kSplit,     // sends of a few bytes
-    kCopy,      // memcpy through buffers of odd sizes
-    kCut,       // memory cut inside each VPI
-    kChunk,     // chunk framing interposed anywhere (http1)
-    kFull,      // tiny socket buffers: resends after EAGAIN, in other sizes
-    kMore,      // MSG_MORE now and then
-    kDelay,     // pauses
-    kRecycle,   // reads into memory with old VPIs in it
-    kMix,       // bytes of its own between two reads' payload
+    kSplit,    // sends of a few bytes
+    kCopy,     // memcpy through buffers of odd sizes
+    kCut,      // memory cut inside each VPI
+    kChunk,    // chunk framing interposed anywhere (http1)
+    kFull,     // tiny socket buffers: resends after EAGAIN, in other sizes
+    kMore,     // MSG_MORE now and then
+    kDelay,    // pauses
+    kRecycle,  // reads into memory with old VPIs in it
+    kMix,      // bytes of its own between two reads' payload
     // Treats what one read brought as a unit, and not all units alike.
     kLeaveOut,  // some are not sent
     kSwap,      // two change places

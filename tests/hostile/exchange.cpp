@@ -177,8 +177,7 @@ bool Exchange::source_sends() {
     }
     const std::size_t size =
         std::min<std::size_t>(random_.log_between(1, 200'000), wire_.size() - wire_sent_);
-    const ssize_t count =
-        ::send(source_.peer.get(), wire_.data() + wire_sent_, size, MSG_NOSIGNAL);
+    const ssize_t count = ::send(source_.peer.get(), wire_.data() + wire_sent_, size, MSG_NOSIGNAL);
     if (count > 0)
         wire_sent_ += static_cast<std::size_t>(count);
     else if (!would_block(errno))
@@ -289,8 +288,8 @@ bool Exchange::proxy_sends(std::size_t at) {
     message.msg_iov = parts.data();
     message.msg_iovlen = count;
     const bool more = plan_.behaviours.has(kMore) && out.size() > count && random_.one_in(2);
-    const ssize_t sent = ::sendmsg(sink.proxy.get(), &message,
-                                   MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+    const ssize_t sent =
+        ::sendmsg(sink.proxy.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
     if (sent < 0) {
         if (would_block(errno))
             return false;
@@ -365,13 +364,13 @@ void Exchange::judge(std::size_t at, Outcome& outcome) const {
         }
         edited = wrong.empty();
         outcome.edited += edited;
-        wrong += "a wrong byte at " + std::to_string(begin) + " of " +
-                 std::to_string(possible.size());
+        wrong +=
+            "a wrong byte at " + std::to_string(begin) + " of " + std::to_string(possible.size());
     } else if (sink.vanished) {
         ++outcome.vanished;
     } else if (!sink.ended) {
-        wrong = "a stall at " + std::to_string(got.size()) + " of " +
-                std::to_string(possible.size());
+        wrong =
+            "a stall at " + std::to_string(got.size()) + " of " + std::to_string(possible.size());
     } else if (aborted) {
         ++outcome.aborted;
     } else if (got.size() == sink.expected.size()) {

@@ -64,14 +64,14 @@ struct Outcome {
     unsigned noticed = 0;       // of the edited and wrong ones: aborted, only too late
     std::uint64_t stale = 0;    // sinks that were sent stale memory
     std::uint64_t stale_bytes = 0;
-    std::uint64_t tokens = 0;   // that were sent a VPI
-    std::string complaint;      // about the first wrong one
+    std::uint64_t tokens = 0;  // that were sent a VPI
+    std::string complaint;     // about the first wrong one
 };
 
 class Exchange {
   public:
-    Exchange(const Network& network, const Blob& blob, const std::string& magic,
-             const Plan& plan, std::uint64_t seed);
+    Exchange(const Network& network, const Blob& blob, const std::string& magic, const Plan& plan,
+             std::uint64_t seed);
     Outcome run();
 
   private:
@@ -115,7 +115,7 @@ class Exchange {
     Forwarder forwarder_;
     std::string wire_;  // all that the source sends
     std::vector<Segment> segments_;
-    std::size_t segment_ = 0;       // at which reading is
+    std::size_t segment_ = 0;  // at which reading is
     std::size_t segment_taken_ = 0;
     unsigned messages_ = 0;
     Link source_;

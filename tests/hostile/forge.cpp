@@ -19,11 +19,11 @@ namespace {
 using load::Error;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kWait = 10'000;           // milliseconds
-constexpr std::size_t kBody = 4096;     // of a genuine anchor
-constexpr std::size_t kPlain = 2000;    // with a broken magic, in one connection
+constexpr int kWait = 10'000;            // milliseconds
+constexpr std::size_t kBody = 4096;      // of a genuine anchor
+constexpr std::size_t kPlain = 2000;     // with a broken magic, in one connection
 constexpr unsigned kBetweenPlain = 200;  // other forgeries, a connection each
-constexpr unsigned kGenuineFor = 5000;  // forgeries, then others take over: anchors expire
+constexpr unsigned kGenuineFor = 5000;   // forgeries, then others take over: anchors expire
 
 void flip(std::string& bytes, std::size_t first, std::size_t count, Random& random) {
     bytes[first + random.below(count)] ^= static_cast<char>(1U << random.below(8));

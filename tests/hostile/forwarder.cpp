@@ -111,8 +111,8 @@ void Forwarder::emit(const Piece& piece) {
     }
     std::size_t at = 0;
     while (at < piece.size()) {
-        const std::size_t size = behaviours_.has(kChunk) ? random_.log_between(1, 100'000)
-                                                          : piece.size();
+        const std::size_t size =
+            behaviours_.has(kChunk) ? random_.log_between(1, 100'000) : piece.size();
         chunk(out, piece.part(at, size));
         at += std::min(size, piece.size() - at);
     }

@@ -86,10 +86,11 @@ class Hostile {
             return run_unseen();
         if (options_.forge > 0)
             return run_forge();
-        nlohmann::ordered_json sum = {{"runs", 0},  {"payload", 0}, {"exact", 0}, {"aborted", 0},
-                                      {"vanished", 0}, {"edited", 0}, {"wrong", 0}, {"noticed", 0},
-                                      {"stale", 0}, {"stale_bytes", 0},
-                                      {"tokens", 0}, {"uncounted", 0}, {"broken_promises", 0}};
+        nlohmann::ordered_json sum = {{"runs", 0},           {"payload", 0},  {"exact", 0},
+                                      {"aborted", 0},        {"vanished", 0}, {"edited", 0},
+                                      {"wrong", 0},          {"noticed", 0},  {"stale", 0},
+                                      {"stale_bytes", 0},    {"tokens", 0},   {"uncounted", 0},
+                                      {"broken_promises", 0}};
         const auto before = counters();
         for (unsigned i = 0; i < options_.runs; ++i)
             run_one(options_.seed + i, sum);
@@ -116,8 +117,8 @@ class Hostile {
         const Forged forged =
             forge(network_, magic_, options_.seed, options_.forge, options_.seconds);
         if (forged.accepted > 0)
-            std::cout << "FAILED: --forge " << options_.forge << " --seed " << options_.seed
-                      << ": " << forged.complaint << std::endl;
+            std::cout << "FAILED: --forge " << options_.forge << " --seed " << options_.seed << ": "
+                      << forged.complaint << std::endl;
         const nlohmann::ordered_json sum = {{"refused", forged.refused},
                                             {"plain", forged.plain},
                                             {"accepted", forged.accepted},
@@ -131,8 +132,8 @@ class Hostile {
         Random random(~seed);
         Plan plan;
         plan.http1 = options_.parser == "http1";
-        plan.behaviours = options_.some ? Behaviours::some(random)
-                                        : Behaviours::parse(options_.behaviours);
+        plan.behaviours =
+            options_.some ? Behaviours::some(random) : Behaviours::parse(options_.behaviours);
         plan.framed = plan.http1 && (plan.behaviours.has(Behaviour::kChunk) || random.one_in(2));
         plan.upload = !plan.http1 && random.one_in(2);
         plan.largest = options_.largest;
@@ -148,8 +149,8 @@ class Hostile {
         const auto counted = difference(before, counters());
         const auto stops = counted.value("fail_stops", std::uint64_t{0});
         const Promise promise = plan.behaviours.promise(plan.http1, plan.framed);
-        const bool uncounted = !options_.plain && outcome.aborted > stops &&
-                               !plan.behaviours.has(Behaviour::kVanish);
+        const bool uncounted =
+            !options_.plain && outcome.aborted > stops && !plan.behaviours.has(Behaviour::kVanish);
         std::string complaint = outcome.complaint;
         if (complaint.empty() && uncounted)
             complaint = "a connection was aborted, and no fail-stop was counted";

@@ -28,8 +28,7 @@ std::string through(const Fd& in, const Fd& out, const std::string& memory) {
     std::string bytes(65536, '\0');
     std::size_t written = 0;
     while (arrived.size() < memory.size()) {
-        const ssize_t sent =
-            ::write(in.get(), memory.data() + written, memory.size() - written);
+        const ssize_t sent = ::write(in.get(), memory.data() + written, memory.size() - written);
         if (sent < 0 && errno != EAGAIN)
             return arrived;  // a fail-stop
         written += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
@@ -86,8 +85,7 @@ Unseen describe(std::string way, const std::string& arrived, std::string_view bo
 
 }  // namespace
 
-std::string read_body(const Network& network, std::string_view body,
-                      const std::string& request) {
+std::string read_body(const Network& network, std::string_view body, const std::string& request) {
     const Link link = network.upstream();
     if (!request.empty())
         say(link.proxy, link.peer, request);
@@ -105,8 +103,7 @@ std::string read_body(const Network& network, std::string_view body,
         pollfd poll = {.fd = link.proxy.get(), .events = POLLIN, .revents = 0};
         if (::poll(&poll, 1, kWait) != 1)
             throw Error("a body did not arrive");
-        const ssize_t count =
-            ::recv(link.proxy.get(), memory.data() + got, memory.size() - got, 0);
+        const ssize_t count = ::recv(link.proxy.get(), memory.data() + got, memory.size() - got, 0);
         if (count <= 0)
             throw Error::from_errno("reading a body");
         got += static_cast<std::size_t>(count);

@@ -115,7 +115,8 @@ void Client::Connection::ready(std::uint32_t events) {
     if (events & ~EPOLLOUT && !stalled_)
         read();
     if (fd_)
-        watch((stalled_ || (slow_ && body_.received() < kSlowBytes) ? 0U : EPOLLIN) | (output_.empty() ? 0U : EPOLLOUT));
+        watch((stalled_ || (slow_ && body_.received() < kSlowBytes) ? 0U : EPOLLIN) |
+              (output_.empty() ? 0U : EPOLLOUT));
 }
 
 // A slow reader reads a little in each turn.
@@ -199,7 +200,7 @@ void Client::Connection::finish() {
         begin();
 }
 
-void Client::Connection::fail(const std::string& what, std::uint64_t Report::* count) {
+void Client::Connection::fail(const std::string& what, std::uint64_t Report::*count) {
     auto& report = client_.report_;
     report.say(asked_.front(), what);
     ++(report.*count);

@@ -49,7 +49,7 @@ class Client {
         void feed(std::string_view bytes);
         void begin();
         void finish();
-        void fail(const std::string& what, std::uint64_t Report::* count);
+        void fail(const std::string& what, std::uint64_t Report::*count);
         void watch(std::uint32_t events);
 
         Client& client_;

@@ -17,7 +17,8 @@ using load::Error;
 constexpr int kTurn = 1000;  // sends of small segments before the next connection
 
 void Report::say(const Message& message, const std::string& what) const {
-    std::cout << "FAILED: --seed " << mix.seed << ": " << message.name() << ": " << what << std::endl;
+    std::cout << "FAILED: --seed " << mix.seed << ": " << message.name() << ": " << what
+              << std::endl;
 }
 
 Loop::Loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {

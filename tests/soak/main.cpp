@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <list>
@@ -74,14 +75,14 @@ int soak(const Options& options) {
             origin.reap();
         if (Clock::now() >= next) {
             std::cerr << "# " << report.messages << " of " << options.messages << " messages, "
-                      << (report.bytes >> 20) << " MiB, " << static_cast<int>(seconds())
-                      << " s" << std::endl;
+                      << (report.bytes >> 20) << " MiB, " << static_cast<int>(seconds()) << " s"
+                      << std::endl;
             next = Clock::now() + kProgress;
         }
     }
-    const nlohmann::ordered_json sum = {
-        {"messages", report.messages}, {"bytes", report.bytes},   {"wrong", report.wrong},
-        {"broken", report.broken},     {"stalls", report.stalls}, {"seconds", seconds()}};
+    const nlohmann::ordered_json sum = {{"messages", report.messages}, {"bytes", report.bytes},
+                                        {"wrong", report.wrong},       {"broken", report.broken},
+                                        {"stalls", report.stalls},     {"seconds", seconds()}};
     std::cout << sum.dump() << std::endl;
     return report.wrong + report.broken + report.stalls == 0 ? 0 : 1;
 }
@@ -95,6 +96,7 @@ int main(int argc, char** argv) {
                      "libra-soak");
         declare(app, options);
         CLI11_PARSE(app, argc, argv);
+        std::signal(SIGPIPE, SIG_IGN);  // sendfile() knows no MSG_NOSIGNAL
         return soak(options);
     } catch (const std::exception& error) {
         std::cerr << "libra-soak: " << error.what() << '\n';

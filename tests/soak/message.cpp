@@ -13,9 +13,12 @@ constexpr struct {
     const char* name;
     unsigned weight;
 } kShapes[] = {
-    {Shape::kLength, "Content-Length", 8}, {Shape::kChunked, "chunked", 5},
-    {Shape::kUntilClose, "until close", 2}, {Shape::kHead, "HEAD", 1},
-    {Shape::kNoContent, "204", 1},          {Shape::kUploadLength, "upload", 2},
+    {Shape::kLength, "Content-Length", 8},
+    {Shape::kChunked, "chunked", 5},
+    {Shape::kUntilClose, "until close", 2},
+    {Shape::kHead, "HEAD", 1},
+    {Shape::kNoContent, "204", 1},
+    {Shape::kUploadLength, "upload", 2},
     {Shape::kUploadChunked, "chunked upload", 1},
 };
 

@@ -32,16 +32,14 @@ constexpr std::string_view kThanks = "thanks";  // the answer to an upload
 // What messages there are.
 struct Mix {
     std::uint64_t seed = 1;
-    bool lengths_only = false;       // downloads with a Content-Length
-    std::size_t size = SIZE_MAX;     // of all bodies, unless this
+    bool lengths_only = false;    // downloads with a Content-Length
+    std::size_t size = SIZE_MAX;  // of all bodies, unless this
 };
 
 struct Message {
     Message(const Mix& mix, std::uint64_t number);
 
-    bool upload() const {
-        return shape == Shape::kUploadLength || shape == Shape::kUploadChunked;
-    }
+    bool upload() const { return shape == Shape::kUploadLength || shape == Shape::kUploadChunked; }
     std::string_view body(const Blob& blob) const { return blob.slice(offset, size); }
     std::string name() const;  // for a report
 

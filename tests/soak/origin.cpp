@@ -26,8 +26,8 @@ std::string field(const std::string& head, std::string_view name) {
     const auto at = std::search(head.begin(), head.end(), key.begin(), key.end(), same);
     if (at == head.end())
         return "";
-    const auto begin = head.find_first_not_of(' ', static_cast<std::size_t>(at - head.begin()) +
-                                                       key.size());
+    const auto begin =
+        head.find_first_not_of(' ', static_cast<std::size_t>(at - head.begin()) + key.size());
     return head.substr(begin, head.find("\r\n", begin) - begin);
 }
 
@@ -46,8 +46,8 @@ Origin::Origin(Loop& loop, std::uint16_t port, const Blob& blob, Report& report,
       segment_(segment),
       file_(::memfd_create("blob", MFD_CLOEXEC)) {
     const auto bytes = blob.all();
-    if (!file_ || ::write(file_.get(), bytes.data(), bytes.size()) !=
-                      static_cast<ssize_t>(bytes.size()))
+    if (!file_ ||
+        ::write(file_.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
         throw Error::from_errno("a file in memory");
     loop_.add(listener_, *this, EPOLLIN);
 }

@@ -13,8 +13,7 @@ namespace libra::soak {
 class Origin : public Handler {
   public:
     // `segment`: payload bytes of each send, 0: as many as go.
-    Origin(Loop& loop, std::uint16_t port, const Blob& blob, Report& report,
-           std::size_t segment);
+    Origin(Loop& loop, std::uint16_t port, const Blob& blob, Report& report, std::size_t segment);
     void ready(std::uint32_t events) override;
     void reap();  // between two rounds of the loop
 

@@ -73,7 +73,9 @@ def one_byte_segments(env, tap):
     for program, config in (("nginx", "b"), ("haproxy", "b")):
         with tap.case(f"{program}, segments of one byte, the socket's limit") as case:
             limit = 32 << 10
-            with libra.sysctl("max_socket_bytes", limit), proxy(env, program, config):
+            # Anchors as small as they can be: what is worst for the charge.
+            with libra.sysctl("min_anchor", 64), libra.sysctl("max_socket_bytes", limit), \
+                    proxy(env, program, config):
                 # One client: the charge of one socket is that of all.
                 attack(env, case, "fallback_socket_limit", limit, "--messages", 2, "-c", 1,
                        "--size", 40_000 if env.args.quick else 300_000, "--segment", 1,
@@ -136,12 +138,13 @@ def small_group(env, limit):
 
 def memory_cgroup(env, tap):
     with tap.case("a proxy whose memory cgroup is full") as case:
-        limit = 24 << 20
+        limit = 64 << 20
         with contextlib.ExitStack() as stack:
             with small_group(env, limit):
                 stack.enter_context(proxy(env, "nginx", "b"))
             attack(env, case, "fallback_memcg_pressure" if charges_cgroups() else None,
-                   limit, "--messages", 96, "-c", 48, "--size", 2_000_000, "--stall", 4)
+                   limit, "--messages", 48, "-c", 24, "--size", 600_000, "--segment", 300,
+                   "--stall", 6)
         case.equal(libra.settle(10, libra.ANCHOR_GAUGES), {}, "left behind")
 
 
@@ -149,7 +152,7 @@ def charges_cgroups():
     """Only a patched kernel has what is needed: one that knows TCP_LIBRA."""
     with socket.socket() as sock:
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_LIBRA, b"")
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_LIBRA, b"\0" * 4)
         except OSError as error:
             return error.errno != errno.ENOPROTOOPT
     return True

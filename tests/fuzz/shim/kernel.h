@@ -64,9 +64,9 @@ void libra_vpi_init(void);
 const u8 *libra_vpi_magic(void);
 void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
-void libra_vpi_write_end(u8 vpi[LIBRA_VPI_SIZE],
+void libra_vpi_write_mark(u8 vpi[LIBRA_VPI_SIZE],
 			 const struct libra_anchor *anchor);
-bool libra_vpi_is_end(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie);
+bool libra_vpi_is_mark(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie);
 u32 libra_match(const u8 *data, u32 len);
 
 #ifdef __cplusplus

@@ -34,8 +34,9 @@ class Random {
         const auto low = static_cast<unsigned>(std::bit_width(first));
         const auto high = static_cast<unsigned>(std::bit_width(last));
         const auto width = static_cast<unsigned>(between(low, high));
-        const std::uint64_t size = width == 0 ? 0 : (std::uint64_t{1} << (width - 1)) +
-                                                        below(std::uint64_t{1} << (width - 1));
+        const std::uint64_t size =
+            width == 0 ? 0
+                       : (std::uint64_t{1} << (width - 1)) + below(std::uint64_t{1} << (width - 1));
         return size < first ? first : size > last ? last : size;
     }
 

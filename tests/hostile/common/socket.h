@@ -11,12 +11,12 @@ namespace libra::test {
 
 using load::Fd;
 
-Fd listen_on(std::uint16_t port);      // all of these throw load::Error
-Fd connect_to(std::uint16_t port);     // established when it returns
-Fd accept_from(const Fd& listener);    // waits for one
+Fd listen_on(std::uint16_t port);                       // all of these throw load::Error
+Fd connect_to(std::uint16_t port);                      // established when it returns
+Fd accept_from(const Fd& listener);                     // waits for one
 void set_buffers(const Fd& fd, int send, int receive);  // bytes; 0: as it is
 void reset_on_close(const Fd& fd);
-int pending_error(const Fd& fd);       // SO_ERROR
+int pending_error(const Fd& fd);  // SO_ERROR
 // Sends a little, and waits until it is there.
 void say(const Fd& from, const Fd& to, const std::string& text);
 

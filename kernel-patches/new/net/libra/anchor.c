@@ -102,6 +102,7 @@ void libra_msg_put(struct libra_msg *msg)
 		local_bh_enable();
 		return;
 	}
+	__acquire(&dom->lock);	/* which sparse does not see */
 	list_del(&msg->dom_node);
 	list_del(&msg->source_node);
 	list_del(&msg->redeemer_node);

@@ -12,6 +12,7 @@
  * between them, and a page whose references tell who holds it.
  */
 struct anchor_test {
+	typeof_member(struct libra_net, sysctl) sysctl;
 	struct libra_net *ln;
 	struct libra_sock *source;
 	struct libra_sock *client;
@@ -20,8 +21,6 @@ struct anchor_test {
 	long charge;
 	long anchors;
 	long anchor_bytes;
-	u32 max_socket_bytes;
-	unsigned long max_netns_bytes;
 };
 
 static int anchor_test_init(struct kunit *test)
@@ -34,8 +33,7 @@ static int anchor_test_init(struct kunit *test)
 	t->charge = atomic_long_read(&t->ln->charge);
 	t->anchors = atomic_long_read(&t->ln->anchors);
 	t->anchor_bytes = atomic_long_read(&t->ln->anchor_bytes);
-	t->max_socket_bytes = t->ln->sysctl.max_socket_bytes;
-	t->max_netns_bytes = t->ln->sysctl.max_netns_bytes;
+	t->sysctl = t->ln->sysctl;
 	t->source = libra_test_sock(test, LIBRA_TEST_DOMAIN, LIBRA_ROLE_ACTIVE);
 	t->client = libra_test_sock(test, LIBRA_TEST_DOMAIN, LIBRA_ROLE_PASSIVE);
 	t->page = alloc_page(GFP_KERNEL);
@@ -52,8 +50,7 @@ static void anchor_test_exit(struct kunit *test)
 
 	if (!t || !t->page)
 		return;
-	t->ln->sysctl.max_socket_bytes = t->max_socket_bytes;
-	t->ln->sysctl.max_netns_bytes = t->max_netns_bytes;
+	t->ln->sysctl = t->sysctl;
 	if (t->msg)
 		libra_msg_put(t->msg);
 	KUNIT_EXPECT_EQ(test, 1, page_ref_count(t->page));
@@ -235,7 +232,7 @@ static void anchor_other_domain(struct kunit *test)
 	libra_anchor_free(anchor);
 }
 
-/* Authentic, but nothing of that id and length is there. */
+/* Authentic, but its anchor is not there yet: recv() has not returned. */
 static void anchor_not_live(struct kunit *test)
 {
 	struct anchor_test *t = test->priv;
@@ -244,13 +241,43 @@ static void anchor_not_live(struct kunit *test)
 
 	libra_vpi_write(vpi, anchor);
 	KUNIT_EXPECT_NULL(test, libra_anchor_redeem(t->client->dom, vpi, t->client));
-	/* Live under an id, but not with this length. */
-	libra_anchor_publish(anchor);
-	anchor->len++;
-	libra_vpi_write(vpi, anchor);
-	anchor->len--;
-	KUNIT_EXPECT_NULL(test, libra_anchor_redeem(t->client->dom, vpi, t->client));
-	libra_domain_purge(t->client->dom);
+	libra_anchor_free(anchor);
+}
+
+/* A VPI of which the end is to come names its anchor all the same, once. */
+static void anchor_redeemed_cut(struct kunit *test)
+{
+	struct anchor_test *t = test->priv;
+	struct libra_anchor *anchor;
+	u8 vpi[LIBRA_VPI_SIZE];
+
+	anchor_mint(test, vpi);
+	memset(vpi + LIBRA_VPI_ID_SIZE, 0, sizeof(vpi) - LIBRA_VPI_ID_SIZE);
+	anchor = libra_anchor_redeem_cut(t->client->dom, vpi, t->client);
+	KUNIT_ASSERT_NOT_NULL(test, anchor);
+	KUNIT_EXPECT_PTR_EQ(test, t->page, anchor->bv[0].bv_page);
+	KUNIT_EXPECT_NULL(test, libra_anchor_redeem_cut(t->client->dom, vpi, t->client));
+	libra_anchor_free(anchor);
+}
+
+/* Messages of which no VPI comes back are a sign; they are not when one did. */
+static void anchor_unmet(struct kunit *test)
+{
+	struct anchor_test *t = test->priv;
+	struct libra_domain *dom = t->source->dom;
+	u8 vpi[LIBRA_VPI_SIZE];
+
+	t->ln->sysctl.max_unmet = 1;
+	t->ln->sysctl.unmet_ms = 1000;
+	anchor_mint(test, vpi);
+	KUNIT_EXPECT_FALSE(test, libra_msgs_unmet(dom));
+	t->msg->opened = jiffies - 2 * HZ;
+	KUNIT_EXPECT_TRUE(test, libra_msgs_unmet(dom));
+	t->ln->sysctl.max_unmet = 2;
+	KUNIT_EXPECT_FALSE(test, libra_msgs_unmet(dom));
+	t->ln->sysctl.max_unmet = 1;
+	libra_anchor_free(libra_anchor_redeem(dom, vpi, t->client));
+	KUNIT_EXPECT_FALSE(test, libra_msgs_unmet(dom));
 }
 
 static void anchor_dies_with_the_client(struct kunit *test)
@@ -386,6 +413,8 @@ static struct kunit_case anchor_cases[] = {
 	KUNIT_CASE(anchor_redeemed_once),
 	KUNIT_CASE(anchor_other_domain),
 	KUNIT_CASE(anchor_not_live),
+	KUNIT_CASE(anchor_redeemed_cut),
+	KUNIT_CASE(anchor_unmet),
 	KUNIT_CASE(anchor_dies_with_the_client),
 	KUNIT_CASE(anchor_outlives_others),
 	KUNIT_CASE(anchor_dies_with_the_process),

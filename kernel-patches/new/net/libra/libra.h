@@ -27,6 +27,7 @@
 #include <linux/spinlock.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
+#include <net/libra.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 #include <uapi/linux/libra.h>
@@ -129,8 +130,8 @@ struct libra_call {
  * that in random bytes is one in 2^40.
  */
 #define LIBRA_VPI_CHANCE	4
-/* Payload of this size has an end mark as well. */
-#define LIBRA_VPI_WITH_END	(2 * LIBRA_VPI_SIZE)
+/* Payload of this size has marks as well: behind the VPI, and at its end. */
+#define LIBRA_VPI_MARKED	(3 * LIBRA_VPI_SIZE)
 #define LIBRA_VPI_MAGIC_SIZE	8
 
 void libra_vpi_init(void);
@@ -138,8 +139,9 @@ const u8 *libra_vpi_magic(void);
 void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
 u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
-void libra_vpi_write_end(u8 out[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
-bool libra_vpi_is_end(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
+void libra_vpi_write_mark(u8 out[LIBRA_VPI_SIZE],
+			  const struct libra_anchor *anchor);
+bool libra_vpi_is_mark(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
 
 /* ---- matcher (match.c) -------------------------------------------------- */
 
@@ -306,6 +308,7 @@ struct libra_net {
 	struct ctl_table_header *sysctl_header;
 	struct {
 		u8 enabled;
+		u8 scrub;
 		u32 min_anchor;
 		u32 max_header;
 		u32 max_socket_bytes;
@@ -503,14 +506,9 @@ void libra_hook_update(void);
  *	an RCU grace period.
  * libra_sk(): a socket's attachment or NULL; the caller holds the socket, which
  *	holds the attachment.
- * libra_memcg_charge(), libra_memcg_uncharge(): socket memory of a cgroup.
+ * libra_memcg_charge(), libra_memcg_uncharge(): socket memory of a cgroup; in
+ *	<net/libra.h>, because the patched kernel has them built in.
  */
-#ifdef LIBRA_OOT
-bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages);
-void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages);
-#else
-#include <net/libra.h>
-#endif
 int libra_hook_backend_init(void);
 void libra_hook_backend_exit(void);
 int libra_hook_install(void);
@@ -521,7 +519,7 @@ struct libra_sock *libra_sk(const struct sock *sk);
 
 /* ---- BPF (bpf.c) -------------------------------------------------------- */
 
-#if defined(CONFIG_LIBRA_BPF) || defined(LIBRA_OOT)
+#ifdef CONFIG_LIBRA_BPF
 int libra_bpf_init(void);
 #else
 static inline int libra_bpf_init(void)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: attachments without a socket, and a parser that answers what a test
+ * Libra: attachments of a socket that is not one, and a parser that answers what a test
  * wants.
  */
 #include <linux/slab.h>
+#include <linux/tcp.h>
 
 #include "libra_test.h"
 
@@ -59,7 +60,7 @@ static void libra_test_sock_end(void *arg)
 }
 
 /**
- * libra_test_sock() - an attachment without a socket
+ * libra_test_sock() - an attachment
  * @test: at whose end it goes
  * @domain: its domain
  * @role: towards which side
@@ -73,6 +74,9 @@ struct libra_sock *libra_test_sock(struct kunit *test, u32 domain,
 	struct libra_sock *ls = kzalloc(sizeof(*ls), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, ls);
+	/* For what is read from it: its memory cgroup, addresses of a trace. */
+	ls->sk = kunit_kzalloc(test, sizeof(struct tcp_sock), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ls->sk);
 	refcount_set(&ls->ref, 1);
 	ls->net = libra_net(&init_net);
 	ls->dom = libra_domain_get(ls->net, domain);

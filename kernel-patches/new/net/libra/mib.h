@@ -66,7 +66,7 @@
 	X(FB_TX_NATIVE,		"fallback_tx_native")			\
 	/* fail-stop: a VPI that names no live anchor of the domain */	\
 	X(FS_UNKNOWN,		"fail_stop_unknown_vpi")		\
-	/* fail-stop: the end of payload without its beginning */	\
+	/* fail-stop: memory behind a VPI without the VPI */	\
 	X(FS_STALE,		"fail_stop_stale_payload")		\
 	/* fail-stop: the bytes behind a VPI are not those it was minted for */ \
 	X(FS_ALTERED,		"fail_stop_altered_payload")		\

@@ -47,22 +47,42 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 	return false;
 }
 
+/* Is there writable memory for all of it? A native copy would end where not. */
+static bool libra_run_mapped(const struct iov_iter *to, u32 want)
+{
+	unsigned long at = (unsigned long)iter_iov_addr(to);
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	bool mapped = true;
+
+	mmap_read_lock(mm);
+	while (want && mapped) {
+		unsigned long n;
+
+		vma = find_vma(mm, at);
+		mapped = vma && vma->vm_start <= at && vma->vm_flags & VM_WRITE;
+		if (mapped) {
+			n = min_t(unsigned long, want, vma->vm_end - at);
+			want -= n;
+			at += n;
+		}
+	}
+	mmap_read_unlock(mm);
+	return mapped;
+}
+
 /*
- * Can the VPI and the end mark be written? Memory that vanishes later costs the
- * connection, so where a native copy would fault, let it. A plain write is the
- * cheapest way to know, and what is there will be overwritten anyhow.
+ * Memory that vanishes later costs the connection, so where a native copy would
+ * fault, let it. A plain write is the cheapest way to know whether the VPI can be
+ * written, and what is there will be overwritten anyhow.
  */
 static bool libra_run_probe(const struct iov_iter *to, u32 want)
 {
 	static const u8 nothing[LIBRA_VPI_SIZE];
 	struct iov_iter at = *to;
 
-	if (copy_to_iter(nothing, sizeof(nothing), &at) != sizeof(nothing))
-		return false;
-	if (want < LIBRA_VPI_WITH_END)
-		return true;
-	iov_iter_advance(&at, want - 2 * LIBRA_VPI_SIZE);
-	return copy_to_iter(nothing, sizeof(nothing), &at) == sizeof(nothing);
+	return copy_to_iter(nothing, sizeof(nothing), &at) == sizeof(nothing) &&
+	       libra_run_mapped(to, want);
 }
 
 /**
@@ -220,22 +240,31 @@ u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
 }
 
 /*
- * First the VPI, and a mark at the end, by which a sender notices that an
- * application moves or edits what lies between.
+ * The VPI, and the marks by which a sender notices that an application lost the
+ * VPI, or edits or moves what lies between.
  */
-static int libra_run_write(struct libra_rx_run *run)
+static int libra_run_write(struct libra_sock *ls, struct libra_rx_run *run)
 {
 	const struct libra_anchor *anchor = run->anchor;
-	u8 vpi[LIBRA_VPI_SIZE];
+	u8 vpi[2 * LIBRA_VPI_SIZE], *mark = vpi + LIBRA_VPI_SIZE;
+	bool marked = anchor->len >= LIBRA_VPI_MARKED;
+	size_t rest = anchor->len - LIBRA_VPI_MARKED;
+	u32 len = marked ? sizeof(vpi) : LIBRA_VPI_SIZE;
 
 	libra_vpi_write(vpi, anchor);
-	if (copy_to_iter(vpi, sizeof(vpi), &run->vpi_at) != sizeof(vpi))
+	if (marked)
+		libra_vpi_write_mark(mark, anchor);
+	if (copy_to_iter(vpi, len, &run->vpi_at) != len)
 		return -EFAULT;
-	if (anchor->len < LIBRA_VPI_WITH_END)
+	if (!marked)
 		return 0;
-	libra_vpi_write_end(vpi, anchor);
-	iov_iter_advance(&run->vpi_at, anchor->len - 2 * LIBRA_VPI_SIZE);
-	return copy_to_iter(vpi, sizeof(vpi), &run->vpi_at) == sizeof(vpi) ?
+	if (READ_ONCE(ls->net->sysctl.scrub)) {
+		if (iov_iter_zero(rest, &run->vpi_at) != rest)
+			return -EFAULT;
+	} else {
+		iov_iter_advance(&run->vpi_at, rest);
+	}
+	return copy_to_iter(mark, LIBRA_VPI_SIZE, &run->vpi_at) == LIBRA_VPI_SIZE ?
 	       0 : -EFAULT;
 }
 
@@ -281,7 +310,7 @@ int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 	if (!READ_ONCE(libra_vpi_minted))
 		WRITE_ONCE(libra_vpi_minted, true);
 	/* Before the anchor is live: nobody may see the buffer before that. */
-	err = libra_run_write(run);
+	err = libra_run_write(ls, run);
 	if (err) {
 		libra_anchor_free(anchor);
 		goto out;
@@ -289,7 +318,7 @@ int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 	LIBRA_INC(ls->net, LIBRA_MIB_MINTED);
 	LIBRA_ADD(ls->net, LIBRA_MIB_RX_ANCHORED, anchor->len);
 	LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED,
-		  min_t(u32, anchor->len, LIBRA_VPI_WITH_END));
+		  anchor->len < LIBRA_VPI_MARKED ? LIBRA_VPI_SIZE : LIBRA_VPI_MARKED);
 	trace_libra_anchor(ls->sk, anchor->id, anchor->len);
 	libra_anchor_publish(anchor);
 	libra_expire_later(ls->net);

@@ -43,7 +43,11 @@ void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 	WRITE_ONCE(seg->state, LIBRA_SEG_PASS);
 	seg->left = U64_MAX;
 	seg->goes_on = false;
-	if (dir == LIBRA_EGRESS)
+	/*
+	 * Answers to requests that were not understood will not be, either. To
+	 * learn that from the answer is too late: it may be anchored by then.
+	 */
+	if (dir == LIBRA_EGRESS || ls->role == LIBRA_ROLE_PASSIVE)
 		libra_sock_egress_passes(ls);
 	LIBRA_INC(ls->net, why);
 	trace_libra_fallback(ls->sk, dir, libra_mib_names[why]);

@@ -28,6 +28,15 @@ static const struct ctl_table libra_sysctls[] = {
 		.extra2		= SYSCTL_ONE,
 	},
 	{
+		.procname	= "scrub",
+		.data		= (void *)offsetof(struct libra_net, sysctl.scrub),
+		.maxlen		= sizeof(u8),
+		.mode		= 0644,
+		.proc_handler	= proc_dou8vec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_ONE,
+	},
+	{
 		.procname	= "min_anchor",
 		.data		= (void *)offsetof(struct libra_net, sysctl.min_anchor),
 		.maxlen		= sizeof(u32),

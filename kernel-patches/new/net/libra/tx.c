@@ -94,10 +94,10 @@ static bool libra_tx_intact(struct libra_tx *tx, size_t count)
 				    min_t(size_t, count, LIBRA_VPI_SIZE - sent)))
 			return false;
 	}
-	if (anchor->len < LIBRA_VPI_WITH_END || count < LIBRA_VPI_SIZE ||
+	if (anchor->len < LIBRA_VPI_MARKED || count < LIBRA_VPI_SIZE ||
 	    sent + count != anchor->len)
 		return true;
-	libra_vpi_write_end(vpi, anchor);
+	libra_vpi_write_mark(vpi, anchor);
 	return libra_tx_finds(tx, count - LIBRA_VPI_SIZE, vpi, LIBRA_VPI_SIZE);
 }
 
@@ -168,7 +168,8 @@ int libra_tx_look(struct libra_tx *tx, struct libra_window *win)
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, got);
 	win->len = got;
 	win->pos = 0;
-	win->more = got < left;
+	/* What cannot be read is for the next call: there is progress in this one. */
+	win->more = got == want && got < left;
 	get_page(win->page);
 	frag->offset += win->len;
 	ls->tx.window = min(ls->tx.window * 4, (u32)LIBRA_WINDOW_MAX);
@@ -332,7 +333,7 @@ int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 	anchor = libra_anchor_redeem(ls->dom, vpi, ls);
 	if (!anchor)
-		return libra_tx_fail(tx, libra_vpi_is_end(vpi, ls->dom->cookie) ?
+		return libra_tx_fail(tx, libra_vpi_is_mark(vpi, ls->dom->cookie) ?
 					 LIBRA_MIB_FS_STALE : LIBRA_MIB_FS_UNKNOWN);
 	libra_tx_redeemed(ls, anchor);
 	return 0;
@@ -368,10 +369,20 @@ static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
 		ls->tx.prefix = 0;
 	}
 	clean = READ_ONCE(libra_vpi_minted) ? libra_match(at, n) : n;
-	/* The bytes before the end of payload are payload: see libra_vpi_is_end(). */
+	/*
+	 * The bytes before a mark are what is left of a VPI, or what was in the
+	 * application's memory before it. To see it in time, look that far
+	 * ahead.
+	 */
 	if (n - clean >= LIBRA_VPI_SIZE &&
-	    libra_vpi_is_end(at + clean, ls->dom->cookie))
+	    libra_vpi_is_mark(at + clean, ls->dom->cookie))
 		return libra_tx_fail(tx, LIBRA_MIB_FS_STALE);
+	if (n == win->len - win->pos && win->more &&
+	    n - clean < LIBRA_VPI_SIZE && READ_ONCE(libra_vpi_minted)) {
+		if (n < LIBRA_LOOK_AHEAD)
+			return 0;
+		clean = min(clean, n - (LIBRA_LOOK_AHEAD - 1));
+	}
 	if (clean)
 		return libra_tx_copied(tx, win, clean);
 	if (n < LIBRA_VPI_SIZE)

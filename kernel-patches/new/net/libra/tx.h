@@ -13,8 +13,11 @@
  * what is behind it is read for nothing; more with every window without one.
  */
 #define LIBRA_WINDOW_MIN	512
-#define LIBRA_WINDOW_PAYLOAD	64
+#define LIBRA_WINDOW_PAYLOAD	128
 #define LIBRA_WINDOW_MAX	(16 << 10)
+
+/* A VPI, whatever became of it, and the mark behind it. */
+#define LIBRA_LOOK_AHEAD	(2 * LIBRA_VPI_SIZE)
 
 /**
  * struct libra_tx - one send() call

@@ -4,16 +4,17 @@
  *
  *	 0      8      16     20     24            32
  *	+------+------+------+------+-------------+
- *	| magic|  id  | len  | end  |     MAC     |
+ *	| magic|  id  | len  | mark |     MAC     |
  *	+------+------+------+------+-------------+
  *
  * magic: 8 random bytes per boot, by which the matcher finds a VPI. The first
  *	one is never ASCII, so that headers do not look like a beginning.
  * id:	random, never reused, so that a stale VPI names nothing.
  * len:	bytes it stands for, itself included (host byte order).
- * end:	0; or 1 in the mark at the end of what it stands for. A sender that finds
- *	the mark without its VPI, or something else where the mark belongs, knows
- *	that the application did not forward what it was given.
+ * mark:0; or 1 in the marks behind the VPI and at the end of what it stands for.
+ *	A sender that finds a mark without its VPI, or something else where the
+ *	last one belongs, knows that the application did not forward what it was
+ *	given.
  * MAC:	SipHash of all that and the domain's cookie under a boot secret.
  *
  * No part is derived from an address. The magic is the same in all domains on
@@ -28,7 +29,7 @@ struct libra_vpi {
 	u8 magic[LIBRA_VPI_MAGIC_SIZE];
 	u64 id;
 	u32 len;
-	u32 end;
+	u32 mark;
 	u64 mac;
 };
 
@@ -56,17 +57,17 @@ const u8 *libra_vpi_magic(void)
 
 static u64 libra_vpi_mac(const struct libra_vpi *vpi, u64 cookie)
 {
-	return siphash_3u64(vpi->id, (u64)vpi->len << 32 | vpi->end, cookie,
+	return siphash_3u64(vpi->id, (u64)vpi->len << 32 | vpi->mark, cookie,
 			    &libra_vpi_key);
 }
 
 static void libra_vpi_make(u8 out[LIBRA_VPI_SIZE],
-			   const struct libra_anchor *anchor, u32 end)
+			   const struct libra_anchor *anchor, u32 mark)
 {
 	struct libra_vpi vpi = {
 		.id = anchor->id,
 		.len = anchor->len,
-		.end = end,
+		.mark = mark,
 	};
 
 	BUILD_BUG_ON(sizeof(vpi) != LIBRA_VPI_SIZE);
@@ -101,7 +102,7 @@ bool libra_vpi_read(const u8 in[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len)
 	struct libra_vpi vpi;
 
 	memcpy(&vpi, in, sizeof(vpi));
-	if (vpi.end || vpi.mac != libra_vpi_mac(&vpi, cookie))
+	if (vpi.mark || vpi.mac != libra_vpi_mac(&vpi, cookie))
 		return false;
 	*id = vpi.id;
 	*len = vpi.len;
@@ -109,27 +110,27 @@ bool libra_vpi_read(const u8 in[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len)
 }
 
 /**
- * libra_vpi_write_end() - the mark at the end of an anchor's bytes
+ * libra_vpi_write_mark() - what marks the memory behind a VPI
  * @out: LIBRA_VPI_SIZE bytes
  * @anchor: complete; the same one always has the same mark
  */
-void libra_vpi_write_end(u8 out[LIBRA_VPI_SIZE],
-			 const struct libra_anchor *anchor)
+void libra_vpi_write_mark(u8 out[LIBRA_VPI_SIZE],
+			  const struct libra_anchor *anchor)
 {
 	libra_vpi_make(out, anchor, 1);
 }
 
 /**
- * libra_vpi_is_end() - is it the end of something?
+ * libra_vpi_is_mark() - is it memory behind a VPI?
  * @in: LIBRA_VPI_SIZE bytes that begin with the magic
  * @cookie: of the domain in which it was found
  */
-bool libra_vpi_is_end(const u8 in[LIBRA_VPI_SIZE], u64 cookie)
+bool libra_vpi_is_mark(const u8 in[LIBRA_VPI_SIZE], u64 cookie)
 {
 	struct libra_vpi vpi;
 
 	memcpy(&vpi, in, sizeof(vpi));
-	return vpi.end == 1 && vpi.mac == libra_vpi_mac(&vpi, cookie);
+	return vpi.mark == 1 && vpi.mac == libra_vpi_mac(&vpi, cookie);
 }
 
 /**

@@ -97,22 +97,46 @@ static void vpi_other_domain(struct kunit *test)
 				       "cookie bit %d", bit);
 }
 
-/* A forger who has seen many tokens of one anchor has seen many MACs. */
-static void vpi_is_salted(struct kunit *test)
+/* A VPI that was written over partly can be told from the anchor's own. */
+static void vpi_is_the_same_again(struct kunit *test)
 {
 	u8 a[LIBRA_VPI_SIZE], b[LIBRA_VPI_SIZE];
 	struct vpi_test *t = test->priv;
-	int tries;
 
 	libra_vpi_write(a, &t->anchor);
-	/* The salt has 32 bits: twice the same in a row is a broken one. */
-	for (tries = 0; tries < 2; tries++) {
-		libra_vpi_write(b, &t->anchor);
-		if (memcmp(a, b, sizeof(a)))
-			break;
+	libra_vpi_write(b, &t->anchor);
+	KUNIT_EXPECT_MEMEQ(test, a, b, sizeof(a));
+	KUNIT_EXPECT_EQ(test, t->anchor.id, libra_vpi_id(a));
+	libra_vpi_write_end(a, &t->anchor);
+	libra_vpi_write_end(b, &t->anchor);
+	KUNIT_EXPECT_MEMEQ(test, a, b, sizeof(a));
+	KUNIT_EXPECT_EQ(test, t->anchor.id, libra_vpi_id(a));
+}
+
+/* The mark at the end is not a second VPI, nor the other way round. */
+static void vpi_end_mark(struct kunit *test)
+{
+	struct vpi_test *t = test->priv;
+	u8 vpi[LIBRA_VPI_SIZE];
+	u32 len;
+	u64 id;
+	int bit;
+
+	libra_vpi_write(vpi, &t->anchor);
+	KUNIT_EXPECT_FALSE(test, libra_vpi_is_end(vpi, t->dom.cookie));
+	libra_vpi_write_end(vpi, &t->anchor);
+	KUNIT_EXPECT_EQ(test, 0, libra_match(vpi, sizeof(vpi)));
+	KUNIT_EXPECT_TRUE(test, libra_vpi_is_end(vpi, t->dom.cookie));
+	KUNIT_EXPECT_FALSE(test, libra_vpi_is_end(vpi, t->dom.cookie + 1));
+	KUNIT_EXPECT_FALSE(test, libra_vpi_read(vpi, t->dom.cookie, &id, &len));
+	for (bit = 8 * LIBRA_VPI_MAGIC_SIZE; bit < 8 * LIBRA_VPI_SIZE; bit++) {
+		vpi[bit / 8] ^= 1 << bit % 8;
+		KUNIT_EXPECT_FALSE_MSG(test,
+				       libra_vpi_is_end(vpi, t->dom.cookie) ||
+				       libra_vpi_read(vpi, t->dom.cookie, &id, &len),
+				       "bit %d", bit);
+		vpi[bit / 8] ^= 1 << bit % 8;
 	}
-	KUNIT_EXPECT_LT(test, tries, 2);
-	KUNIT_EXPECT_MEMNEQ(test, a + 24, b + 24, 8);
 }
 
 /* What the matcher relies on, see libra_vpi_init(). */
@@ -143,7 +167,8 @@ static struct kunit_case vpi_cases[] = {
 	KUNIT_CASE(vpi_round_trip),
 	KUNIT_CASE(vpi_bit_flips),
 	KUNIT_CASE(vpi_other_domain),
-	KUNIT_CASE(vpi_is_salted),
+	KUNIT_CASE(vpi_is_the_same_again),
+	KUNIT_CASE(vpi_end_mark),
 	KUNIT_CASE(vpi_magic),
 	KUNIT_CASE(vpi_holds_no_address),
 	{}

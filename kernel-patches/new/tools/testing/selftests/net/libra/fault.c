@@ -111,6 +111,23 @@ RELAY_TEST(recv_memory_ends)
 	EXPECT_EQ(r->attached, relay_anchored(r) > 0);
 }
 
+/* One segment, good at both ends. */
+RELAY_TEST(recv_hole_inside)
+{
+	size_t total = relay_feed(r, SIZE), page = getpagesize(), n;
+	struct iovec iov = { relay_buffer(6 * page), total };
+	char *buf = relay_buffer(total);
+
+	ASSERT_GT(5 * page, total);
+	ASSERT_EQ(0, mprotect(iov.iov_base + 2 * page, page, PROT_NONE));
+	n = read_faulty(_metadata, r, &iov, 1, total, 2 * page);
+	relay_forward(r, iov.iov_base, n);
+	ASSERT_EQ(total - n, recv(r->up, buf, total, 0));
+	relay_forward(r, buf, total - n);
+	EXPECT_TRUE(relay_exact(r));
+	EXPECT_EQ(r->attached, relay_anchored(r) > 0);
+}
+
 RELAY_TEST(recv_hole_between)
 {
 	size_t total = relay_feed(r, SIZE), n;

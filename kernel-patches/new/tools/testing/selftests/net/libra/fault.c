@@ -111,6 +111,23 @@ RELAY_TEST(recv_memory_ends)
 	EXPECT_EQ(r->attached, relay_anchored(r) > 0);
 }
 
+/* One segment, good at both ends. */
+RELAY_TEST(recv_hole_inside)
+{
+	size_t total = relay_feed(r, SIZE), page = getpagesize(), n;
+	struct iovec iov = { relay_buffer(6 * page), total };
+	char *buf = relay_buffer(total);
+
+	ASSERT_GT(5 * page, total);
+	ASSERT_EQ(0, mprotect(iov.iov_base + 2 * page, page, PROT_NONE));
+	n = read_faulty(_metadata, r, &iov, 1, total, 2 * page);
+	relay_forward(r, iov.iov_base, n);
+	ASSERT_EQ(total - n, recv(r->up, buf, total, 0));
+	relay_forward(r, buf, total - n);
+	EXPECT_TRUE(relay_exact(r));
+	EXPECT_EQ(r->attached, relay_anchored(r) > 0);
+}
+
 RELAY_TEST(recv_hole_between)
 {
 	size_t total = relay_feed(r, SIZE), n;
@@ -158,6 +175,29 @@ RELAY_TEST(send_hole_between)
 		relay_forward(r, buf + n, total - n);
 	EXPECT_TRUE(relay_exact(r));
 	EXPECT_EQ(r->attached, relay_anchored(r) > 0);
+}
+
+/* What goes before the hole is sent at once: nobody knows when more will come. */
+RELAY_TEST(send_before_hole)
+{
+	size_t total = relay_feed(r, 8 * SIZE);
+	char *buf = relay_buffer(total);
+	struct iovec iov[] = {
+		{ buf, 5 * SIZE },
+		{ memory_ends(_metadata, 0), 5000 },
+	};
+	ssize_t n;
+
+	/* Real bytes, so that all are read; more than TCP copies at a time. */
+	ASSERT_EQ(total, recv(r->up, buf, total, MSG_PEEK));
+	ASSERT_EQ(total, recv(r->up, NULL, total, MSG_TRUNC));
+	n = writev(r->down, iov, 2);
+	ASSERT_LT(0, n);
+	ASSERT_GE(5 * SIZE, n);
+	EXPECT_EQ(0, relay_unsent(r->down));
+	EXPECT_TRUE(relay_exact_part(r, n));
+	relay_forward(r, buf + n, total - n);
+	EXPECT_TRUE(relay_exact(r));
 }
 
 RELAY_TEST(send_nothing_there)

@@ -80,6 +80,25 @@ RELAY_TEST(messages)
 	EXPECT_EQ(r->attached, relay_anchored(r) >= 5 * 3000);
 }
 
+/* The client speaks first, as most do. What it says is copied; the answer is not. */
+RELAY_TEST(asked_for)
+{
+	char *buf = relay_buffer(2 * SIZE);
+	size_t total;
+
+	if (!r->kind.framed) {
+		ASSERT_EQ(100, send(r->b, buf, 100, 0));
+		ASSERT_EQ(100, recv(r->down, buf, 100, MSG_WAITALL));
+		ASSERT_EQ(100, send(r->up, buf, 100, 0));
+		ASSERT_EQ(100, recv(r->a, buf, 100, MSG_WAITALL));
+	}
+	total = relay_feed(r, SIZE);
+	ASSERT_EQ(total, recv(r->up, buf, 2 * SIZE, 0));
+	EXPECT_EQ(r->attached ? SIZE : 0, relay_anchored(r));
+	relay_forward(r, buf, total);
+	EXPECT_TRUE(relay_exact(r));
+}
+
 RELAY_TEST(readv)
 {
 	size_t min = relay_min_anchor();

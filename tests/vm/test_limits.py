@@ -6,11 +6,17 @@ Beyond a limit there are native copies: every byte arrives, nothing waits for ev
 """
 
 import contextlib
+import errno
+import os
 import resource
+import socket
+import subprocess
 import threading
 
 import vmtest
 from harness import libra, soak
+
+TCP_LIBRA = 210
 
 LISTEN, ORIGIN = 8101, 8001
 
@@ -175,6 +181,7 @@ def body(env, tap):
     one_byte_segments(env, tap)
     small_segments(env, tap)
     stalled_clients(env, tap)
+    memory_cgroup(env, tap)
     with tap.case("nothing is left") as case:
         env.check_idle(case)
 

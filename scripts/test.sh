@@ -6,13 +6,19 @@
 # verdict: N passed, N failed[, N skipped]. With CI=true a
 # skipped test is a failed one.
 #
-# Usage: scripts/test.sh
+# Usage: scripts/test.sh [--long]
+#   --long  and a soak of 200 000 messages, about 25 min more
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-build.sh"
 . "$(dirname "$0")/lib-test.sh"
 
-[ $# = 0 ] || die "takes no arguments"
+long=''
+case ${1-} in
+'') ;;
+--long) long=1 ;;
+*) die "unknown argument $1" "the only option is --long" ;;
+esac
 rm -rf "$LOGS"
 mkdir -p "$LOGS"
 
@@ -79,4 +85,7 @@ for kernel in "${kernels[@]}"; do
 	tap "selftests-$kernel" replay "selftests-$kernel"
 	check "demo on the $kernel kernel" replay "demo-$kernel"
 done
+if [ -n "$long" ]; then
+	tap long-soak guest patched 7200 "$TOP/tests/vm/test_soak.py" --messages 200000
+fi
 verdict

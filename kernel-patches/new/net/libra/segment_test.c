@@ -173,8 +173,22 @@ static void seg_pass(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&dom->egress_passes[LIBRA_ROLE_ACTIVE]));
 }
 
+/* Then the domain knows before there is an answer, which is still looked at. */
+static void seg_pass_both(struct kunit *test)
+{
+	struct seg_test *t = test->priv;
+	struct libra_domain *dom = t->ls->dom;
+
+	SCRIPT({ LIBRA_PASS_BOTH, 0 });
+	libra_seg_classify(t->ls, LIBRA_INGRESS, t->data, 100);
+	EXPECT_SEG(test, t->seg, LIBRA_SEG_PASS, U64_MAX);
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&dom->egress_passes[LIBRA_ROLE_PASSIVE]));
+	KUNIT_EXPECT_EQ(test, LIBRA_SEG_ASK, t->ls->tx.seg.state);
+}
+
 static const struct answer bad_answers[] = {
-	{ 0, 1 }, { -1, 1 }, { -EINVAL, 1 }, { 9, 1 }, { INT_MAX, 1 },
+	{ 0, 1 }, { -1, 1 }, { -EINVAL, 1 }, { LIBRA_PASS_BOTH + 1, 1 },
+	{ INT_MAX, 1 },
 	{ LIBRA_META, 0 }, { LIBRA_META, 1ULL << 63 }, { LIBRA_META, U64_MAX },
 	{ LIBRA_FRAMING, 0 }, { LIBRA_FRAMING, U64_MAX },
 	{ LIBRA_PAYLOAD, 0 }, { LIBRA_PAYLOAD, U64_MAX },
@@ -467,6 +481,7 @@ static struct kunit_case seg_cases[] = {
 	KUNIT_CASE(seg_until_close),
 	KUNIT_CASE(seg_resync),
 	KUNIT_CASE(seg_pass),
+	KUNIT_CASE(seg_pass_both),
 	KUNIT_CASE_PARAM(seg_bad_answer, bad_answer_gen_params),
 	KUNIT_CASE(seg_looks_back),
 	KUNIT_CASE(seg_ends_with_what_passed),

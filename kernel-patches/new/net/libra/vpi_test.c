@@ -107,8 +107,8 @@ static void vpi_is_the_same_again(struct kunit *test)
 	libra_vpi_write(b, &t->anchor);
 	KUNIT_EXPECT_MEMEQ(test, a, b, sizeof(a));
 	KUNIT_EXPECT_EQ(test, t->anchor.id, libra_vpi_id(a));
-	libra_vpi_write_end(a, &t->anchor);
-	libra_vpi_write_end(b, &t->anchor);
+	libra_vpi_write_mark(a, &t->anchor);
+	libra_vpi_write_mark(b, &t->anchor);
 	KUNIT_EXPECT_MEMEQ(test, a, b, sizeof(a));
 	KUNIT_EXPECT_EQ(test, t->anchor.id, libra_vpi_id(a));
 }
@@ -123,16 +123,16 @@ static void vpi_end_mark(struct kunit *test)
 	int bit;
 
 	libra_vpi_write(vpi, &t->anchor);
-	KUNIT_EXPECT_FALSE(test, libra_vpi_is_end(vpi, t->dom.cookie));
-	libra_vpi_write_end(vpi, &t->anchor);
+	KUNIT_EXPECT_FALSE(test, libra_vpi_is_mark(vpi, t->dom.cookie));
+	libra_vpi_write_mark(vpi, &t->anchor);
 	KUNIT_EXPECT_EQ(test, 0, libra_match(vpi, sizeof(vpi)));
-	KUNIT_EXPECT_TRUE(test, libra_vpi_is_end(vpi, t->dom.cookie));
-	KUNIT_EXPECT_FALSE(test, libra_vpi_is_end(vpi, t->dom.cookie + 1));
+	KUNIT_EXPECT_TRUE(test, libra_vpi_is_mark(vpi, t->dom.cookie));
+	KUNIT_EXPECT_FALSE(test, libra_vpi_is_mark(vpi, t->dom.cookie + 1));
 	KUNIT_EXPECT_FALSE(test, libra_vpi_read(vpi, t->dom.cookie, &id, &len));
 	for (bit = 8 * LIBRA_VPI_MAGIC_SIZE; bit < 8 * LIBRA_VPI_SIZE; bit++) {
 		vpi[bit / 8] ^= 1 << bit % 8;
 		KUNIT_EXPECT_FALSE_MSG(test,
-				       libra_vpi_is_end(vpi, t->dom.cookie) ||
+				       libra_vpi_is_mark(vpi, t->dom.cookie) ||
 				       libra_vpi_read(vpi, t->dom.cookie, &id, &len),
 				       "bit %d", bit);
 		vpi[bit / 8] ^= 1 << bit % 8;

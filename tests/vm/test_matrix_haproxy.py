@@ -118,7 +118,7 @@ PROTOCOLS = [
     Row("mode tcp", "mode tcp", parser="raw"),
     Row("mode tcp, uploads", "mode tcp", ask.uploads, parser="raw"),
     Row("mode tcp, splice", "mode tcp\n    option splice-response\n    option splice-request",
-        parser="raw", anchors=None),
+        anchors=None, parser="raw"),
     Row("mode tcp, req.ssl_sni", SNI, ask.few, parser="tls", client={"tls": True},
         text={"origin": "@first_tls@"}),
 ]

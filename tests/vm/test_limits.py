@@ -6,17 +6,11 @@ Beyond a limit there are native copies: every byte arrives, nothing waits for ev
 """
 
 import contextlib
-import errno
-import os
 import resource
-import socket
-import subprocess
 import threading
 
 import vmtest
 from harness import libra, soak
-
-TCP_LIBRA = 210
 
 LISTEN, ORIGIN = 8101, 8001
 
@@ -113,53 +107,6 @@ def stalled_clients(env, tap):
 
 
 @contextlib.contextmanager
-def small_group(env, limit):
-    """What this process starts meanwhile is in a memory cgroup of that size."""
-    root = env.path("cgroup")
-    group = os.path.join(root, "libra")
-
-    def write(*path, value):
-        with open(os.path.join(*path), "w", encoding="ascii") as file:
-            file.write(str(value))
-
-    os.makedirs(root)
-    subprocess.run(["mount", "-t", "cgroup2", "none", root], check=True)
-    try:
-        write(root, "cgroup.subtree_control", value="+memory")
-        os.makedirs(group, exist_ok=True)
-        write(group, "memory.max", value=limit)
-        write(group, "cgroup.procs", value=os.getpid())
-        try:
-            yield group
-        finally:
-            write(root, "cgroup.procs", value=os.getpid())
-    finally:
-        subprocess.run(["umount", "--lazy", root], check=True)
-
-
-def memory_cgroup(env, tap):
-    with tap.case("a proxy whose memory cgroup is full") as case:
-        limit = 64 << 20
-        with contextlib.ExitStack() as stack:
-            with small_group(env, limit):
-                stack.enter_context(proxy(env, "nginx", "b"))
-            attack(env, case, "fallback_memcg_pressure" if charges_cgroups() else None,
-                   limit, "--messages", 48, "-c", 24, "--size", 600_000, "--segment", 300,
-                   "--stall", 6)
-        case.equal(libra.settle(10, libra.ANCHOR_GAUGES), {}, "left behind")
-
-
-def charges_cgroups():
-    """Only a patched kernel has what is needed: one that knows TCP_LIBRA."""
-    with socket.socket() as sock:
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_LIBRA, b"\0" * 4)
-        except OSError as error:
-            return error.errno != errno.ENOPROTOOPT
-    return True
-
-
-@contextlib.contextmanager
 def small_send_buffers():
     """Of the sockets of this namespace: what is stalled shall stall early."""
     path = "/proc/sys/net/ipv4/tcp_wmem"
@@ -181,7 +128,6 @@ def body(env, tap):
     one_byte_segments(env, tap)
     small_segments(env, tap)
     stalled_clients(env, tap)
-    memory_cgroup(env, tap)
     with tap.case("nothing is left") as case:
         env.check_idle(case)
 

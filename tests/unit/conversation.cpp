@@ -6,7 +6,7 @@
 #include "bpf/tls.h"
 
 const HostParser kHttp1 = {
-    [](HostCtx& ctx) { return http1_segment(&ctx); },
+    [](HostCtx& ctx) { return http1_answer(&ctx); },
     [](HostCtx& ctx) { return static_cast<int>(http1_last_event(&ctx)); },
     [](int event) { return event == HTTP1_BODY || event == HTTP1_DATA; },
 };
@@ -67,6 +67,7 @@ void Conversation::ask(libra_dir dir, Stream& stream) {
             stream.wanted = ctx_.seg_len;
             return;
         case LIBRA_PASS:
+        case LIBRA_PASS_BOTH:
         case LIBRA_PAYLOAD_UNTIL_CLOSE:
             stream.answers.push_back({verdict, event, stream.position, 0});
             stream.ended = true;

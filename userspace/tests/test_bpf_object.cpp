@@ -36,7 +36,7 @@ TEST(BpfObjectLoad, RefusesWhatIsNoElf) {
 TEST(Parsers, UnknownOneListsTheKnown) {
     const auto status = check_parser_name("gopher");
     ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().message(), "unknown parser 'gopher'; known: http1");
+    EXPECT_EQ(status.error().message(), "unknown parser 'gopher'; known: http1, raw, tls");
 }
 
 }  // namespace

@@ -49,6 +49,11 @@ tap() {
 		'ok '*) result ok "$name: ${line#ok }"; seen=$((seen + 1)) ;;
 		'not ok '*) result fail "$name: ${line#not ok }"; seen=$((seen + 1)) ;;
 		1..[0-9]*) plan=${line#1..} ;;
+		# What a failed test has to say goes with the verdict, too.
+		'#   '*)
+			[ "$failed" = "$before" ] || failures[-1]+=$'\n'"  ${line#'#   '}"
+			printf '%s\n' "$line" >&2
+			;;
 		*) printf '%s\n' "$line" >&2 ;;
 		esac
 	done < <( "$@" 2>"$log.err" | tee "$log"; exit "${PIPESTATUS[0]}" )

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 
 #include "common/random.h"
 #include "load/error.h"
@@ -79,6 +80,11 @@ class Forger {
             case 3: {  // half of this one, half of that one
                 const std::size_t cut = random_.between(kMagicSize + 1, kVpiSize - 1);
                 vpi.replace(cut, kVpiSize - cut, genuine_[1], cut, kVpiSize - cut);
+                // Where the two agree on one side of the cut, nothing was forged.
+                if (std::any_of(
+                        std::begin(genuine_), std::end(genuine_),
+                        [&vpi](const std::string& memory) { return memory.starts_with(vpi); }))
+                    flip(vpi, kMagicSize, kVpiSize - kMagicSize, random_);
                 break;
             }
             default:  // again

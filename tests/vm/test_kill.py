@@ -7,6 +7,18 @@ import time
 import vmtest
 
 
+def wait_for_transfer(env, before):
+    """Until the proxy both holds payload and has sent some: at the speed of a debug
+    kernel that can take a while."""
+    time.sleep(2)
+    end = time.monotonic() + 40
+    while env.with_libra and time.monotonic() < end:
+        now = env.counters()
+        if now["anchors_live"] and now["tx_redeemed_bytes"] > before["tx_redeemed_bytes"]:
+            break
+        time.sleep(0.1)
+
+
 def body(env, tap):
     listen, origin = "127.0.0.1:8101", "127.0.0.1:8001"
     with env.origin(origin):
@@ -17,7 +29,7 @@ def body(env, tap):
                     # Slow readers, so that the proxy holds payload when it dies.
                     load = env.load(listen, "10m", "-c", 64, "-n", 64, "--read-rate", 1 << 20,
                                     "--rcvbuf", 65536, "--timeout", 60)
-                    time.sleep(2)
+                    wait_for_transfer(env, before)
                     held = env.counters()["anchors_live"]
                     case.check(load.running(), "the load was over before the kill")
                     proxy.kill()

@@ -183,10 +183,10 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 
 static bool libra_anchor_grow(struct libra_anchor *anchor, gfp_t gfp)
 {
-	u32 room = anchor->room * 4;
+	u32 room = min(anchor->room * 4, LIBRA_ANCHOR_MAX_BV);
 	struct bio_vec *bv;
 
-	if (room > LIBRA_ANCHOR_MAX_BV)
+	if (room == anchor->room)
 		return false;
 	bv = kmalloc_array(room, sizeof(*bv), gfp | __GFP_ACCOUNT | __GFP_NOWARN);
 	if (!bv)

@@ -33,6 +33,17 @@ static void libra_tx_accepted(struct libra_tx *tx, size_t n)
 	tx->sent += n;
 }
 
+static int libra_tx_transport(struct libra_tx *tx, struct msghdr *msg,
+			      size_t count)
+{
+	struct sock *sk = tx->ls->sk;
+
+	if (tx->locked)
+		return tcp_sendmsg_locked(sk, msg, count);
+	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
+	return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, count);
+}
+
 /*
  * Hand @count bytes of @bv, from @skip on, to the transport. @last: nothing of
  * this send() comes behind them.
@@ -54,8 +65,7 @@ static int libra_tx_splice(struct libra_tx *tx, const struct bio_vec *bv,
 	}
 	iov_iter_bvec(&part.msg_iter, ITER_SOURCE, bv, nr, skip + count);
 	iov_iter_advance(&part.msg_iter, skip);
-	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
-	ret = READ_ONCE(sk->sk_prot)->sendmsg(sk, &part, count);
+	ret = libra_tx_transport(tx, &part, count);
 	if (ret > 0) {
 		tx->corked = !last;
 		tx->full = ret < count;
@@ -133,6 +143,19 @@ static int libra_tx_anchor(struct libra_tx *tx)
 	return ret;
 }
 
+/*
+ * VPIs begin where segments of the iovec do, as they did when they were minted:
+ * a large window does not reach over into the next one.
+ */
+static u32 libra_tx_window_size(u32 window, const struct iov_iter *from)
+{
+	size_t want = min_t(size_t, window, iov_iter_count(from));
+	size_t segment = iov_iter_single_seg_count(from);
+
+	return segment < LIBRA_WINDOW_NATIVE ? min_t(size_t, want, LIBRA_WINDOW_NATIVE) :
+					      min(want, segment);
+}
+
 /**
  * libra_tx_look() - copy the next bytes, to look at them and to send them
  * @tx: the send() call
@@ -150,7 +173,7 @@ int libra_tx_look(struct libra_tx *tx, struct libra_window *win)
 	struct iov_iter from = tx->msg->msg_iter;
 	struct page_frag *frag = sk_page_frag(ls->sk);
 	size_t left = iov_iter_count(&from);
-	u32 want = min_t(size_t, left, ls->tx.window);
+	u32 want = libra_tx_window_size(ls->tx.window, &from);
 	size_t got;
 
 	if (!skb_page_frag_refill(min_t(u32, want, LIBRA_WINDOW_MIN), frag,
@@ -172,7 +195,8 @@ int libra_tx_look(struct libra_tx *tx, struct libra_window *win)
 	win->more = got == want && got < left;
 	get_page(win->page);
 	frag->offset += win->len;
-	ls->tx.window = min(ls->tx.window * 4, (u32)LIBRA_WINDOW_MAX);
+	ls->tx.window = ls->tx.window < LIBRA_WINDOW_NATIVE ? LIBRA_WINDOW_NATIVE :
+							     LIBRA_WINDOW_MAX;
 	return 0;
 }
 
@@ -207,8 +231,10 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 	if (ret <= 0)
 		return ret;
 	libra_tx_accepted(tx, ret);
-	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
+	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
+		ls->tx.first_window = LIBRA_WINDOW_NATIVE;
+	}
 	libra_seg_consume(&ls->tx.seg, win->data + win->pos, ret);
 	win->pos += ret;
 	/* Framing, and the payload may go on with the rest of a magic. */
@@ -311,6 +337,7 @@ void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor)
 {
 	ls->tx.anchor = anchor;
 	ls->tx.sent = 0;
+	ls->tx.first_window = LIBRA_WINDOW_MIN;
 	LIBRA_INC(ls->net, LIBRA_MIB_REDEEMED);
 	trace_libra_redeem(ls->sk, anchor->id, anchor->len);
 }
@@ -424,7 +451,7 @@ static int libra_tx_direct(struct libra_tx *tx)
 	if (count < left)
 		msg->msg_flags = (flags | MSG_MORE) & ~MSG_EOR;
 	iov_iter_truncate(&msg->msg_iter, count);
-	ret = READ_ONCE(ls->sk->sk_prot)->sendmsg(ls->sk, msg, count);
+	ret = libra_tx_transport(tx, msg, count);
 	iov_iter_reexpand(&msg->msg_iter, left - max(ret, 0));
 	msg->msg_flags = flags;
 	if (ret <= 0)
@@ -448,10 +475,21 @@ static bool libra_tx_may_go_direct(const struct libra_sock *ls)
 		ls->tx.seg.state == LIBRA_SEG_PASS);
 }
 
+/*
+ * All pieces go under one socket lock, as all of a native send() do, where the
+ * transport is TCP itself. That is so as long as nothing came on top of what was
+ * attached, see libra_attach_sock().
+ */
 static int libra_tx_stream(struct libra_tx *tx)
 {
 	struct libra_sock *ls = tx->ls;
+	struct sock *sk = ls->sk;
 	int ret = 0;
+
+	lock_sock(sk);
+	tx->locked = !libra_sock_changed(ls);
+	if (!tx->locked)
+		release_sock(sk);
 
 	while (!ret && !tx->full && msg_data_left(tx->msg)) {
 		if (ls->tx.owed)
@@ -462,6 +500,11 @@ static int libra_tx_stream(struct libra_tx *tx)
 			ret = libra_tx_direct(tx);
 		else
 			ret = libra_tx_window(tx);
+	}
+
+	if (tx->locked) {
+		tx->locked = false;
+		release_sock(sk);
 	}
 	return ret;
 }
@@ -538,11 +581,11 @@ static int libra_tx_locked(struct libra_tx *tx)
 			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 		ls->tx.window = LIBRA_WINDOW_MAX;
 	} else if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD) {
-		ls->tx.window = LIBRA_WINDOW_MIN;
+		ls->tx.window = ls->tx.first_window ? : LIBRA_WINDOW_MIN;
 	}
 
 	if (odd && ls->tx.owed)
-		ret = libra_hold_flush(ls);
+		ret = libra_hold_flush(ls, false);
 	else
 		ret = 0;
 	if (!ret)

@@ -10,10 +10,12 @@
 
 /*
  * How many bytes to look at: little where a VPI is likely to be near, because
- * what is behind it is read for nothing; more with every window without one.
+ * what is behind it is read for nothing; more where there was none. A header is
+ * read with the payload of its message, if the last message was not anchored.
  */
 #define LIBRA_WINDOW_MIN	512
 #define LIBRA_WINDOW_PAYLOAD	128
+#define LIBRA_WINDOW_NATIVE	(4 << 10)
 #define LIBRA_WINDOW_MAX	(16 << 10)
 
 /* A VPI, whatever became of it, and the mark behind it. */
@@ -26,6 +28,7 @@
  * @flags: of every piece
  * @sent: bytes accepted from the application
  * @corked: the last piece went with MSG_MORE
+ * @locked: the socket lock is held
  * @full: the transport took a part of a piece: natively the call ends there
  * @fail: why the connection has to be aborted, or 0
  */
@@ -35,6 +38,7 @@ struct libra_tx {
 	int flags;
 	size_t sent;
 	bool corked;
+	bool locked;
 	bool full;
 	int fail;
 };
@@ -74,6 +78,6 @@ bool libra_hold_wanted(const struct libra_sock *ls, u32 n);
 bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n);
 void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n);
 int libra_hold_continue(struct libra_tx *tx);
-int libra_hold_flush(struct libra_sock *ls);
+int libra_hold_flush(struct libra_sock *ls, bool locked);
 
 #endif /* _NET_LIBRA_TX_H */

@@ -140,6 +140,7 @@ void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n)
 /**
  * libra_hold_flush() - send what is held, as it is in tx.held
  * @ls: attachment, under tx_lock
+ * @locked: the caller holds the socket lock
  *
  * The application was told that these bytes are on their way, and may never
  * call again: they go whatever the send buffer's limit says, which they can
@@ -149,7 +150,7 @@ void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n)
  * Return: 0, also when the connection has ended: whoever sends next hears of
  * that from the transport. Or why the transport did not take all.
  */
-int libra_hold_flush(struct libra_sock *ls)
+int libra_hold_flush(struct libra_sock *ls, bool locked)
 {
 	struct kvec vec = { .iov_base = ls->tx.held, .iov_len = ls->tx.owed };
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
@@ -160,7 +161,8 @@ int libra_hold_flush(struct libra_sock *ls)
 		return 0;
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, vec.iov_len);
 
-	lock_sock(sk);
+	if (!locked)
+		lock_sock(sk);
 	if (libra_hold_pointless(sk)) {
 		ret = vec.iov_len;
 	} else if (libra_sock_changed(ls)) {
@@ -172,7 +174,8 @@ int libra_hold_flush(struct libra_sock *ls)
 		ret = tcp_sendmsg_locked(sk, &msg, vec.iov_len);
 		WRITE_ONCE(sk->sk_sndbuf, sndbuf);
 	}
-	release_sock(sk);
+	if (!locked)
+		release_sock(sk);
 
 	ls->tx.seq = READ_ONCE(tcp_sk(sk)->write_seq);
 	if (ret <= 0)
@@ -300,7 +303,7 @@ int libra_hold_continue(struct libra_tx *tx)
 			return ret;
 	}
 	if (!ls->tx.cut)
-		return libra_hold_flush(ls);
+		return libra_hold_flush(ls, tx->locked);
 	if (ls->tx.cut <= LIBRA_VPI_CHANCE)
 		libra_hold_arm(ls);
 	return 0;
@@ -317,7 +320,7 @@ static void libra_hold_release(struct work_struct *work)
 		if (ls->tx.cut <= LIBRA_VPI_CHANCE && !ls->released) {
 			if (ls->tx.cut)
 				libra_hold_let_go(ls, ls->tx.cut);
-			if (libra_hold_flush(ls) == -EAGAIN)
+			if (libra_hold_flush(ls, false) == -EAGAIN)
 				libra_hold_arm(ls);
 		}
 		mutex_unlock(&ls->tx_lock);
@@ -347,7 +350,7 @@ bool libra_hold_end(struct libra_sock *ls, bool alone)
 		clean = libra_hold_pointless(ls->sk);
 	} else if (ls->tx.owed) {
 		libra_hold_let_go(ls, ls->tx.cut);
-		clean = libra_hold_flush(ls) != -EAGAIN;
+		clean = libra_hold_flush(ls, false) != -EAGAIN;
 	}
 	mutex_unlock(&ls->tx_lock);
 	return clean;

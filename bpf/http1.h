@@ -3,8 +3,8 @@
  * HTTP/1 message boundaries, as a Libra parser: a bounded state machine that
  * is the same code in BPF, in unit tests and under a fuzzer.
  *
- * The includer defines libra_load(), libra_find(), libra_repeat() and
- * libra_opaque() first (libra_bpf.h for BPF).
+ * The includer defines libra_load(), libra_find(), libra_find_below(),
+ * libra_repeat() and libra_opaque() first (libra_bpf.h for BPF).
  *
  * The rule behind every decision: payload is what *every* HTTP/1 parser, strict
  * or lenient, takes for payload. A header that two parsers could read in two
@@ -146,10 +146,7 @@ static __always_inline int http1_segment_end(struct libra_ctx *ctx,
 					     __u32 size)
 {
 	int verdict = LIBRA_META;
-	char nul = '\0';
 
-	if (libra_find(ctx, 0, size, &nul, 1) >= 0)
-		return http1_pass(st, HTTP1_PASS_NUL);
 	if (d->at == HTTP1_AT_FIELD) {
 		int header = request ? http1_request(st, d) :
 				       http1_response(st, d);
@@ -203,41 +200,63 @@ static __always_inline int http1_read_line(struct libra_ctx *ctx,
 	return http1_segment_end(ctx, st, d, request, end + 2);
 }
 
-/* One line: its end, then what it says. */
+/* More than what is at hand is needed: the end of the line is not before @seen. */
+static __always_inline int http1_more(struct libra_ctx *ctx,
+				      struct http1_state *st,
+				      struct http1_dir *d, __u32 seen)
+{
+	d->seen = seen;
+	ctx->seg_len = ctx->avail + 1ULL;
+	st->event = HTTP1_MORE;
+	return LIBRA_NEED_MORE;
+}
+
+/*
+ * One line: its end, then what it says. Of CR, LF and NUL, the first one in a line
+ * is the CR of its CRLF. Thus LF or CR alone, with which lenient parsers end a line
+ * or a header early, never get by. Other control characters may be part of a value:
+ * the line goes on behind them, and counts once more.
+ */
 static __always_inline int http1_line(struct libra_ctx *ctx,
 				      struct http1_state *st,
 				      struct http1_dir *d, bool request)
 {
-	__u32 line = d->line, limit = HTTP1_MAX_HEADER;
-	char lf = '\n', cr = '\r';
-	int end, ret, verdict;
+	__u32 limit = d->at == HTTP1_AT_SIZE ? HTTP1_MAX_CHUNK_LINE :
+					       HTTP1_MAX_HEADER;
+	enum http1_event large = d->at == HTTP1_AT_SIZE ? HTTP1_PASS_CHUNK :
+							 HTTP1_PASS_TOO_LARGE;
+	int end, verdict;
+	char c[2];
 
-	if (d->at == HTTP1_AT_SIZE)
-		limit = HTTP1_MAX_CHUNK_LINE;
-	end = libra_find(ctx, d->seen, limit - d->seen, &lf, 1);
-	if (end < 0) {
-		if (ctx->avail >= limit)
-			return http1_pass(st, d->at == HTTP1_AT_SIZE ?
-					  HTTP1_PASS_CHUNK :
-					  HTTP1_PASS_TOO_LARGE);
-		d->seen = ctx->avail;
-		ctx->seg_len = ctx->avail + 1ULL;
-		st->event = HTTP1_MORE;
-		return LIBRA_NEED_MORE;
+	end = libra_find_below(ctx, d->seen, limit - d->seen, ' ');
+	if (end < 0)
+		return ctx->avail >= limit ? http1_pass(st, large) :
+					     http1_more(ctx, st, d, ctx->avail);
+	if (libra_load(ctx, end, c, 2)) {
+		/* It is the last byte at hand. */
+		if (libra_load(ctx, end, c, 1))
+			return http1_pass(st, HTTP1_PASS_LINE_END);
+		c[1] = '\n';
+		if (c[0] == '\r' && ctx->avail < limit)
+			return http1_more(ctx, st, d, end);
 	}
-
-	/* The first CR of a line is the one before its LF. Thus LF alone, with
-	 * which lenient parsers end a line or a header early, never gets by.
-	 */
-	ret = libra_find(ctx, line, end - line, &cr, 1);
-	if (ret < 0 || ret + 1 != end)
+	if (c[0] == '\0')
+		return http1_pass(st, HTTP1_PASS_NUL);
+	if (c[0] != '\r' && c[0] != '\n') {
+		d->lines++;
+		d->seen = end + 1;
+		return HTTP1_GO_ON;
+	}
+	if (c[0] == '\n' || c[1] != '\n')
 		return http1_pass(st, HTTP1_PASS_LINE_END);
+	if (end + 2U > limit)
+		return http1_pass(st, large);
 
-	verdict = http1_read_line(ctx, st, d, request, ret);
+	verdict = http1_read_line(ctx, st, d, request, end);
 	if (verdict == HTTP1_GO_ON) {
 		d->lines++;
-		d->line = end + 1;
-		d->seen = end + 1;
+		d->line = end + 2;
+		d->seen = end + 2;
 	}
 	return verdict;
 }

@@ -198,12 +198,19 @@ static __always_inline int http1_field(struct libra_ctx *ctx,
 	if (size == 0 || size > HTTP1_MAX_NAME)
 		return http1_pass(st, HTTP1_PASS_FIELD);
 
-	for (i = 0; i < HTTP1_MAX_NAME / 8; i++)
+	/* Few names are longer than three words. */
+	for (i = 0; i < 3; i++)
 		name[i] = HTTP1_BYTES('x');
+	if (size > 24)
+		for (i = 3; i < HTTP1_MAX_NAME / 8; i++)
+			name[i] = HTTP1_BYTES('x');
 	if (libra_load(ctx, line, name, size))
 		return http1_pass(st, HTTP1_PASS_FIELD);
-	for (i = 0; i < HTTP1_MAX_NAME / 8; i++)
+	for (i = 0; i < 3; i++)
 		odd |= http1_outside(name[i], '!', '~');
+	if (size > 24)
+		for (i = 3; i < HTTP1_MAX_NAME / 8; i++)
+			odd |= http1_outside(name[i], '!', '~');
 	if (odd)
 		return http1_pass(st, HTTP1_PASS_FIELD);
 

@@ -2,7 +2,7 @@
 /*
  * What a parser's state machine needs, for BPF: the kfuncs of the libra module
  * and the accessors every parser header is written against. Tests give the
- * same four names over a plain buffer (tests/unit/libra_host.h).
+ * same names over a plain buffer (tests/unit/libra_host.h).
  */
 #ifndef LIBRA_BPF_H
 #define LIBRA_BPF_H
@@ -17,9 +17,12 @@ extern int bpf_libra_load(struct libra_ctx *ctx, __u32 off, void *dst,
 			  __u32 dst__sz) __ksym;
 extern int bpf_libra_find(struct libra_ctx *ctx, __u32 off, __u32 len,
 			  const void *delim, __u32 delim__sz) __ksym;
+extern int bpf_libra_find_below(struct libra_ctx *ctx, __u32 off, __u32 len,
+				__u32 limit) __ksym;
 
 #define libra_load bpf_libra_load
 #define libra_find bpf_libra_find
+#define libra_find_below bpf_libra_find_below
 
 /* A loop the verifier follows once, however high its bound is. */
 #define libra_repeat(n) bpf_repeat(n)

@@ -169,7 +169,7 @@ std::vector<Vector> sizes() {
         refuses("size_above_the_digits", "5:" + data),
         refuses("size_below_the_letters", "5@" + data),
         refuses("size_below_the_small_letters", "5`" + data),
-        refuses("size_nul", "5\0"s + data),
+        refuses("size_nul", "5\0"s + data, HTTP1_PASS_NUL),
         refuses("size_nul_in_extension", "5;\0"s + data, HTTP1_PASS_NUL),
         refuses("size_bare_lf", "5\nhello\r\n0\r\n\r\n", line_end),
         refuses("size_bare_lf_in_extension", "5;a\nx\r\nhello\r\n0\r\n\r\n", line_end),

@@ -6,6 +6,7 @@
 
 #include <linux/libra.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -36,6 +37,20 @@ inline int libra_find(libra_ctx* ctx, __u32 off, __u32 len, const void* delim, _
     const auto at = range.find({static_cast<const char*>(delim), size});
     host->searched += at == std::string_view::npos ? range.size() : at + 1;
     return at == std::string_view::npos ? -ENOENT : static_cast<int>(off + at);
+}
+
+inline int libra_find_below(libra_ctx* ctx, __u32 off, __u32 len, __u32 limit) {
+    auto* host = static_cast<HostCtx*>(ctx);
+    if (limit < 1 || limit > 128)
+        return -EINVAL;
+    if (off > host->bytes.size())
+        return -ENOENT;
+    const std::string_view range = host->bytes.substr(off, len);
+    const auto at = std::find_if(range.begin(), range.end(), [limit](char c) {
+        return static_cast<unsigned char>(c) < limit;
+    });
+    host->searched += static_cast<std::uint64_t>(at - range.begin()) + (at != range.end());
+    return at == range.end() ? -ENOENT : static_cast<int>(off + (at - range.begin()));
 }
 
 #ifndef __always_inline

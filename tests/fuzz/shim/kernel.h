@@ -22,6 +22,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #define __init
+#define __always_inline	inline __attribute__((__always_inline__))
 #define __ro_after_init
 #define __aligned(n)		__attribute__((aligned(n)))
 #define BUILD_BUG_ON(cond)	_Static_assert(!(cond), #cond)
@@ -67,6 +68,8 @@ void libra_vpi_write_mark(u8 vpi[LIBRA_VPI_SIZE],
 			 const struct libra_anchor *anchor);
 bool libra_vpi_is_mark(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie);
 u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
+u32 libra_find_byte(const u8 *data, u32 len, u8 byte);
+u32 libra_find_below(const u8 *data, u32 len, u8 limit);
 u32 libra_match(const u8 *data, u32 len);
 
 #ifdef __cplusplus

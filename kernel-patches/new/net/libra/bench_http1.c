@@ -25,7 +25,8 @@ static noinline int libra_find(struct libra_ctx *ctx, u32 off, u32 len,
 			       const void *delim, u32 size)
 {
 	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
-	const u8 *needle = delim, *pos, *end;
+	const u8 *needle = delim;
+	u32 end;
 
 	if (!call->active || !size || size > 16)
 		return -EINVAL;
@@ -35,17 +36,33 @@ static noinline int libra_find(struct libra_ctx *ctx, u32 off, u32 len,
 	if (len < size)
 		return -ENOENT;
 
-	pos = call->data + off;
-	end = pos + len - size + 1;
-	while ((pos = memchr(pos, needle[0], end - pos))) {
-		if (!memcmp(pos, needle, size))
-			return pos - call->data;
-		if (++pos == end)
-			break;
+	end = off + len - size + 1;
+	for (;; off++) {
+		off += libra_find_byte(call->data + off, end - off, needle[0]);
+		if (off == end)
+			return -ENOENT;
+		if (size == 1 || !memcmp(call->data + off, needle, size))
+			return off;
 	}
-	return -ENOENT;
 }
 
+static noinline int bench_find_below(struct libra_ctx *ctx, u32 off, u32 len,
+				     u32 limit)
+{
+	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
+	u32 at;
+
+	if (!call->active || !limit || limit > 128)
+		return -EINVAL;
+	if (off > ctx->avail)
+		return -ENOENT;
+	len = min(len, ctx->avail - off);
+	at = libra_find_below(call->data + off, len, limit);
+	return at < len ? off + at : -ENOENT;
+}
+
+/* The parser's accessor, which has the name of what it is made of. */
+#define libra_find_below bench_find_below
 #define libra_repeat(n) for (u32 repeat_ = 0; repeat_ < (n); repeat_++)
 #define libra_opaque(var) OPTIMIZER_HIDE_VAR(var)
 

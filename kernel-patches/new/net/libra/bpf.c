@@ -32,7 +32,20 @@ __bpf_kfunc int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst,
 
 	if (!call->active || off > ctx->avail || dst__sz > ctx->avail - off)
 		return -ERANGE;
-	memcpy(dst, call->data + off, dst__sz);
+	/* What fits a register needs no call. */
+	switch (dst__sz) {
+	case 1:
+		memcpy(dst, call->data + off, 1);
+		break;
+	case 2:
+		memcpy(dst, call->data + off, 2);
+		break;
+	case 8:
+		memcpy(dst, call->data + off, 8);
+		break;
+	default:
+		memcpy(dst, call->data + off, dst__sz);
+	}
 	return 0;
 }
 
@@ -51,7 +64,8 @@ __bpf_kfunc int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len,
 			       const void *delim, u32 delim__sz)
 {
 	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
-	const u8 *needle = delim, *pos, *end;
+	const u8 *needle = delim;
+	u32 end;
 
 	if (!call->active || !delim__sz || delim__sz > LIBRA_DELIM_MAX)
 		return -EINVAL;
@@ -61,15 +75,39 @@ __bpf_kfunc int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len,
 	if (len < delim__sz)
 		return -ENOENT;
 
-	pos = call->data + off;
-	end = pos + len - delim__sz + 1;	/* behind the last candidate */
-	while ((pos = memchr(pos, needle[0], end - pos))) {
-		if (!memcmp(pos, needle, delim__sz))
-			return pos - call->data;
-		if (++pos == end)
-			break;
+	end = off + len - delim__sz + 1;	/* behind the last candidate */
+	for (;; off++) {
+		off += libra_find_byte(call->data + off, end - off, needle[0]);
+		if (off == end)
+			return -ENOENT;
+		if (delim__sz == 1 ||
+		    !memcmp(call->data + off, needle, delim__sz))
+			return off;
 	}
-	return -ENOENT;
+}
+
+/**
+ * bpf_libra_find_below() - look for the first byte below a limit
+ * @ctx: the parser's argument
+ * @off: where to begin, from the current position on
+ * @len: how far to look; cut to what is at hand
+ * @limit: 1 to 128; ' ' finds the control characters of ASCII
+ *
+ * Return: its offset, from the current position on; -ENOENT or -EINVAL.
+ */
+__bpf_kfunc int bpf_libra_find_below(struct libra_ctx *ctx, u32 off, u32 len,
+				     u32 limit)
+{
+	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
+	u32 at;
+
+	if (!call->active || !limit || limit > 128)
+		return -EINVAL;
+	if (off > ctx->avail)
+		return -ENOENT;
+	len = min(len, ctx->avail - off);
+	at = libra_find_below(call->data + off, len, limit);
+	return at < len ? off + at : -ENOENT;
 }
 
 /**
@@ -166,6 +204,7 @@ __bpf_kfunc_end_defs();
 BTF_KFUNCS_START(libra_parser_kfuncs)
 BTF_ID_FLAGS(func, bpf_libra_load)
 BTF_ID_FLAGS(func, bpf_libra_find)
+BTF_ID_FLAGS(func, bpf_libra_find_below)
 BTF_KFUNCS_END(libra_parser_kfuncs)
 
 static const struct btf_kfunc_id_set libra_parser_kfunc_set = {

@@ -8,9 +8,10 @@
  *                                             -> libra_domain.lock
  *
  * The receive side runs under the socket lock, as tcp_recvmsg() does. The
- * transmit side runs under tx_lock and enters sk_prot->sendmsg(), which takes
- * the socket lock for itself. parse_lock and domain.lock are leaves, taken with
- * bottom halves off, because a socket can die in softirq context.
+ * transmit side runs under tx_lock and under the socket lock, or enters a ULP's
+ * sendmsg(), which takes the socket lock for itself. parse_lock and domain.lock
+ * are leaves, taken with bottom halves off, because a socket can die in softirq
+ * context.
  */
 #ifndef _NET_LIBRA_PRIVATE_H
 #define _NET_LIBRA_PRIVATE_H
@@ -145,6 +146,8 @@ bool libra_vpi_is_mark(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
 
 /* ---- matcher (match.c) -------------------------------------------------- */
 
+u32 libra_find_byte(const u8 *data, u32 len, u8 byte);
+u32 libra_find_below(const u8 *data, u32 len, u8 limit);
 u32 libra_match(const u8 *data, u32 len);
 
 /* ---- anchors (anchor.c) ------------------------------------------------- */
@@ -166,7 +169,7 @@ u32 libra_match(const u8 *data, u32 len);
  * Built by one receiver, then published (libra_anchor_publish()): live. Whoever
  * takes it out of the hash under the domain lock owns it and frees it.
  */
-#define LIBRA_ANCHOR_BV0	8
+#define LIBRA_ANCHOR_BV0	26	/* with them, it fills an object of 512 bytes */
 #define LIBRA_ANCHOR_MAX_BV	2048
 
 struct libra_anchor {
@@ -414,6 +417,8 @@ struct libra_sock {
 	 * @tx.release: sends what is held and is no VPI for certain
 	 * @tx.prefix: how many bytes of a magic the last payload bytes sent were
 	 * @tx.window: how many bytes to look at next
+	 * @tx.first_window: the same at the beginning of a send(), unless that
+	 *	is payload; 0 before anything was sent
 	 */
 	struct {
 		struct libra_seg seg;
@@ -427,6 +432,7 @@ struct libra_sock {
 		struct delayed_work release;
 		u32 prefix;
 		u32 window;
+		u32 first_window;
 	} tx;
 };
 
@@ -532,6 +538,7 @@ static inline int libra_bpf_init(void)
 int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst, u32 dst__sz);
 int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len, const void *delim,
 		   u32 delim__sz);
+int bpf_libra_find_below(struct libra_ctx *ctx, u32 off, u32 len, u32 limit);
 int bpf_libra_attach(const struct sock *sk, const struct libra_attach *args,
 		     u32 args__sz);
 int bpf_libra_adopt(struct sock_common *skc, const struct libra_attach *args,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: finding VPIs in the outgoing stream.
+ * Libra: searching bytes, a word at a time: for VPIs in the outgoing stream, for
+ * delimiters on behalf of parsers.
  */
 #include <linux/unaligned.h>
 #include <linux/string.h>
@@ -10,15 +11,82 @@
 #define ONES	0x0101010101010101ULL
 #define HIGHS	0x8080808080808080ULL
 
+/*
+ * Of the eight bytes at @at, XORed with @flip: where one is below @n, which is 1
+ * to 128, its high bit is set; as in has_zero() of asm-generic/word-at-a-time.h. A borrow may set
+ * one more, above one that is right, so only the lowest is exact.
+ */
+static __always_inline u64 libra_low_at(const u64 *at, u8 flip, u8 n)
+{
+	u64 word = get_unaligned(at) ^ ONES * flip;
+
+	return (word - ONES * n) & ~word & HIGHS;
+}
+
+/*
+ * The first byte in @len ones at @data that is below @n when it is XORed with
+ * @flip, else @len.
+ */
+static __always_inline u32 libra_scan(const u8 *data, u32 len, u8 flip, u8 n)
+{
+	u32 pos = 0;
+
+	/* Most blocks have none: one branch for four words. */
+	for (; len - pos >= 4 * sizeof(u64); pos += 4 * sizeof(u64)) {
+		const u64 *block = (const u64 *)(data + pos);
+
+		if (libra_low_at(block, flip, n) |
+		    libra_low_at(block + 1, flip, n) |
+		    libra_low_at(block + 2, flip, n) |
+		    libra_low_at(block + 3, flip, n))
+			break;
+	}
+	for (; len - pos >= sizeof(u64); pos += sizeof(u64)) {
+		u64 low = libra_low_at((const u64 *)(data + pos), flip, n);
+
+		if (!low)
+			continue;
+#ifdef __LITTLE_ENDIAN
+		return pos + __builtin_ctzll(low) / 8;
+#else
+		break;
+#endif
+	}
+	while (pos < len && (u8)(data[pos] ^ flip) >= n)
+		pos++;
+	return pos;
+}
+
+/**
+ * libra_find_byte() - the memchr() of an architecture may look at single bytes
+ * @data: bytes
+ * @len: how many
+ * @byte: what to look for
+ *
+ * Return: its offset, or @len.
+ */
+u32 libra_find_byte(const u8 *data, u32 len, u8 byte)
+{
+	return libra_scan(data, len, byte, 1);
+}
+
+/**
+ * libra_find_below() - the first byte below a limit
+ * @data: bytes
+ * @len: how many
+ * @limit: 1 to 128
+ *
+ * Return: its offset, or @len.
+ */
+u32 libra_find_below(const u8 *data, u32 len, u8 limit)
+{
+	return libra_scan(data, len, 0, limit);
+}
+
 /**
  * libra_match() - where a VPI may begin
  * @data: bytes
  * @len: how many
- *
- * Looks at eight bytes at a time for the first byte of the magic; the test for
- * a zero byte in a word is the classic one of include/linux/bitops (has_zero()
- * in asm-generic/word-at-a-time.h), which may also flag a byte above a match
- * but never miss one.
  *
  * Return: the offset of the first full magic, or of the first beginning of the
  * magic that runs into the end of @data; @len when there is neither.
@@ -26,23 +94,14 @@
 u32 libra_match(const u8 *data, u32 len)
 {
 	const u8 *magic = libra_vpi_magic();
-	u64 first = magic[0] * ONES;
 	u32 pos = 0;
 
-	while (pos < len) {
-		if (len - pos >= sizeof(u64)) {
-			u64 x = get_unaligned((const u64 *)(data + pos)) ^ first;
-
-			if (!((x - ONES) & ~x & HIGHS)) {
-				pos += sizeof(u64);
-				continue;
-			}
-		}
-		if (data[pos] == magic[0] &&
+	for (;;) {
+		pos += libra_scan(data + pos, len - pos, magic[0], 1);
+		if (pos == len ||
 		    !memcmp(data + pos, magic,
 			    min_t(u32, len - pos, LIBRA_VPI_MAGIC_SIZE)))
 			return pos;
 		pos++;
 	}
-	return len;
 }

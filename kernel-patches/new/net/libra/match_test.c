@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: KUnit tests of the search for VPIs, against a naive one.
+ * Libra: KUnit tests of the search for VPIs and for single bytes, against naive ones.
  */
 #include <linux/prandom.h>
 #include <linux/vmalloc.h>
@@ -21,6 +21,16 @@ static u32 naive_match(const u8 *data, u32 len)
 			return pos;
 	}
 	return len;
+}
+
+/* Byte by byte: the first one below @n when it is XORed with @flip. */
+static u32 naive_find(const u8 *data, u32 len, u8 flip, u8 n)
+{
+	u32 pos = 0;
+
+	while (pos < len && (u8)(data[pos] ^ flip) >= n)
+		pos++;
+	return pos;
 }
 
 KUNIT_DEFINE_ACTION_WRAPPER(match_vfree, vfree, const void *);
@@ -129,9 +139,37 @@ static void match_as_the_naive_one(struct kunit *test)
 	}
 }
 
+/* Every byte at every place, and one that may be taken for it behind it. */
+static void match_bytes(struct kunit *test)
+{
+	static const u8 limits[] = { 1, 2, ' ', 127, 128 };
+	u8 *page = match_page(test);
+	u32 len, at, i, byte;
+
+	for (len = 0; len <= 48; len++) {
+		u8 *data = page + PAGE_SIZE - len;
+
+		for (at = 0; at < len; at++) {
+			for (byte = 0; byte < 256; byte++) {
+				memset(data, 0xff, len);
+				data[at] = byte;
+				if (at + 1 < len)
+					data[at + 1] = byte + 1;
+				KUNIT_ASSERT_EQ(test, naive_find(data, len, byte, 1),
+						libra_find_byte(data, len, byte));
+				i = byte % ARRAY_SIZE(limits);
+				KUNIT_ASSERT_EQ(test,
+						naive_find(data, len, 0, limits[i]),
+						libra_find_below(data, len, limits[i]));
+			}
+		}
+	}
+}
+
 static struct kunit_case match_cases[] = {
 	KUNIT_CASE(match_nothing),
 	KUNIT_CASE(match_everywhere),
+	KUNIT_CASE(match_bytes),
 	KUNIT_CASE(match_cut),
 	KUNIT_CASE(match_as_the_naive_one),
 	{}

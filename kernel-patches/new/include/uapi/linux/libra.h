@@ -140,6 +140,8 @@ struct libra_parser_ops {
  *	that starts at or after @off and ends at or before @off + @len; -ENOENT
  *	when there is none. @len is cut to what is at hand. 1 to 16 bytes of
  *	delimiter.
+ * int bpf_libra_find_below(struct libra_ctx *ctx, u32 off, u32 len, u32 limit)
+ *	the same for the first byte that is less than @limit, 1 to 128.
  *
  * kfunc for the attach program (tp_btf/inet_sock_set_state, on the way to
  * TCP_ESTABLISHED):

@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/skbuff.h>
 #include <linux/uio.h>
+#include <linux/userfaultfd_k.h>
 #include <net/tcp.h>
 
 #include "libra.h"
@@ -47,14 +48,19 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 	return false;
 }
 
-/* Is there writable memory for all of it? A native copy would end where not. */
-static bool libra_run_mapped(const struct iov_iter *to, u32 want)
+/*
+ * Is there writable memory for all of it? A native copy would end where not.
+ * @plain: nothing but memory is behind it, so that a write cannot fail for what
+ * the application did.
+ */
+static bool libra_run_mapped(const struct iov_iter *to, u32 want, bool *plain)
 {
 	unsigned long at = (unsigned long)iter_iov_addr(to);
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
 	bool mapped = true;
 
+	*plain = true;
 	mmap_read_lock(mm);
 	while (want && mapped) {
 		unsigned long n;
@@ -62,6 +68,7 @@ static bool libra_run_mapped(const struct iov_iter *to, u32 want)
 		vma = find_vma(mm, at);
 		mapped = vma && vma->vm_start <= at && vma->vm_flags & VM_WRITE;
 		if (mapped) {
+			*plain &= vma_is_anonymous(vma) && !userfaultfd_armed(vma);
 			n = min_t(unsigned long, want, vma->vm_end - at);
 			want -= n;
 			at += n;
@@ -74,15 +81,18 @@ static bool libra_run_mapped(const struct iov_iter *to, u32 want)
 /*
  * Memory that vanishes later costs the connection, so where a native copy would
  * fault, let it. A plain write is the cheapest way to know whether the VPI can be
- * written, and what is there will be overwritten anyhow.
+ * written to a mapped file, and what is there will be overwritten anyhow.
  */
 static bool libra_run_probe(const struct iov_iter *to, u32 want)
 {
 	static const u8 nothing[LIBRA_VPI_SIZE];
 	struct iov_iter at = *to;
+	bool plain;
 
-	return copy_to_iter(nothing, sizeof(nothing), &at) == sizeof(nothing) &&
-	       libra_run_mapped(to, want);
+	if (!libra_run_mapped(to, want, &plain))
+		return false;
+	return plain ||
+	       copy_to_iter(nothing, sizeof(nothing), &at) == sizeof(nothing);
 }
 
 /**

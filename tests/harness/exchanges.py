@@ -5,7 +5,7 @@ import time
 
 from .scripted_origin import body
 
-MIN_ANCHOR = 2048
+MIN_ANCHOR = 4096
 LARGE = 1 << 20
 PAGE = 300_001
 GZIP = ("Accept-Encoding: gzip",)

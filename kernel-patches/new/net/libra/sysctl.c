@@ -103,7 +103,7 @@ int libra_sysctl_init(struct libra_net *ln)
 	int i;
 
 	ln->sysctl.enabled = 1;
-	ln->sysctl.min_anchor = 2048;
+	ln->sysctl.min_anchor = 4096;
 	ln->sysctl.max_header = 64 << 10;
 	ln->sysctl.max_socket_bytes = 8 << 20;
 	ln->sysctl.max_netns_bytes = 512UL << 20;

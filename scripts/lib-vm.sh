@@ -85,6 +85,8 @@ accel_args() {
 	tcg) ACCEL_ARGS=(-accel "tcg,thread=${LIBRA_TCG_THREAD:-single}" -cpu max) ;;
 	*) die "unknown accelerator $1" "use kvm or tcg" ;;
 	esac
+	[ "$1" != tcg ] || [ -z "${LIBRA_ICOUNT-}" ] ||
+		ACCEL_ARGS+=(-icount "shift=$LIBRA_ICOUNT,sleep=off")
 }
 
 # probe_accel KERNEL INITRD: kvm if a guest gets as far as our init in a few

@@ -247,7 +247,7 @@ TEST_F(live, enabled)
 }
 
 /* Policies flap while messages flow, on connections old and new. */
-TEST_F(live, flapping)
+TEST_F_TIMEOUT(live, flapping, 150)
 {
 	struct relay *r = &self->relay;
 	char policy[64];

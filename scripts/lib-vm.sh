@@ -75,6 +75,8 @@ initramfs() {
 	printf '%s\n' "$dir/initrd"
 }
 
+# accel_args kvm|tcg. LIBRA_ICOUNT=N: the guest's time is its instructions, 2^N ns
+# for each. What else the machine does then does not show in its clocks.
 accel_args() {
 	case $1 in
 	kvm) ACCEL_ARGS=(-accel kvm -cpu host) ;;

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is looked at apart from the timed windows, because looking costs time.
+
+System calls and the bytes they copy come from strace, the parser's time from BPF
+run-time statistics, the high-water mark of anchored memory from the gauges.
+"""
+
+import json
+import os
+import time
+
+from . import strace_log
+from .error import BenchError
+from .sample import Load, client_argv
+
+STRACE_REQUESTS = 24
+STRACE_CONNECTIONS = 2
+BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
+
+
+def bpftool(build):
+    """The one that the build used; Debian's is too old for the newest program types."""
+    try:
+        with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as cache:
+            for line in cache:
+                if line.startswith("LIBRA_KTOOLS:"):
+                    return os.path.join(line.strip().split("=", 1)[1], "bin/bpftool")
+    except FileNotFoundError:
+        pass
+    return "bpftool"
+
+
+def system_calls(topology, server, point, address):
+    """A short load under strace. Per request; header bytes are copied as well, and counted."""
+    host = topology.proxy
+    log = host.path("strace.log")
+    worker = host.call("group", pid=server.pid)[-1]
+    host.run(["rm", "-f", log])
+    # Its connections are part of the load, as they are in the timed window, if one-shot.
+    pid = host.call("start", log=host.path("strace.err"), argv=[
+        "strace", "-f", "-qq", "-s", "0", "-o", log, "-p", str(worker)])
+    try:
+        _wait_traced(host, worker, pid)
+        result = Load(topology, client_argv(
+            topology, point, address, requests=STRACE_REQUESTS,
+            connections=min(STRACE_CONNECTIONS, point.connections)), 60).result()
+    finally:
+        host.call("stop", pid=pid)
+    seen = strace_log.parse(host.read(log))
+    if not seen["total"]:
+        raise BenchError("strace saw no system call")
+    return {"requests": result["requests"], "bytes": result["bytes"], **seen}
+
+
+def _wait_traced(host, worker, strace):
+    end = time.monotonic() + 60
+    while "TracerPid:\t0\n" in host.read(f"/proc/{worker}/status"):
+        if not host.call("alive", pid=strace) or time.monotonic() > end:
+            raise BenchError("strace cannot attach: " + host.read(host.path("strace.err")).strip())
+        time.sleep(0.02)
+
+
+def _parser_times(host, tool):
+    """(run time in ns, calls) of Libra's parsers since they were loaded."""
+    programs = json.loads(host.run([tool, "-j", "prog", "show"])["stdout"])
+    mine = [p for p in programs if p.get("type") == "struct_ops"]
+    return (sum(p.get("run_time_ns", 0) for p in mine), sum(p.get("run_cnt", 0) for p in mine))
+
+
+def libra_inside(topology, point, address, seconds, warm_up, tool):
+    """The parser's time and the most memory that was anchored, under the full load."""
+    host = topology.proxy
+    old = host.read(BPF_STATS)
+    host.write(BPF_STATS, "1")
+    try:
+        load = Load(topology, client_argv(topology, point, address, seconds=seconds,
+                                          warm_up=warm_up), seconds + warm_up)
+        load.wait_line("measuring")
+        host.call("poll_gauges")
+        time_before, calls_before = _parser_times(host, tool)
+        load.wait_line("measured")
+        time_after, calls_after = _parser_times(host, tool)
+        peaks = host.call("peaks")
+        result = load.result()
+    finally:
+        host.write(BPF_STATS, old)
+    return {"requests": result["requests"], "bytes": result["bytes"],
+            "parser_ns": time_after - time_before, "parser_calls": calls_after - calls_before,
+            "high_water": peaks}

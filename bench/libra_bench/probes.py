@@ -34,16 +34,16 @@ def system_calls(topology, server, point, address):
     """A short load under strace. Per request; header bytes are copied as well, and counted."""
     host = topology.proxy
     log = host.path("strace.log")
-    worker = host.call("group", pid=server.pid)[-1]
+    worker = server.worker()
     host.run(["rm", "-f", log])
-    # Its connections are part of the load, as they are in the timed window, if one-shot.
+    argv = client_argv(topology, point, address, requests=STRACE_REQUESTS,
+                       connections=min(STRACE_CONNECTIONS, point.connections))
+    Load(topology, argv, 60).result()   # what a worker does once is not what a request costs
     pid = host.call("start", log=host.path("strace.err"), argv=[
         "strace", "-f", "-qq", "-s", "0", "-o", log, "-p", str(worker)])
     try:
         _wait_traced(host, worker, pid)
-        result = Load(topology, client_argv(
-            topology, point, address, requests=STRACE_REQUESTS,
-            connections=min(STRACE_CONNECTIONS, point.connections)), 60).result()
+        result = Load(topology, argv, 60).result()
     finally:
         host.call("stop", pid=pid)
     seen = strace_log.parse(host.read(log))

@@ -7,10 +7,15 @@ from .matrix import Point, size_name
 KEEP = ("group", "shape", "size", "connections", "one_shot", "rate")
 
 
+def _requests(sample):
+    """How many requests' worth of payload passed in the window; those that it cuts in part."""
+    return sample["client"]["bytes"] / sample["point"]["size"]
+
+
 def _cpu_us(sample):
     """Exact proxy CPU per request. The window of the clock and the client's differ a little."""
     client, proxy = sample["client"], sample["proxy"]
-    return proxy["cpu_s"] / proxy["seconds"] * client["seconds"] / client["requests"] * 1e6
+    return proxy["cpu_s"] / proxy["seconds"] * client["seconds"] / _requests(sample) * 1e6
 
 
 def _share(sample, part):
@@ -21,7 +26,7 @@ def _share(sample, part):
 
 
 def _softirq_us(sample):
-    return sample["proxy"]["machine_s"]["softirq"] / sample["client"]["requests"] * 1e6
+    return sample["proxy"]["machine_s"]["softirq"] / _requests(sample) * 1e6
 
 
 def _libra(sample, name):
@@ -45,7 +50,7 @@ METRICS = {
     "copied": lambda s: ((_libra(s, "rx_copied_bytes") + _libra(s, "tx_copied_bytes"))
                          / s["client"]["bytes"]),
     "anchored": lambda s: _libra(s, "rx_anchored_bytes") / s["client"]["bytes"],
-    "parser_calls": lambda s: _libra(s, "parser_calls") / s["client"]["requests"],
+    "parser_calls": lambda s: _libra(s, "parser_calls") / _requests(s),
 }
 OF_PROXY = {"cpu_us", "capacity", "cpu_s_gb", "user_us", "system_us", "busy"}
 
@@ -140,9 +145,8 @@ class Table:
 
 def slope(rows, metric="system_us", smallest=16 << 10):
     """(intercept in us, us per MB) of a sweep from a size on; None with less than two sizes."""
-    fitted = stats.line([(row.point.size / 2 ** 20, row.median(metric)) for row in rows
-                         if row.point.size >= smallest and row.has(metric)])
-    return fitted
+    return stats.line([(row.point.size / 2 ** 20, row.median(metric)) for row in rows
+                       if row.point.size >= smallest and row.has(metric)])
 
 
 def where(row):

@@ -84,8 +84,7 @@ def measure(topology, server, point, address, seconds, warm_up, rate=0.0):
     argv = client_argv(topology, point, address, seconds=seconds, warm_up=warm_up, rate=rate)
     load = Load(topology, argv, seconds + warm_up)
     proxy = topology.proxy
-    # By now the workers are there; they were not yet when the port was first open.
-    pids = proxy.call("group", pid=server.pid) if server else []
+    pids = server.pids if server else []
     load.wait_line("measuring")
     before = proxy.call("sample", pids=pids)
     load.wait_line("measured")

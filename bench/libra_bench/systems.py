@@ -37,7 +37,7 @@ SYSTEMS = (
            about="the same nginx, attached; the parser passes at the first byte"),
     System("haproxy", "haproxy", "copy", about="tune.bufsize 262144"),
     System("haproxy-splice", "haproxy", "splice", baseline="haproxy",
-           about="option splice-request, splice-response"),
+           about="option splice-request, splice-response; default buffers"),
     System("haproxy+libra", "haproxy", "copy", parser="http1", baseline="haproxy",
            about="the HAProxy that copies, attached"),
     System("relay-copy", "relay", "copy", about="minimal L4 relay: recv, send"),
@@ -67,12 +67,12 @@ NGINX = """
         }}
     }}
 """
-# Its pipes are as large as its buffers are in the variant that copies.
+# It splices what its buffer has not taken yet, so the buffers stay as small as they are
+# by default; the pipes are as large as the buffers of the variant that copies.
 HAPROXY_SPLICE = """    option splice-request
     option splice-response
 """
-HAPROXY_SPLICE_TUNING = """
-    tune.pipesize 262144
+HAPROXY_SPLICE_TUNING = """tune.pipesize 262144
     maxpipes 4096"""
 
 
@@ -84,9 +84,7 @@ def nginx_text(directory, listen, upstream, connections):
 
 
 def haproxy_text(variant, listen, upstream, connections):
-    tuning = servers.HAPROXY_CONFIGS["b"]
-    if variant == "splice":
-        tuning += HAPROXY_SPLICE_TUNING
+    tuning = HAPROXY_SPLICE_TUNING if variant == "splice" else servers.HAPROXY_CONFIGS["b"]
     return servers.HAPROXY.format(listen=listen, upstream=upstream, tuning=tuning,
                                   connections=2 * connections + 64) + \
         (HAPROXY_SPLICE if variant == "splice" else "")
@@ -134,4 +132,4 @@ def _proxy(topology, system, listen, upstream, connections):
     else:
         argv = [os.path.join(topology.build["proxy"], "bench/programs/libra-bench-relay"),
                 "--mode", system.variant, "--listen", listen, "--upstream", upstream]
-    return Server(host, system.name, argv, PORT, pin)
+    return Server(host, system.name, argv, PORT, pin, processes=1 + (system.kind == "nginx"))

@@ -127,24 +127,28 @@ class Host:
 
 
 class Server:
-    """A process on a host that listens on a port. A context manager."""
+    """A process on a host, or so many of one group, that listens on a port. A context manager."""
 
-    def __init__(self, host, name, argv, port, cpus=None, timeout=120):
+    def __init__(self, host, name, argv, port, cpus=None, processes=1, timeout=120):
         self.host = host
         self.name = name
         self.argv = [str(a) for a in argv]
         self.log = host.path(f"{name}.log")
         self.pid = host.call("start", argv=self.argv, log=self.log, cpus=cpus)
         try:
-            self._wait(port, timeout)
-            self.pids = host.call("group", pid=self.pid)
+            self.pids = self._wait(port, processes, timeout)
         except BaseException:
             self.stop()
             raise
 
-    def _wait(self, port, timeout):
+    def _wait(self, port, processes, timeout):
+        """nginx's master listens before its worker is there, and the worker's time counts."""
         end = time.monotonic() + timeout
-        while port not in self.host.call("listening"):
+        while True:
+            if port in self.host.call("listening"):
+                pids = self.host.call("group", pid=self.pid)
+                if len(pids) >= processes:
+                    return pids
             if not self.host.call("alive", pid=self.pid):
                 raise BenchError(f"{self.name} ended at once: {self.log_tail()}")
             if time.monotonic() > end:
@@ -157,6 +161,10 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+
+    def worker(self):
+        """The process that does the work: not nginx's master."""
+        return next((pid for pid in self.pids if pid != self.pid), self.pid)
 
     def stop(self):
         self.host.call("stop", pid=self.pid)

@@ -10,8 +10,6 @@
 #include <cstring>
 #include <iostream>
 
-#include "pattern.h"
-
 namespace libra::bench {
 namespace {
 
@@ -41,9 +39,11 @@ rusage usage() {
 }  // namespace
 
 Client::Client(const Options& options)
-    : options_(options), timeout_(from_seconds(options.timeout)) {
+    : options_(options),
+      timeout_(from_seconds(options.timeout)),
+      pattern_(make_pattern(options.size)) {
     build_request();
-    reference_ = upload() ? kUploaded : pattern().substr(0, options_.size);
+    reference_ = upload() ? kUploaded : pattern_.slice(0, options_.size);
     connections_.reserve(options_.connections);
     for (unsigned i = 0; i < options_.connections; ++i) {
         connections_.emplace_back(reference_);
@@ -63,7 +63,7 @@ Client::Client(const Options& options)
 // Head and body lie in one buffer, which every request sends.
 void Client::build_request() {
     const std::string size = std::to_string(options_.size);
-    const auto body = pattern().substr(0, options_.size);
+    const auto body = pattern_.slice(0, options_.size);
     std::string fields = "Host: " + options_.address.text + "\r\n";
     if (options_.one_shot)
         fields += "Connection: close\r\n";

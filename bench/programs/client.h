@@ -14,6 +14,7 @@
 #include "load/body_check.h"
 #include "message.h"
 #include "net.h"
+#include "pattern.h"
 #include "report.h"
 
 namespace libra::bench {
@@ -96,6 +97,7 @@ class Client {
 
     Options options_;
     Clock::duration timeout_;
+    test::Blob pattern_;
     std::string request_;
     std::size_t request_head_ = 0;  // what of it is no body
     std::string_view reference_;    // the answer's body

@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
     try {
         options.address = libra::bench::parse_endpoint(address);
         options.shape = kShapes.at(shape);
+        libra::bench::raise_file_limit();
         const auto report = libra::bench::Client(options).run();
         std::cout << report.json() << std::endl;
         if (report.clean())

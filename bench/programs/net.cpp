@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include <charconv>
@@ -133,6 +134,14 @@ Fd stop_signal() {
     if (!fd)
         throw Error::from_errno("signalfd");
     return fd;
+}
+
+void raise_file_limit() {
+    rlimit limit = {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 Epoll::Epoll() : fd_(::epoll_create1(EPOLL_CLOEXEC)) {

@@ -39,6 +39,9 @@ void announce(const Fd& listener, const Endpoint& endpoint);
 // Readable when SIGTERM or SIGINT came, which no longer end the process.
 Fd stop_signal();
 
+// As many open files as we may have.
+void raise_file_limit();
+
 class Epoll {
   public:
     Epoll();

@@ -9,8 +9,6 @@
 #include <charconv>
 #include <string_view>
 
-#include "pattern.h"
-
 namespace libra::bench {
 namespace {
 
@@ -53,9 +51,10 @@ Origin::Origin(const Endpoint& endpoint, std::size_t chunk)
       endpoint_(endpoint),
       listener_(listen_on(endpoint)),
       stop_(stop_signal()),
-      plain_(memory_file("plain", pattern())) {
+      pattern_(make_pattern(kPatternSize)),
+      plain_(memory_file("plain", pattern_.all())) {
     const std::size_t whole = kPatternSize / chunk * chunk;
-    const std::string framed = in_chunks(pattern().substr(0, whole), chunk);
+    const std::string framed = in_chunks(pattern_.slice(0, whole), chunk);
     framed_chunk_ = framed.size() / (whole / chunk);
     framed_ = memory_file("framed", framed);
     epoll_.add(listener_, EPOLLIN, static_cast<std::uint64_t>(listener_.get()));
@@ -130,7 +129,7 @@ bool Origin::serve(Connection& connection) {
 void Origin::choose_check(Connection& connection) {
     const Head& head = connection.reader.head();
     if (uploads(head) && head.target == "/verify")
-        connection.check.emplace(pattern());
+        connection.check.emplace(pattern_.all());
 }
 
 void Origin::answer(Connection& connection) {
@@ -189,7 +188,7 @@ void Origin::answer_chunked(Connection& connection, std::uint64_t size) {
     const std::uint64_t whole = size / chunk_;
     if (whole > 0)
         out.push_back({.text = {}, .file = &framed_, .at = 0, .end = whole * framed_chunk_});
-    const auto rest = pattern().substr(whole * chunk_, size - whole * chunk_);
+    const auto rest = pattern_.slice(whole * chunk_, size - whole * chunk_);
     if (!rest.empty()) {
         const std::string head = in_chunks(rest, chunk_).substr(0, 20);
         out.push_back({.text = head.substr(0, head.find('\n') + 1)});

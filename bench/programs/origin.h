@@ -12,6 +12,7 @@
 #include "load/body_check.h"
 #include "message.h"
 #include "net.h"
+#include "pattern.h"
 
 namespace libra::bench {
 
@@ -54,6 +55,7 @@ class Origin {
     Endpoint endpoint_;
     Fd listener_;
     Fd stop_;
+    test::Blob pattern_;
     Fd plain_;   // the pattern
     Fd framed_;  // the same in whole chunks
     std::uint64_t framed_chunk_ = 0;

@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
     }
     try {
         std::signal(SIGPIPE, SIG_IGN);  // sendfile() has no MSG_NOSIGNAL
+        libra::bench::raise_file_limit();
         libra::bench::Origin(libra::bench::parse_endpoint(listen), chunk).run();
         return 0;
     } catch (const std::exception& error) {

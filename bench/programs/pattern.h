@@ -13,9 +13,9 @@ namespace libra::bench {
 
 constexpr std::size_t kPatternSize = 16 * 1024 * 1024;
 
-inline std::string_view pattern() {
-    static const test::Blob blob(kPatternSize, 0x6c69627261);
-    return blob.all();
+// At least its first `size` bytes.
+inline test::Blob make_pattern(std::size_t size) {
+    return {(size + 7) / 8 * 8, 0x6c69627261};
 }
 
 // `body` in chunked framing, without the last chunk.

@@ -27,6 +27,8 @@ STYLES = {
     "relay-sockmap": ("tab:gray", ":"),
 }
 MOST_BARS = 4
+# Of a ratio.
+TICKS = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16)
 
 
 def _style(name):
@@ -89,10 +91,12 @@ def _speed_up(directory, name, title, series, table):
                 [ratio.high - ratio.median for _, ratio in found]])
         axes.axhline(1, color="black", linewidth=0.8)
         axes.set_yscale("log", base=2)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+        axes.set_yticks(TICKS, [f"{tick:g}×" for tick in TICKS])
         axes.set_title(what)
         _size_axis(axes, _sizes(series))
         axes.legend(fontsize=8)
+    low, high = both[0].get_ylim()
+    both[0].set_ylim(min(low, 0.75), max(high, 2))
     figure.suptitle(title)
     return _save(figure, directory, name)
 
@@ -150,6 +154,7 @@ def _latency(directory, name, title, chosen):
         axes.step(x, y, where="post", **style)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.invert_yaxis()     # a distribution rises
     axes.set_yticks([1, 0.5, 0.1, 0.01, 0.001], ["0", "P50", "P90", "P99", "P99.9"])
     axes.set_xlabel("latency, ms")
     axes.set_ylabel("share of requests that were quicker")

@@ -4,6 +4,7 @@
 import json
 import os
 
+from . import systems
 from .error import BenchError
 
 # Beyond the window that was asked for: a request that began in it may end after it.
@@ -12,7 +13,7 @@ GRACE = 120
 
 def client_argv(topology, point, address, *, seconds=None, requests=None, warm_up=0.0, rate=0.0,
                 verify=False, connections=None):
-    argv = [os.path.join(topology.build["client"], "bench/programs/libra-bench-client"),
+    argv = [os.path.join(topology.build["client"], systems.CLIENT),
             "--address", address, "--shape", point.shape, "--size", str(point.size),
             "--connections", str(connections or point.connections)]
     argv += ["--seconds", f"{seconds:g}"] if seconds else ["--requests", str(requests)]

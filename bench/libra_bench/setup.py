@@ -7,8 +7,7 @@ import subprocess
 from . import ROOT, systems
 from .error import BenchError
 
-PROGRAMS = {"client": ("libra-bench-client",), "origin": ("libra-bench-origin",),
-            "proxy": ("libra-bench-relay",)}
+PROGRAMS = {"client": systems.CLIENT, "origin": systems.ORIGIN, "proxy": systems.RELAY}
 SYSCTLS = ("net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem", "net/ipv4/tcp_congestion_control",
            "net/core/max_skb_frags", "fs/pipe-max-size", "net/libra/min_anchor",
            "net/libra/max_socket_bytes", "net/libra/max_netns_bytes", "net/libra/scrub",
@@ -29,13 +28,12 @@ def _optional(host, path):
 def check(topology, wanted):
     """One clear line for what is missing, before anything is measured."""
     for role, host in topology.hosts().items():
-        for name in PROGRAMS[role]:
-            if role == "proxy" and not any(s.kind == "relay" for s in wanted):
-                continue
-            path = os.path.join(topology.build[role], "bench/programs", name)
-            if host.run(["test", "-x", path], check=False)["status"] != 0:
-                raise BenchError(f"{role}: {path} is missing: build it first "
-                                 f"(cmake --build {topology.build[role]})")
+        if role == "proxy" and not any(s.kind == "relay" for s in wanted):
+            continue
+        path = os.path.join(topology.build[role], PROGRAMS[role])
+        if host.run(["test", "-x", path], check=False)["status"] != 0:
+            raise BenchError(f"{role}: {path} is missing: build it first "
+                             f"(cmake --build {topology.build[role]})")
     programs = {s.kind for s in wanted} & {"nginx", "haproxy"}
     for name in [*sorted(programs), "strace"]:
         if topology.proxy.run(["test", "-x", systems.program(name)], check=False)["status"] != 0:

@@ -10,6 +10,10 @@ from harness import servers
 
 from .transport import Server
 
+# In the build directory of the role.
+CLIENT = "bench/programs/libra-bench-client"
+ORIGIN = "bench/programs/libra-bench-origin"
+RELAY = "bench/peers/libra-bench-relay"
 PORT = 8080
 ORIGIN_PORT = 8000
 
@@ -97,7 +101,7 @@ def program(name):
 
 def start_origin(topology):
     return Server(topology.origin, "origin", [
-        os.path.join(topology.build["origin"], "bench/programs/libra-bench-origin"),
+        os.path.join(topology.build["origin"], ORIGIN),
         "--listen", f"{topology.origin_address}:{ORIGIN_PORT}"],
         ORIGIN_PORT, topology.pins["origin"])
 
@@ -130,6 +134,6 @@ def _proxy(topology, system, listen, upstream, connections):
         host.write(path, haproxy_text(system.variant, listen, upstream, connections))
         argv = [program("haproxy"), "-q", "-db", "-f", path]
     else:
-        argv = [os.path.join(topology.build["proxy"], "bench/programs/libra-bench-relay"),
+        argv = [os.path.join(topology.build["proxy"], RELAY),
                 "--mode", system.variant, "--listen", listen, "--upstream", upstream]
     return Server(host, system.name, argv, PORT, pin, processes=1 + (system.kind == "nginx"))

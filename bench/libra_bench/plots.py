@@ -70,6 +70,10 @@ def _by_size(directory, name, title, series, metric, label):
     return _save(figure, directory, name)
 
 
+def _charged(series):
+    return [system for system in series if systems.BY_NAME[system].charged]
+
+
 def _sizes(series):
     return sorted({row.point.size for chosen in series.values() for row in chosen})
 
@@ -105,7 +109,7 @@ def _breakdown(directory, name, title, series):
     sizes = _sizes(series)
     step = max(1, -(-len(sizes) // MOST_BARS))
     sizes = sizes[::-1][::step][::-1]
-    names = [system for system in series if system != "direct"]
+    names = _charged(series)
     figure, all_axes = pyplot.subplots(1, len(sizes), figsize=(3.6 * len(sizes), 4.8),
                                        squeeze=False)
     for axes, size in zip(all_axes[0], sizes):
@@ -180,7 +184,7 @@ def write(result, directory):
         draw(_by_size, f"capacity{tail}.png", f"Capacity: {what}", series, "capacity",
              "requests per second of proxy CPU")
         draw(_speed_up, f"speed-up{tail}.png", f"Speed-up: {what}", series, table)
-        if set(series) - {"direct"}:
+        if _charged(series):
             draw(_breakdown, f"cpu{tail}.png", f"CPU time: {what}", series)
         if any(table.copied(row) is not None for chosen in series.values() for row in chosen):
             draw(_copied, f"copied{tail}.png", f"Copied bytes: {what}", series, table)

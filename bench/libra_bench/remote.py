@@ -135,7 +135,7 @@ def _over_ssh(path):
             role, ["ssh", "-o", "BatchMode=yes", tables[role]["ssh"]],
             f"{tables[role]['tree']}/bench/libra_bench/agent.py")) for role in topology.ROLES}
         place = Remote(
-            **hosts, where="remote",
+            **hosts, where="remote", shared=False,
             proxy_address=tables["proxy"]["address"], origin_address=tables["origin"]["address"],
             pins={role: tables[role].get("cpus") for role in topology.ROLES},
             build={role: tables[role].get("build") or f"{tables[role]['tree']}/build"

@@ -116,14 +116,17 @@ def _saturation(result, table, name):
          for row in chosen])
     lines += _reproduction(result, table, chosen)
     lines += [f"### {name}: CPU time {suffix(result)}", "",
-              "softirq is the whole machine's, client and origin included. busy: of one CPU.", ""]
+              "CPU, user and system are what the proxy's processes were charged, softirqs in their "
+              "context included. all softirq: the whole machine's. machine: all that the machine "
+              "did, by ticks, but for what client and origin were charged; it holds what is "
+              "charged to nobody, and whatever else ran. busy: of one CPU.", ""]
     lines += _table(
-        ["row", "conn.", "system", "CPU µs/request", "user µs", "system µs", "softirq µs",
-         "CPU s/GB", "busy"],
+        ["row", "conn.", "system", "CPU µs/request", "user µs", "system µs", "CPU s/GB",
+         "all softirq µs", "machine µs", "busy"],
         [[rows.where(row), str(row.point.connections), row.system.name,
           _estimate(row, "cpu_us"),
           *(_number(row.median(m) if row.has(m) else None)
-            for m in ("user_us", "system_us", "softirq_us", "cpu_s_gb")),
+            for m in ("user_us", "system_us", "cpu_s_gb", "softirq_us", "machine_us")),
           _number(row.median("busy") if row.has("busy") else None, "{:.0%}")]
          for row in chosen])
     return lines + _reproduction(result, table, chosen)
@@ -190,7 +193,7 @@ def _slopes(result, table):
     lines = []
     for title, series in table.sweep():
         fitted = [(name, rows.slope(chosen), rows.slope(chosen, "cpu_us"))
-                  for name, chosen in series.items() if name != "direct"]
+                  for name, chosen in series.items()]
         fitted = [entry for entry in fitted if entry[1]]
         if not fitted:
             continue

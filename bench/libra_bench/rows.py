@@ -33,6 +33,13 @@ def _libra(sample, name):
     return sample["proxy"].get("libra", {}).get(name, 0)
 
 
+def _machine_us(sample):
+    """All that the proxy's machine did but for client and origin, whoever was charged."""
+    proxy = sample["proxy"]
+    spent = sum(proxy["machine_s"][name] for name in ("user", "nice", "system", "irq", "softirq"))
+    return max(spent - proxy["others_s"], 0) / _requests(sample) * 1e6
+
+
 METRICS = {
     "requests_s": lambda s: s["client"]["rate"],
     "mb_s": lambda s: s["client"]["bytes"] / s["client"]["seconds"] / 1e6,
@@ -42,6 +49,7 @@ METRICS = {
     "user_us": lambda s: _cpu_us(s) * _share(s, "user"),
     "system_us": lambda s: _cpu_us(s) * _share(s, "system"),
     "softirq_us": _softirq_us,
+    "machine_us": _machine_us,
     "busy": lambda s: s["proxy"]["cpu_s"] / s["proxy"]["seconds"],
     "p50": lambda s: s["client"]["latency_us"]["p50"],
     "p90": lambda s: s["client"]["latency_us"]["p90"],
@@ -64,7 +72,7 @@ class Row:
         self.by_round = {sample["round"]: sample for sample in samples}
 
     def has(self, metric):
-        return metric not in OF_PROXY or self.system.kind != "direct"
+        return metric not in OF_PROXY or self.system.charged
 
     def values(self, metric):
         """{round: value}"""

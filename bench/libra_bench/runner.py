@@ -33,6 +33,7 @@ class Run:
     def __init__(self, topology, groups, seed, module=None):
         self.topology = topology
         self.groups = groups
+        self.origin = None
         self.random = random.Random(seed)
         self.libra = libra_control.Libra(topology.proxy, topology.build["proxy"], module)
         self.result = {"format": FORMAT, "complete": False, "seed": seed, "began": time.time(),
@@ -88,6 +89,7 @@ class Run:
 
     def go(self):
         with self._libra_if_needed(), systems.start_origin(self.topology) as origin:
+            self.origin = origin
             self.result["commands"]["origin"] = origin.argv
             self._verify()
             for group in self.groups:
@@ -159,8 +161,8 @@ class Run:
         rate = self._rate(group, point, system)
         try:
             with self._running(system, point.connections) as (server, address):
-                got = sample.measure(self.topology, server, point, address, group.seconds,
-                                     group.warm_up, rate)
+                got = sample.measure(self.topology, server, self.origin, point, address,
+                                     group.seconds, group.warm_up, rate)
         except BenchError as error:
             raise BenchError(f"{system.name}, {point.name()}: {error}") from None
         self._check_fail_stops(f"{system.name}, {point.name()}")
@@ -169,7 +171,7 @@ class Run:
                                        "asked_rate": rate, **got})
         client, proxy = got["client"], got["proxy"]
         cost = (f", {proxy['cpu_s'] / client['requests'] * 1e6:.0f} us of proxy CPU each"
-                if server else "")
+                if system.charged else "")
         self.progress.step(self._weight(group), f"{group.name} {number + 1}/{group.repetitions} "
                            f"{system.name}, {point.name()}: {client['rate']:.0f}/s{cost}")
 

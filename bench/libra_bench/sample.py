@@ -80,23 +80,32 @@ def difference(before, after):
     return moved
 
 
-def measure(topology, server, point, address, seconds, warm_up, rate=0.0):
+def _both(topology, pids, origin):
+    """The proxy's clocks, at once; the origin's soon after."""
+    return (topology.proxy.call("sample", pids=pids),
+            topology.origin.call("sample", pids=origin.pids))
+
+
+def measure(topology, server, origin, point, address, seconds, warm_up, rate=0.0):
     """A timed window: the proxy's clock is read where the client says it begins and ends."""
     argv = client_argv(topology, point, address, seconds=seconds, warm_up=warm_up, rate=rate)
     load = Load(topology, argv, seconds + warm_up)
-    proxy = topology.proxy
     pids = server.pids if server else []
     load.wait_line("measuring")
-    before = proxy.call("sample", pids=pids)
+    before, origin_before = _both(topology, pids, origin)
     load.wait_line("measured")
-    after = proxy.call("sample", pids=pids)
+    after, origin_after = _both(topology, pids, origin)
     result = load.result()
     if result["errors"]:
         raise BenchError(f"{result['errors']} of {result['requests']} requests failed: "
                          f"{result.get('first_error')}")
     if not result["requests"]:
         raise BenchError(f"no request was answered in {seconds:g} s: lengthen the window")
-    return {"client": result, "proxy": difference(before, after), "client_argv": argv}
+    origin_cpu = (origin_after["cpu"]["total_ns"] - origin_before["cpu"]["total_ns"]) / 1e9
+    # What else than forwarding the proxy's machine did.
+    others = origin_cpu + sum(result["cpu_s"].values()) if topology.shared else 0.0
+    return {"client": result, "proxy": {**difference(before, after), "others_s": others},
+            "origin_cpu_s": origin_cpu, "client_argv": argv}
 
 
 def verify(topology, point, address, requests, connections):

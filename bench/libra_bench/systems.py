@@ -27,6 +27,11 @@ class System:
     baseline: str = ""      # what its ratios are taken against
     about: str = ""
 
+    @property
+    def charged(self):
+        """Is its work charged to its process? A sockmap's is done by softirqs and kworkers."""
+        return self.kind != "direct" and self.variant != "sockmap"
+
 
 # nginx-pass: attached, and every stream passes. The policy names the parser "tls", to
 # which the first byte of HTTP is no record header, in either direction: PASS, for good.
@@ -48,7 +53,7 @@ SYSTEMS = (
     System("relay-splice", "relay", "splice", baseline="relay-copy",
            about="minimal L4 relay: splice through a pipe"),
     System("relay-sockmap", "relay", "sockmap", baseline="relay-copy",
-           about="minimal L4 relay: a BPF sockmap redirects, the L4 bound"),
+           about="minimal L4 relay: a BPF sockmap redirects, the L4 bound; its process does nothing"),
 )
 NAMES = tuple(system.name for system in SYSTEMS)
 BY_NAME = {system.name: system for system in SYSTEMS}

@@ -30,6 +30,7 @@ class Topology:
     pins: dict              # role: list of CPUs, or None
     where: str
     build: dict             # role: the build directory there
+    shared: bool = True     # the roles are on one machine
 
     def hosts(self):
         return {role: getattr(self, role) for role in ROLES}

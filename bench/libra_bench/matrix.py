@@ -121,8 +121,12 @@ def _group(entry, defaults, source):
         if not isinstance(rate, (int, float)) or not 0 < rate <= 2:
             raise BenchError(f"{where}: '{rate}' is no rate: use a share of the saturation, "
                              "e.g. 0.7")
-    points = [Point(name, shape, size(count), connections, reuse == "one-shot", rate)
-              for shape in values["shapes"] for count in values["sizes"]
+    try:
+        sizes = [size(text) for text in values["sizes"]]
+    except BenchError as error:
+        raise BenchError(f"{where}: {error}") from None
+    points = [Point(name, shape, count, connections, reuse == "one-shot", rate)
+              for shape in values["shapes"] for count in sizes
               for connections in values["connections"] for reuse in values["reuse"]
               for rate in values["rates"] or [0]]
     if not points or not values["systems"]:

@@ -24,6 +24,7 @@ import time
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 TICKS = os.sysconf("SC_CLK_TCK")
+BPF_PROG_TYPE_STRUCT_OPS = 27
 LIBRA_STAT = "/proc/net/libra_stat"
 
 
@@ -83,6 +84,21 @@ def listening_ports():
         except FileNotFoundError:
             pass
     return sorted(ports)
+
+
+def struct_ops_time(pid):
+    """Run-time statistics of the struct_ops programs that a process holds."""
+    found = {}
+    for path in glob.glob(f"/proc/{pid}/fdinfo/*"):
+        try:
+            with open(path, encoding="ascii") as info:
+                fields = dict(line.split(":", 1) for line in info if ":" in line)
+        except FileNotFoundError:
+            continue    # closed meanwhile
+        if fields.get("prog_type", "").strip() == str(BPF_PROG_TYPE_STRUCT_OPS):
+            found[fields["prog_id"]] = (int(fields["run_time_ns"]), int(fields["run_cnt"]))
+    return {"ns": sum(ns for ns, _ in found.values()),
+            "calls": sum(calls for _, calls in found.values())}
 
 
 class Child:
@@ -171,6 +187,10 @@ class Agent:
         """The proxy's CPU first: it is what the moment matters for."""
         return {"cpu": cpu_of(pids), "at_ns": time.monotonic_ns(), "machine": machine_cpu(),
                 "libra": counters()}
+
+    @staticmethod
+    def op_struct_ops_time(pid):
+        return struct_ops_time(pid)
 
     @staticmethod
     def op_counters():

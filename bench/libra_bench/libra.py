@@ -21,6 +21,7 @@ class Libra:
         self.host = host
         self.build = build
         self.module = module
+        self.librad = None      # its process, while it runs
         self._loaded_by_us = False
 
     def __enter__(self):
@@ -40,10 +41,9 @@ class Libra:
         command = ["insmod", self.module] if self.module else ["modprobe", "libra"]
         run = self.host.run(command, check=False)
         if run["status"] != 0 or self.host.call("counters") is None:
-            raise BenchError(
-                f"Libra is not available on kernel {self.host.uname[2]} "
-                f"({run['stderr'].strip().splitlines()[-1] if run['stderr'].strip() else command}); "
-                "use --where vm, --libra-ko FILE, or leave it out with --systems")
+            said = run["stderr"].strip().splitlines() or [" ".join(command)]
+            raise BenchError(f"Libra is not available on kernel {self.host.uname[2]} ({said[-1]}): "
+                             "use --where vm or --libra-ko FILE, or leave it out with --systems")
         self._loaded_by_us = True
 
     def counters(self):
@@ -57,6 +57,7 @@ class Libra:
         pid = self.host.call("start", log=log, argv=[
             os.path.join(self.build, "userspace/librad"), "--socket", socket, "--foreground",
             *(f"--parser={name}" for name in PARSERS)])
+        self.librad = pid
         try:
             control = [os.path.join(self.build, "tools/libractl"), "--socket", socket]
             self._wait_ready(pid, control, log)
@@ -66,7 +67,8 @@ class Libra:
                            "--listen", listen, "--upstream", upstream])
             yield
         finally:
-            self.host.call("stop", pid=pid, timeout=30)
+            self.librad = None
+            self.host.call("stop", pid=pid)
 
     def _wait_ready(self, pid, control, log):
         end = time.monotonic() + 120

@@ -5,8 +5,6 @@ System calls and the bytes they copy come from strace, the parser's time from BP
 run-time statistics, the high-water mark of anchored memory from the gauges.
 """
 
-import json
-import os
 import time
 
 from . import strace_log
@@ -16,18 +14,6 @@ from .sample import Load, client_argv
 STRACE_REQUESTS = 24
 STRACE_CONNECTIONS = 2
 BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
-
-
-def bpftool(build):
-    """The one that the build used; Debian's is too old for the newest program types."""
-    try:
-        with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as cache:
-            for line in cache:
-                if line.startswith("LIBRA_KTOOLS:"):
-                    return os.path.join(line.strip().split("=", 1)[1], "bin/bpftool")
-    except FileNotFoundError:
-        pass
-    return "bpftool"
 
 
 def system_calls(topology, server, point, address):
@@ -60,14 +46,7 @@ def _wait_traced(host, worker, strace):
         time.sleep(0.02)
 
 
-def _parser_times(host, tool):
-    """(run time in ns, calls) of Libra's parsers since they were loaded."""
-    programs = json.loads(host.run([tool, "-j", "prog", "show"])["stdout"])
-    mine = [p for p in programs if p.get("type") == "struct_ops"]
-    return (sum(p.get("run_time_ns", 0) for p in mine), sum(p.get("run_cnt", 0) for p in mine))
-
-
-def libra_inside(topology, point, address, seconds, warm_up, tool):
+def libra_inside(topology, librad, point, address, seconds, warm_up):
     """The parser's time and the most memory that was anchored, under the full load."""
     host = topology.proxy
     old = host.read(BPF_STATS)
@@ -77,13 +56,13 @@ def libra_inside(topology, point, address, seconds, warm_up, tool):
                                           warm_up=warm_up), seconds + warm_up)
         load.wait_line("measuring")
         host.call("poll_gauges")
-        time_before, calls_before = _parser_times(host, tool)
+        before = host.call("struct_ops_time", pid=librad)
         load.wait_line("measured")
-        time_after, calls_after = _parser_times(host, tool)
+        after = host.call("struct_ops_time", pid=librad)
         peaks = host.call("peaks")
         result = load.result()
     finally:
         host.write(BPF_STATS, old)
     return {"requests": result["requests"], "bytes": result["bytes"],
-            "parser_ns": time_after - time_before, "parser_calls": calls_after - calls_before,
+            "parser_ns": after["ns"] - before["ns"], "parser_calls": after["calls"] - before["calls"],
             "high_water": peaks}

@@ -49,8 +49,8 @@ def reproduce(result, row, baseline=None):
     if configuration["kernel_name"] in ("stock", "patched"):
         command += ["--where vm", f"--kernel {configuration['kernel_name']}"]
     elif configuration["where"] == "remote":
-        command += ["--where remote", "--hosts FILE" if configuration["hosts"]["proxy"]["prefix"][:1]
-                    == ["ssh"] else "--remote-stand-in netns"]
+        ssh = configuration["hosts"]["proxy"]["prefix"][:1] == ["ssh"]
+        command += ["--where remote", "--hosts FILE" if ssh else "--remote-stand-in netns"]
     else:
         command += ["--where netns"]
     if options.get("quick"):

@@ -176,7 +176,6 @@ class Run:
                            f"{system.name}, {point.name()}: {client['rate']:.0f}/s{cost}")
 
     def _probe(self):
-        tool = probes.bpftool(self.topology.build["proxy"])
         for group, point, system in self._probes():
             entry = {"system": system.name, "point": dataclasses.asdict(point)}
             try:
@@ -184,8 +183,8 @@ class Run:
                     entry["strace"] = probes.system_calls(self.topology, server, point, address)
                     if system.parser:
                         entry["inside"] = probes.libra_inside(
-                            self.topology, point, address, min(group.seconds, PROBE_SECONDS),
-                            group.warm_up, tool)
+                            self.topology, self.libra.librad, point, address,
+                            min(group.seconds, PROBE_SECONDS), group.warm_up)
             except BenchError as error:
                 raise BenchError(f"{system.name}, {point.name()}, probe: {error}") from None
             self.result["probes"].append(entry)

@@ -52,8 +52,8 @@ SYSTEMS = (
     System("relay-copy", "relay", "copy", about="minimal L4 relay: recv, send"),
     System("relay-splice", "relay", "splice", baseline="relay-copy",
            about="minimal L4 relay: splice through a pipe"),
-    System("relay-sockmap", "relay", "sockmap", baseline="relay-copy",
-           about="minimal L4 relay: a BPF sockmap redirects, the L4 bound; its process does nothing"),
+    System("relay-sockmap", "relay", "sockmap", baseline="relay-copy", about=
+           "minimal L4 relay: a BPF sockmap redirects, the L4 bound; its process does nothing"),
 )
 NAMES = tuple(system.name for system in SYSTEMS)
 BY_NAME = {system.name: system for system in SYSTEMS}

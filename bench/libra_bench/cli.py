@@ -93,7 +93,8 @@ def run_here(args, groups, out):
     with where as place:
         setup.check(place, runner.wanted_systems(groups))
         run = runner.Run(place, groups, args.seed, args.libra_ko)
-        run.result["options"] = {"matrix_file": args.matrix, "quick": args.quick,
+        run.result["options"] = {"matrix_file": args.matrix and os.path.relpath(args.matrix, ROOT),
+                                 "quick": args.quick,
                                  "kernel": args.kernel, "argv": sys.argv[1:]}
         try:
             run.go()

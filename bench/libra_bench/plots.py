@@ -82,8 +82,7 @@ def _speed_up(directory, name, title, series, table):
     figure, both = pyplot.subplots(1, 2, figsize=(12, 5), sharey=True)
     for axes, metric, what in zip(both, ("capacity", "mb_s"), ("capacity", "throughput")):
         for system, chosen in series.items():
-            found = [(row.point.size, row.ratio(metric, table.baseline(row))) for row in chosen
-                     if table.baseline(row)]
+            found = [(row.point.size, row.ratio(metric, table.baseline(row))) for row in chosen]
             found = [(size, ratio) for size, ratio in found if ratio]
             if not found:
                 continue

@@ -36,8 +36,6 @@ def _estimate(row, metric, form="{:.4g}"):
 
 
 def _ratio(row, baseline, metric):
-    if baseline is None or not row.has(metric):
-        return "–"
     found = row.ratio(metric, baseline)
     return found.text("{:.2f}") + "×" if found else "–"
 

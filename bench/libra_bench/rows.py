@@ -85,6 +85,9 @@ class Row:
         return self.estimate(metric).median
 
     def ratio(self, metric, baseline):
+        """None where there is nothing to compare."""
+        if baseline is None or not (self.has(metric) and baseline.has(metric)):
+            return None
         return stats.ratio(self.values(metric), baseline.values(metric))
 
     def histogram(self):

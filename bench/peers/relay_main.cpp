@@ -8,7 +8,9 @@
 
 #include "relay.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
     CLI::App app(
         "Relay of TCP connections for benchmarks, one thread.\n"
         "copy: recv and send; splice: through a pipe; sockmap: BPF, in the kernel (needs root).\n"
@@ -33,18 +35,24 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
+    using namespace libra::bench;
+    std::signal(SIGPIPE, SIG_IGN);  // splice() has no MSG_NOSIGNAL
+    raise_file_limit();
+    const auto from = parse_endpoint(listen);
+    const auto to = parse_endpoint(upstream);
+    Relay(from, to,
+          mode == "copy"     ? copy_flows(buffer)
+          : mode == "splice" ? splice_flows(pipe)
+                             : sockmap_flows())
+        .run();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
     try {
-        using namespace libra::bench;
-        std::signal(SIGPIPE, SIG_IGN);  // splice() has no MSG_NOSIGNAL
-        raise_file_limit();
-        const auto from = parse_endpoint(listen);
-        const auto to = parse_endpoint(upstream);
-        Relay(from, to,
-              mode == "copy"     ? copy_flows(buffer)
-              : mode == "splice" ? splice_flows(pipe)
-                                 : sockmap_flows())
-            .run();
-        return 0;
+        return run(argc, argv);
     } catch (const std::exception& error) {
         std::cerr << "libra-bench-relay: " << error.what() << "\n";
         return 1;

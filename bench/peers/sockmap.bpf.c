@@ -20,5 +20,8 @@ int to_peer(struct __sk_buff *skb)
 {
 	__u64 cookie = bpf_get_socket_cookie(skb);
 
+	/* A bare FIN: sending nothing would break the peer with EPIPE. */
+	if (!skb->len)
+		return SK_DROP;
 	return bpf_sk_redirect_hash(skb, &peers, &cookie, 0);
 }

@@ -13,12 +13,16 @@
 #include <array>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
+#include <iostream>
 
 #include "flow.h"
 #include "sockmap.skel.h"
 
 namespace libra::bench {
 namespace {
+
+constexpr std::size_t kLateBuffer = 65536;
 
 class Program {
   public:
@@ -35,10 +39,9 @@ class Program {
             throw Error::from_errno("cannot attach the sockmap program", -failure);
     }
 
-    void put(std::uint64_t cookie, const Fd& peer) const {
+    bool put(std::uint64_t cookie, const Fd& peer) const {
         const std::uint64_t fd = static_cast<std::uint64_t>(peer.get());
-        if (const int failure = ::bpf_map_update_elem(map_, &cookie, &fd, BPF_NOEXIST))
-            throw Error::from_errno("cannot put a connection into the sockmap", -failure);
+        return ::bpf_map_update_elem(map_, &cookie, &fd, BPF_NOEXIST) == 0;
     }
 
   private:
@@ -86,8 +89,11 @@ class SockmapFlow : public Flow {
         : sides_{{{client}, {upstream}}} {
         for (Side& side : sides_)
             side.base = written(side.fd, info(side.fd));
-        program.put(cookie_of(client), upstream);
-        program.put(cookie_of(upstream), client);
+        broken_ =
+            !program.put(cookie_of(client), upstream) || !program.put(cookie_of(upstream), client);
+        if (broken_)
+            std::cerr << "libra-bench-relay: lost a connection that the sockmap does not take: "
+                      << std::strerror(errno) << "\n";
         for (const Side& side : sides_)
             kick(side.fd);
     }
@@ -144,7 +150,12 @@ class SockmapFlow : public Flow {
 }  // namespace
 
 MakeFlow sockmap_flows() {
-    return [program = std::make_shared<Program>()](const Fd& client, const Fd& upstream) {
+    return [program = std::make_shared<Program>(), copy = copy_flows(kLateBuffer)](
+               const Fd& client, const Fd& upstream) -> std::unique_ptr<Flow> {
+        // A sockmap takes nobody who has already closed his half.
+        for (const Fd* fd : {&client, &upstream})
+            if (info(*fd).tcpi_state != BPF_TCP_ESTABLISHED)
+                return copy(client, upstream);
         return std::make_unique<SockmapFlow>(client, upstream, *program);
     };
 }

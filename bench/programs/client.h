@@ -106,7 +106,7 @@ class Client {
     std::deque<Connection*> idle_;
     struct Pause {
         Time until;
-        Connection* connection;
+        Connection* connection = nullptr;
     };
     std::deque<Pause> paused_;  // after a failed connect
     std::size_t busy_ = 0;      // connections with a request

@@ -52,9 +52,7 @@ void declare(CLI::App& app, libra::bench::Options& options, std::string& address
         ->capture_default_str();
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     CLI::App app(
         "HTTP/1.1 load client for benchmarks, one thread.\n"
         "Prints one JSON object; \"measuring\" and \"measured\" on stderr frame what it is about.\n"
@@ -69,17 +67,23 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
+    options.address = libra::bench::parse_endpoint(address);
+    options.shape = kShapes.at(shape);
+    libra::bench::raise_file_limit();
+    const auto report = libra::bench::Client(options).run();
+    std::cout << report.json() << std::endl;
+    if (report.clean())
+        return 0;
+    std::cerr << "libra-bench-client: " << report.errors + report.mismatches
+              << " requests failed, the first with " << report.first_error << "\n";
+    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
     try {
-        options.address = libra::bench::parse_endpoint(address);
-        options.shape = kShapes.at(shape);
-        libra::bench::raise_file_limit();
-        const auto report = libra::bench::Client(options).run();
-        std::cout << report.json() << std::endl;
-        if (report.clean())
-            return 0;
-        std::cerr << "libra-bench-client: " << report.errors + report.mismatches
-                  << " requests failed, the first with " << report.first_error << "\n";
-        return 1;
+        return run(argc, argv);
     } catch (const std::exception& error) {
         std::cerr << "libra-bench-client: " << error.what() << "\n";
         return 1;

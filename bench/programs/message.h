@@ -75,7 +75,7 @@ class MessageReader {
     int error_ = 0;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
-    std::array<char, 8192> buffer_;
+    std::array<char, 8192> buffer_ = {};
 };
 
 }  // namespace libra::bench

@@ -164,7 +164,7 @@ void Epoll::modify(const Fd& fd, std::uint32_t events, std::uint64_t data) {
 std::span<const epoll_event> Epoll::wait(std::chrono::nanoseconds limit) {
     const auto whole = std::chrono::floor<std::chrono::seconds>(limit);
     const timespec at_most = {.tv_sec = whole.count(), .tv_nsec = (limit - whole).count()};
-    const int count = ::epoll_pwait2(fd_.get(), events_, std::size(events_),
+    const int count = ::epoll_pwait2(fd_.get(), events_, static_cast<int>(std::size(events_)),
                                      limit.count() < 0 ? nullptr : &at_most, nullptr);
     if (count < 0 && errno != EINTR)
         throw Error::from_errno("epoll_pwait2");

@@ -10,7 +10,9 @@
 #include "origin.h"
 #include "pattern.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
     CLI::App app(
         "HTTP/1.1 origin for benchmarks, one thread.\n"
         "GET /bytes/N and /chunked/N answer with N bytes of a fixed pattern; PUT and POST /sink\n"
@@ -28,11 +30,17 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
+    std::signal(SIGPIPE, SIG_IGN);  // sendfile() has no MSG_NOSIGNAL
+    libra::bench::raise_file_limit();
+    libra::bench::Origin(libra::bench::parse_endpoint(listen), chunk).run();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
     try {
-        std::signal(SIGPIPE, SIG_IGN);  // sendfile() has no MSG_NOSIGNAL
-        libra::bench::raise_file_limit();
-        libra::bench::Origin(libra::bench::parse_endpoint(listen), chunk).run();
-        return 0;
+        return run(argc, argv);
     } catch (const std::exception& error) {
         std::cerr << "libra-bench-origin: " << error.what() << "\n";
         return 1;

@@ -16,15 +16,17 @@ endif()
 set(LIBRA_BPFTOOL ${LIBRA_KTOOLS}/bin/bpftool)
 set(LIBRA_VMLINUX_H ${CMAKE_BINARY_DIR}/bpf/vmlinux.h)
 
-# Through a temporary file: a dump that failed must not look like a header.
-add_custom_command(
-    OUTPUT ${LIBRA_VMLINUX_H}
-    COMMAND ${LIBRA_BPFTOOL} btf dump file ${LIBRA_VMLINUX} format c > ${LIBRA_VMLINUX_H}.tmp
-    COMMAND ${CMAKE_COMMAND} -E rename ${LIBRA_VMLINUX_H}.tmp ${LIBRA_VMLINUX_H}
-    DEPENDS ${LIBRA_VMLINUX} ${LIBRA_BPFTOOL}
-    COMMENT "Generating vmlinux.h"
-    VERBATIM)
-add_custom_target(libra_vmlinux_h DEPENDS ${LIBRA_VMLINUX_H})
+if(NOT TARGET libra_vmlinux_h)  # once, however many folders include this
+    # Through a temporary file: a dump that failed must not look like a header.
+    add_custom_command(
+        OUTPUT ${LIBRA_VMLINUX_H}
+        COMMAND ${LIBRA_BPFTOOL} btf dump file ${LIBRA_VMLINUX} format c > ${LIBRA_VMLINUX_H}.tmp
+        COMMAND ${CMAKE_COMMAND} -E rename ${LIBRA_VMLINUX_H}.tmp ${LIBRA_VMLINUX_H}
+        DEPENDS ${LIBRA_VMLINUX} ${LIBRA_BPFTOOL}
+        COMMENT "Generating vmlinux.h"
+        VERBATIM)
+    add_custom_target(libra_vmlinux_h DEPENDS ${LIBRA_VMLINUX_H})
+endif()
 
 # BPF_PROG() declares a parameter that most programs leave alone.
 set(LIBRA_BPF_FLAGS -target bpf -mcpu=v3 -O2 -g

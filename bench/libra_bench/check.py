@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Is a result complete, and was every byte right? Speed is nobody's failure here."""
+
+from . import systems
+from .error import BenchError
+
+
+def expected_samples(result):
+    """{(system, point, round)} that the matrix in the result asks for."""
+    return {(name, tuple(sorted(point.items())), number)
+            for group in result["matrix"] for point in group["points"]
+            for name in group["systems"] for number in range(group["repetitions"])}
+
+
+def problems(result):
+    """One line for each thing that is not as it must be."""
+    if not result["complete"]:
+        yield "the run did not come to its end"
+    seen = {(s["system"], tuple(sorted(s["point"].items())), s["round"])
+            for s in result["samples"]}
+    missing = expected_samples(result) - seen
+    if missing:
+        yield f"{len(missing)} samples are missing, one of {min(missing)[0]}"
+    verified = {(v["system"], v["shape"], v["size"], v["one_shot"]) for v in result["verified"]}
+    for sample in result["samples"]:
+        point = sample["point"]
+        what = f"{sample['system']}, {point['shape']} {point['size']} c{point['connections']}"
+        client = sample["client"]
+        if client["errors"]:
+            yield f"{what}: {client['errors']} errors"
+        if not client["requests"]:
+            yield f"{what}: no request was answered"
+        # The window cuts the requests that were on their way when it began or ended.
+        elif (abs(client["bytes"] - client["requests"] * point["size"])
+              > point["connections"] * point["size"]):
+            yield (f"{what}: {client['bytes']} payload bytes, not about "
+                   f"{client['requests']} x {point['size']}")
+        if (sample["system"], point["shape"], point["size"], point["one_shot"]) not in verified:
+            yield f"{what}: its bytes were never compared"
+        if sample["proxy"].get("libra", {}).get("fail_stops"):
+            yield f"{what}: fail-stops"
+    names = {name for group in result["matrix"] for name in group["systems"]}
+    if any(systems.BY_NAME[name].parser for name in names):
+        settled = result.get("settled") or {"left": "nobody looked", "counters": {}}
+        if settled["left"]:
+            yield f"left behind: {settled['left']}"
+        if settled["counters"].get("fail_stops"):
+            yield f"{settled['counters']['fail_stops']} fail-stops"
+
+
+def require(result):
+    """Raises with the first problem, and how many there are."""
+    found = list(problems(result))
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise BenchError(f"the result is not good: {found[0]}{more}")

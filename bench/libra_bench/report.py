@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The Markdown report of a result."""
+
+import os
+
+from . import rows, systems
+from .matrix import size_name
+
+REPORT = "report.md"
+EMULATED = "emulated"
+
+
+def emulated(result):
+    return result["configuration"]["accel"] == "tcg"
+
+
+def suffix(result):
+    """What every title and table of a run says of where its figures are from."""
+    configuration = result["configuration"]
+    accel = configuration["accel"]
+    how = f"{EMULATED}, TCG" if emulated(result) else accel
+    return f"({configuration['kernel_name']} kernel, {how})"
+
+
+def _table(head, lines):
+    align = ["---"] + ["---:"] * (len(head) - 1)
+    return ["| " + " | ".join(cells) + " |" for cells in (head, align, *lines)]
+
+
+def _number(value, form="{:.4g}"):
+    return "–" if value is None else form.format(value)
+
+
+def _estimate(row, metric, form="{:.4g}"):
+    return row.estimate(metric).text(form) if row.has(metric) else "–"
+
+
+def _ratio(row, baseline, metric):
+    found = row.ratio(metric, baseline)
+    return found.text("{:.2f}") + "×" if found else "–"
+
+
+def reproduce(result, row, baseline=None):
+    """The one command for a row, and for what it is compared with."""
+    configuration, options = result["configuration"], result.get("options", {})
+    command = ["bench/run"]
+    if configuration["kernel_name"] in ("stock", "patched"):
+        command += ["--where vm", f"--kernel {configuration['kernel_name']}"]
+    elif configuration["where"] == "remote":
+        ssh = configuration["hosts"]["proxy"]["prefix"][:1] == ["ssh"]
+        command += ["--where remote", "--hosts FILE" if ssh else "--remote-stand-in netns"]
+    else:
+        command += ["--where netns"]
+    if options.get("quick"):
+        command.append("--quick")
+    elif options.get("matrix_file"):
+        command.append(f"--matrix {options['matrix_file']}")
+    names = [row.point.group, *([baseline.system.name] if baseline else []), row.system.name]
+    command += ["--only", *names, f"--size {size_name(row.point.size)}",
+                f"--connections {row.point.connections}", f"--shape {row.point.shape}",
+                f"--seed {result['seed']}"]
+    return " ".join(command)
+
+
+def _reproduction(result, table, chosen):
+    """For the row that is most worth doubting: the largest with a baseline."""
+    compared = [row for row in chosen if table.baseline(row)]
+    attached = [row for row in compared if row.system.parser == "http1"]
+    row = (attached or compared or chosen)[-1]
+    return ["", "One row of it, measured again:", "",
+            f"    {reproduce(result, row, table.baseline(row))}", ""]
+
+
+def _head(result):
+    configuration = result["configuration"]
+    proxy = configuration["hosts"]["proxy"]
+    uname = proxy["uname"]
+    lines = [f"# Libra benchmark {suffix(result)}", ""]
+    if emulated(result):
+        lines += ["**All figures here are emulated**: QEMU interpreted the instructions. Copies "
+                  "are much dearer then than on hardware, system calls less so; a ratio here is "
+                  "no ratio on hardware.", ""]
+    pinned = proxy["pinned"]
+    lines += [
+        f"- kernel {uname[2]}, {proxy['cpus']} CPUs ({configuration['cpu_model']}), "
+        f"{configuration['memory']}; " + (f"the proxy is pinned to CPU {pinned}" if pinned else
+                                          "not pinned: fewer CPUs than roles"),
+        f"- {configuration['versions']['nginx']}; {configuration['versions']['haproxy']}",
+        f"- Libra {configuration['source']}, seed {result['seed']}",
+        f"- {len(result['samples'])} samples; each system, shape and size compared byte by byte "
+        f"before ({sum(v['requests'] for v in result['verified'])} requests)",
+        "- median [95 % interval of order statistics]; with fewer than 6 rounds (the range)",
+        "- ratios are those of the same round, and then their median",
+        "- capacity: requests per second of proxy CPU, the exact clock of its processes: user, "
+        "system, and softirq that was charged to them", "",
+    ]
+    lines += _table(["system", "what", "baseline"], [
+        [system.name, system.about, system.baseline or "–"] for system in systems.SYSTEMS
+        if any(system.name in group["systems"] for group in result["matrix"])])
+    return lines + [""]
+
+
+def _saturation(result, table, name):
+    chosen = table.of_group(name)
+    lines = [f"## {name}: at saturation {suffix(result)}", ""]
+    lines += _table(
+        ["row", "conn.", "system", "requests/s", "MB/s", "× baseline",
+         "capacity, requests per CPU s", "× baseline", "P50 ms", "P90 ms", "P99 ms", "P99.9 ms"],
+        [[rows.where(row) + (" one-shot" if row.point.one_shot else ""),
+          str(row.point.connections), row.system.name,
+          _estimate(row, "requests_s"), _estimate(row, "mb_s"),
+          _ratio(row, table.baseline(row), "mb_s"), _estimate(row, "capacity"),
+          _ratio(row, table.baseline(row), "capacity"),
+          *(_number(row.median(p) / 1000) for p in ("p50", "p90", "p99", "p999"))]
+         for row in chosen])
+    lines += _reproduction(result, table, chosen)
+    lines += [f"### {name}: CPU time {suffix(result)}", "",
+              "CPU, user and system are what the proxy's processes were charged, softirqs in their "
+              "context included. all softirq: the whole machine's. machine: all that the machine "
+              "did, by ticks, but for what client and origin were charged; it holds what is "
+              "charged to nobody, and whatever else ran. busy: of one CPU.", ""]
+    lines += _table(
+        ["row", "conn.", "system", "CPU µs/request", "user µs", "system µs", "CPU s/GB",
+         "all softirq µs", "machine µs", "busy"],
+        [[rows.where(row), str(row.point.connections), row.system.name,
+          _estimate(row, "cpu_us"),
+          *(_number(row.median(m) if row.has(m) else None)
+            for m in ("user_us", "system_us", "cpu_s_gb", "softirq_us", "machine_us")),
+          _number(row.median("busy") if row.has("busy") else None, "{:.0%}")]
+         for row in chosen])
+    return lines + _reproduction(result, table, chosen)
+
+
+def _fixed(result, table, name):
+    chosen = table.of_group(name)
+    lines = [f"## {name}: latency at a fixed rate {suffix(result)}", "",
+             "The rate is a share of what the plain proxy did at saturation in this run. Latency "
+             "counts from when a request was due, not from when it was sent.", ""]
+    lines += _table(
+        ["row", "conn.", "share", "system", "asked/s", "done/s", "P50 ms", "P90 ms", "P99 ms",
+         "P99 × baseline", "P99.9 ms"],
+        [[rows.where(row), str(row.point.connections), f"{row.point.rate:.0%}", row.system.name,
+          _number(next(iter(row.by_round.values()))["asked_rate"]),
+          _estimate(row, "requests_s"),
+          *(_number(row.median(p) / 1000) for p in ("p50", "p90")),
+          row.estimate("p99").text("{:.0f}") + " µs",
+          _ratio(row, table.baseline(row), "p99"), _number(row.median("p999") / 1000)]
+         for row in chosen])
+    return lines + _reproduction(result, table, chosen)
+
+
+def _inside(result, table):
+    """What the probes saw, one line for each system, shape and size."""
+    first = {}
+    for name in table.groups():
+        for row in table.of_group(name):
+            if table.probe(row) and not row.point.rate:
+                key = (row.system.name, row.point.shape, row.point.size, row.point.one_shot)
+                first.setdefault(key, row)
+    if not first:
+        return []
+    lines = [f"## Copies, system calls, parser {suffix(result)}", "",
+             "copied: bytes that crossed the user boundary, in either direction, per forwarded "
+             "payload byte; a plain proxy has 2. Where Libra redeems, its counters say so "
+             "(payload and VPIs); elsewhere strace does, header bytes included. The parser's time "
+             "is from BPF run-time statistics. Anchored memory: its high-water mark.", ""]
+    lines += _table(
+        ["row", "system", "copied", "anchored", "system calls/request", "most frequent",
+         "parser calls/request", "ns/call", "parser µs/request", "anchored memory, KB"],
+        [_inside_line(table, row) for row in first.values()])
+    return lines + _reproduction(result, table, list(first.values()))
+
+
+def _inside_line(table, row):
+    probe = table.probe(row)
+    strace, inside = probe["strace"], probe.get("inside")
+    frequent = ", ".join(f"{name} {count / strace['requests']:.1f}"
+                         for name, count in list(strace["calls"].items())[:3])
+    line = [rows.where(row), row.system.name, _number(table.copied(row), "{:.3f}"),
+            _number(row.median("anchored") if row.system.parser else None, "{:.1%}"),
+            _number(strace["total"] / strace["requests"], "{:.1f}"), frequent]
+    if not inside:
+        return line + ["–"] * 4
+    calls = row.median("parser_calls")
+    each = inside["parser_ns"] / inside["parser_calls"] if inside["parser_calls"] else None
+    peak = inside["high_water"].get("anchor_charge_live", 0)
+    return line + [_number(calls, "{:.1f}"), _number(each, "{:.0f}"),
+                   _number(each * calls / 1000 if each else None), _number(peak / 1024, "{:.0f}")]
+
+
+def _slopes(result, table):
+    lines = []
+    for title, series in table.sweep():
+        fitted = [(name, rows.slope(chosen), rows.slope(chosen, "cpu_us"))
+                  for name, chosen in series.items()]
+        fitted = [entry for entry in fitted if entry[1]]
+        if not fitted:
+            continue
+        lines += [f"## Proxy time against bytes: {title} {suffix(result)}", "",
+                  "Least squares over the medians from 16 KB on: what a request costs, and what "
+                  "each further MB of it does.", ""]
+        lines += _table(["system", "system µs/MB", "system µs/request", "CPU µs/MB",
+                         "CPU µs/request"],
+                        [[name, *(_number(v) for v in (system[1], system[0], cpu[1], cpu[0]))]
+                         for name, system, cpu in fitted])
+        lines.append("")
+    return lines
+
+
+def text(result):
+    table = rows.Table(result)
+    lines = _head(result)
+    for name in table.groups():
+        chosen = table.of_group(name)
+        if not chosen:
+            continue
+        fixed = any(row.point.rate for row in chosen)
+        lines += (_fixed if fixed else _saturation)(result, table, name)
+    lines += _slopes(result, table)
+    lines += _inside(result, table)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def write(result, directory, with_plots=True):
+    """Writes the report, and the plots where matplotlib is there; yields what was written."""
+    os.makedirs(directory, exist_ok=True)
+    body = text(result)
+    pictures = []
+    if with_plots:
+        from . import plots  # only here: a guest has no use for matplotlib
+        pictures = plots.write(result, directory)
+        body += "".join(f"\n![{title}]({name})\n" for name, title in pictures)
+    path = os.path.join(directory, REPORT)
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(body)
+    yield path
+    yield from (os.path.join(directory, name) for name, _ in pictures)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the samples of a result say: one row for each system and point, over its rounds."""
+
+from . import stats, systems
+from .matrix import Point, size_name
+
+KEEP = ("group", "shape", "size", "connections", "one_shot", "rate")
+
+
+def _requests(sample):
+    """How many requests' worth of payload passed in the window; those that it cuts in part."""
+    return sample["client"]["bytes"] / sample["point"]["size"]
+
+
+def _cpu_us(sample):
+    """Exact proxy CPU per request. The window of the clock and the client's differ a little."""
+    client, proxy = sample["client"], sample["proxy"]
+    return proxy["cpu_s"] / proxy["seconds"] * client["seconds"] / _requests(sample) * 1e6
+
+
+def _share(sample, part):
+    """The kernel's split into user and system comes from ticks: only the share is taken."""
+    proxy = sample["proxy"]
+    ticks = proxy["user_ticks_s"] + proxy["system_ticks_s"]
+    return proxy[f"{part}_ticks_s"] / ticks if ticks else 0.0
+
+
+def _softirq_us(sample):
+    return sample["proxy"]["machine_s"]["softirq"] / _requests(sample) * 1e6
+
+
+def _libra(sample, name):
+    return sample["proxy"].get("libra", {}).get(name, 0)
+
+
+def _machine_us(sample):
+    """All that the proxy's machine did but for client and origin, whoever was charged."""
+    proxy = sample["proxy"]
+    spent = sum(proxy["machine_s"][name] for name in ("user", "nice", "system", "irq", "softirq"))
+    return max(spent - proxy["others_s"], 0) / _requests(sample) * 1e6
+
+
+METRICS = {
+    "requests_s": lambda s: s["client"]["rate"],
+    "mb_s": lambda s: s["client"]["bytes"] / s["client"]["seconds"] / 1e6,
+    "cpu_us": _cpu_us,
+    "capacity": lambda s: 1e6 / _cpu_us(s),
+    "cpu_s_gb": lambda s: _cpu_us(s) * 1e3 / s["point"]["size"],
+    "user_us": lambda s: _cpu_us(s) * _share(s, "user"),
+    "system_us": lambda s: _cpu_us(s) * _share(s, "system"),
+    "softirq_us": _softirq_us,
+    "machine_us": _machine_us,
+    "busy": lambda s: s["proxy"]["cpu_s"] / s["proxy"]["seconds"],
+    "p50": lambda s: s["client"]["latency_us"]["p50"],
+    "p90": lambda s: s["client"]["latency_us"]["p90"],
+    "p99": lambda s: s["client"]["latency_us"]["p99"],
+    "p999": lambda s: s["client"]["latency_us"]["p999"],
+    "copied": lambda s: ((_libra(s, "rx_copied_bytes") + _libra(s, "tx_copied_bytes"))
+                         / s["client"]["bytes"]),
+    "anchored": lambda s: _libra(s, "rx_anchored_bytes") / s["client"]["bytes"],
+    "parser_calls": lambda s: _libra(s, "parser_calls") / _requests(s),
+}
+OF_PROXY = {"cpu_us", "capacity", "cpu_s_gb", "user_us", "system_us", "busy"}
+
+
+class Row:
+    """A system at a point."""
+
+    def __init__(self, system, point, samples):
+        self.system = systems.BY_NAME[system]
+        self.point = point
+        self.by_round = {sample["round"]: sample for sample in samples}
+
+    def has(self, metric):
+        return metric not in OF_PROXY or self.system.charged
+
+    def values(self, metric):
+        """{round: value}"""
+        return {number: METRICS[metric](sample) for number, sample in self.by_round.items()}
+
+    def estimate(self, metric):
+        return stats.estimate(self.values(metric).values())
+
+    def median(self, metric):
+        return self.estimate(metric).median
+
+    def ratio(self, metric, baseline):
+        """None where there is nothing to compare."""
+        if baseline is None or not (self.has(metric) and baseline.has(metric)):
+            return None
+        return stats.ratio(self.values(metric), baseline.values(metric))
+
+    def histogram(self):
+        return stats.merge_histograms(s["client"]["histogram"] for s in self.by_round.values())
+
+
+class Table:
+    """All rows of a result, and its probes."""
+
+    def __init__(self, result):
+        self.result = result
+        found = {}
+        for sample in result["samples"]:
+            point = Point(**{name: sample["point"][name] for name in KEEP})
+            found.setdefault((sample["system"], point), []).append(sample)
+        self.rows = {key: Row(*key, samples) for key, samples in found.items()}
+        self.probes = {(p["system"], p["point"]["shape"], p["point"]["size"],
+                        p["point"]["one_shot"]): p for p in result["probes"]}
+
+    def groups(self):
+        return [group["name"] for group in self.result["matrix"]]
+
+    def of_group(self, name):
+        """Sorted by point, systems in their order."""
+        order = {system: index for index, system in enumerate(systems.NAMES)}
+        return sorted((row for (_, point), row in self.rows.items() if point.group == name),
+                      key=lambda row: (row.point.shape, row.point.one_shot, row.point.size,
+                                       row.point.connections, row.point.rate,
+                                       order[row.system.name]))
+
+    def baseline(self, row):
+        return self.rows.get((row.system.baseline, row.point)) if row.system.baseline else None
+
+    def probe(self, row):
+        return self.probes.get((row.system.name, row.point.shape, row.point.size,
+                                row.point.one_shot))
+
+    def copied(self, row):
+        """Bytes copied across the user boundary per forwarded payload byte; None if unknown.
+
+        Attached: Libra's own counters, in the timed window. Else: what strace saw system
+        calls return, header bytes included.
+        """
+        if row.system.parser == "http1":
+            return row.median("copied")
+        probe = self.probe(row)
+        if not probe:
+            return None
+        return sum(probe["strace"]["copied"].values()) / probe["strace"]["bytes"]
+
+    def sweep(self):
+        """[(group, {system: [row by size]})] of the groups that vary the size of downloads."""
+        for name in self.groups():
+            series = {}
+            for row in self.of_group(name):
+                if row.point.shape == "download" and not row.point.rate \
+                        and not row.point.one_shot:
+                    series.setdefault((row.system.name, row.point.connections), []).append(row)
+            counts = {connections for _, connections in series}
+            for connections in sorted(counts):
+                chosen = {system: rows for (system, count), rows in series.items()
+                          if count == connections}
+                if any(len(rows) > 2 for rows in chosen.values()):
+                    yield f"{name}, {connections} connections", chosen
+
+
+def slope(rows, metric="system_us", smallest=16 << 10):
+    """(intercept in us, us per MB) of a sweep from a size on; None with less than two sizes."""
+    return stats.line([(row.point.size / 2 ** 20, row.median(metric)) for row in rows
+                       if row.point.size >= smallest and row.has(metric)])
+
+
+def where(row):
+    return f"{row.point.shape} {size_name(row.point.size)}"

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One load through one system, and what it cost the proxy's host."""
+
+import json
+import os
+
+from . import systems
+from .error import BenchError
+
+# Beyond the window that was asked for: a request that began in it may end after it.
+GRACE = 120
+
+
+def client_argv(topology, point, address, *, seconds=None, requests=None, warm_up=0.0, rate=0.0,
+                verify=False, connections=None):
+    argv = [os.path.join(topology.build["client"], systems.CLIENT),
+            "--address", address, "--shape", point.shape, "--size", str(point.size),
+            "--connections", str(connections or point.connections)]
+    argv += ["--seconds", f"{seconds:g}"] if seconds else ["--requests", str(requests)]
+    argv += ["--warm-up", f"{warm_up:g}"] if warm_up else []
+    argv += ["--one-shot"] if point.one_shot else []
+    argv += ["--rate", f"{rate:.3f}"] if rate else []
+    argv += ["--verify"] if verify else []
+    return argv
+
+
+class Load:
+    """A client that is running; measured() and result() follow what it says."""
+
+    def __init__(self, topology, argv, expected):
+        self.host = topology.client
+        self.argv = argv
+        self.expected = expected
+        self.said = []
+        self.pid = self.host.call("start", argv=argv, watch=True, cpus=topology.pins["client"])
+
+    def _next(self):
+        event = self.host.event(self.pid, self.expected + GRACE)
+        if event["event"] == "line" and event["line"] not in ("measuring", "measured"):
+            self.said.append(event["line"])
+        return event
+
+    def wait_line(self, line):
+        while True:
+            event = self._next()
+            if event["event"] == "exit":
+                raise BenchError(f"the client ended before '{line}': {self._complaint(event)}")
+            if event["line"] == line:
+                return
+
+    def result(self):
+        while (event := self._next())["event"] != "exit":
+            pass
+        if event["status"] != 0:
+            raise BenchError(f"the client failed: {self._complaint(event)}")
+        return json.loads(event["stdout"])
+
+    def _complaint(self, event):
+        return " | ".join(self.said[-2:]) or f"status {event['status']}"
+
+    def stop(self):
+        self.host.call("stop", pid=self.pid)
+
+
+def difference(before, after):
+    """What moved between two of the agent's samples."""
+    cpu = {name: after["cpu"][name] - before["cpu"][name] for name in after["cpu"]}
+    moved = {
+        "seconds": (after["at_ns"] - before["at_ns"]) / 1e9,
+        "cpu_s": cpu["total_ns"] / 1e9,
+        "user_ticks_s": cpu["user_s"],
+        "system_ticks_s": cpu["system_s"],
+        "machine_s": {name: round(after["machine"][name] - before["machine"][name], 3)
+                      for name in after["machine"]},
+    }
+    if after["libra"] and before["libra"]:
+        moved["libra"] = {name: value - before["libra"][name]
+                          for name, value in after["libra"].items()
+                          if value != before["libra"][name]}
+    return moved
+
+
+def _both(topology, pids, origin):
+    """The proxy's clocks, at once; the origin's soon after."""
+    return (topology.proxy.call("sample", pids=pids),
+            topology.origin.call("sample", pids=origin.pids))
+
+
+def measure(topology, server, origin, point, address, seconds, warm_up, rate=0.0):
+    """A timed window: the proxy's clock is read where the client says it begins and ends."""
+    argv = client_argv(topology, point, address, seconds=seconds, warm_up=warm_up, rate=rate)
+    load = Load(topology, argv, seconds + warm_up)
+    pids = server.pids if server else []
+    load.wait_line("measuring")
+    before, origin_before = _both(topology, pids, origin)
+    load.wait_line("measured")
+    after, origin_after = _both(topology, pids, origin)
+    result = load.result()
+    if result["errors"]:
+        raise BenchError(f"{result['errors']} of {result['requests']} requests failed: "
+                         f"{result.get('first_error')}")
+    if not result["requests"]:
+        raise BenchError(f"no request was answered in {seconds:g} s: lengthen the window")
+    origin_cpu = (origin_after["cpu"]["total_ns"] - origin_before["cpu"]["total_ns"]) / 1e9
+    # What else than forwarding the proxy's machine did.
+    others = origin_cpu + sum(result["cpu_s"].values()) if topology.shared else 0.0
+    return {"client": result, "proxy": {**difference(before, after), "others_s": others},
+            "origin_cpu_s": origin_cpu, "client_argv": argv}
+
+
+def verify(topology, point, address, requests, connections):
+    """A few requests with every byte compared. An error if one differs."""
+    argv = client_argv(topology, point, address, requests=requests, verify=True,
+                       connections=min(connections, point.connections))
+    result = Load(topology, argv, 60).result()
+    if result["mismatches"] or result["errors"] or result["exact"] != result["requests"]:
+        raise BenchError(f"{point.name()}: bytes differ or requests fail: "
+                         f"{result['mismatches']} mismatches, {result['errors']} errors of "
+                         f"{result['requests']}: {result.get('first_error')}")
+    return {"requests": result["requests"], "bytes": result["bytes"]}

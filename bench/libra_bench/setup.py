@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a result must carry for somebody else to repeat it."""
+
+import os
+import subprocess
+
+from . import ROOT, systems
+from .error import BenchError
+
+PROGRAMS = {"client": systems.CLIENT, "origin": systems.ORIGIN, "proxy": systems.RELAY}
+SYSCTLS = ("net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem", "net/ipv4/tcp_congestion_control",
+           "net/core/max_skb_frags", "fs/pipe-max-size", "net/libra/min_anchor",
+           "net/libra/max_socket_bytes", "net/libra/max_netns_bytes", "net/libra/scrub",
+           "net/libra/enabled")
+
+
+def _first_line(host, argv):
+    run = host.run(argv, check=False)
+    text = (run["stdout"] + run["stderr"]).strip()
+    return text.splitlines()[0] if text else "unknown"
+
+
+def _optional(host, path):
+    run = host.run(["cat", path], check=False)
+    return run["stdout"].strip() if run["status"] == 0 else None
+
+
+def check(topology, wanted):
+    """One clear line for what is missing, before anything is measured."""
+    for role, host in topology.hosts().items():
+        if role == "proxy" and not any(s.kind == "relay" for s in wanted):
+            continue
+        path = os.path.join(topology.build[role], PROGRAMS[role])
+        if host.run(["test", "-x", path], check=False)["status"] != 0:
+            raise BenchError(f"{role}: {path} is missing: build it first "
+                             f"(cmake --build {topology.build[role]})")
+    programs = {s.kind for s in wanted} & {"nginx", "haproxy"}
+    for name in [*sorted(programs), "strace"]:
+        if topology.proxy.run(["test", "-x", systems.program(name)], check=False)["status"] != 0:
+            raise BenchError(f"proxy: {name} is not installed: run scripts/install-deps bench")
+
+
+def accelerator():
+    """How the machine runs; scripts/vm tells its guest."""
+    return os.environ.get("LIBRA_ACCEL", "native")
+
+
+def commit():
+    run = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"],
+                         capture_output=True, text=True, check=False)
+    return run.stdout.strip() or "unknown"
+
+
+def describe(topology):
+    """The hosts and the programs; what each system runs is added with its first start."""
+    proxy = topology.proxy
+    cpu = [line.split(":", 1)[1].strip() for line in proxy.read("/proc/cpuinfo").splitlines()
+           if line.startswith("model name")]
+    return {
+        "where": topology.where,
+        "accel": accelerator(),
+        "kernel_name": os.environ.get("LIBRA_KERNEL", "running"),
+        "source": os.environ.get("LIBRA_SOURCE") or commit(),
+        "hosts": {role: {"uname": host.uname, "cpus": host.cpus, "pinned": topology.pins[role],
+                         "prefix": host.prefix}
+                  for role, host in topology.hosts().items()},
+        "cpu_model": cpu[0] if cpu else "unknown",
+        "memory": proxy.read("/proc/meminfo").splitlines()[0].split(":")[1].strip(),
+        "versions": {
+            "nginx": _first_line(proxy, [systems.program("nginx"), "-v"]),
+            "haproxy": _first_line(proxy, [systems.program("haproxy"), "-v"]),
+            "strace": _first_line(proxy, ["strace", "-V"]),
+        },
+        "kernel_command_line": _optional(proxy, "/proc/cmdline"),
+        "sysctls": {name.replace("/", "."): value for name in SYSCTLS
+                    if (value := _optional(proxy, f"/proc/sys/{name}")) is not None},
+    }

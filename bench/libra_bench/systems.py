@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The systems that are compared: what runs in the proxy's place, and how it is attached."""
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+
+from harness import servers
+
+from .transport import Server
+
+# In the build directory of the role.
+CLIENT = "bench/programs/libra-bench-client"
+ORIGIN = "bench/programs/libra-bench-origin"
+RELAY = "bench/peers/libra-bench-relay"
+PORT = 8080
+ORIGIN_PORT = 8000
+
+
+@dataclass(frozen=True)
+class System:
+    name: str
+    kind: str               # nginx, haproxy, relay or direct
+    variant: str = ""
+    parser: str = ""        # attached with this one; none: Libra is not even live
+    baseline: str = ""      # what its ratios are taken against
+    about: str = ""
+
+    @property
+    def charged(self):
+        """Is its work charged to its process? A sockmap's is done by softirqs and kworkers."""
+        return self.kind != "direct" and self.variant != "sockmap"
+
+
+# nginx-pass: attached, and every stream passes. The policy names the parser "tls", to
+# which the first byte of HTTP is no record header, in either direction: PASS, for good.
+# That is what an operator gets who attaches a listener with traffic that the parser
+# does not know, and the receive and send paths of an attached socket are all there.
+SYSTEMS = (
+    System("direct", "direct", about="no proxy: the proxy's namespace forwards packets"),
+    System("nginx", "nginx", about="proxy_buffers 16 64k"),
+    System("nginx+libra", "nginx", parser="http1", baseline="nginx",
+           about="the same nginx, attached"),
+    System("nginx-pass", "nginx", parser="tls", baseline="nginx",
+           about="the same nginx, attached; the parser passes at the first byte"),
+    System("haproxy", "haproxy", "copy", about="tune.bufsize 262144"),
+    System("haproxy-splice", "haproxy", "splice", baseline="haproxy",
+           about="option splice-request, splice-response; default buffers"),
+    System("haproxy+libra", "haproxy", "copy", parser="http1", baseline="haproxy",
+           about="the HAProxy that copies, attached"),
+    System("relay-copy", "relay", "copy", about="minimal L4 relay: recv, send"),
+    System("relay-splice", "relay", "splice", baseline="relay-copy",
+           about="minimal L4 relay: splice through a pipe"),
+    System("relay-sockmap", "relay", "sockmap", baseline="relay-copy", about=
+           "minimal L4 relay: a BPF sockmap redirects, the L4 bound; its process does nothing"),
+)
+NAMES = tuple(system.name for system in SYSTEMS)
+BY_NAME = {system.name: system for system in SYSTEMS}
+
+# As tests/harness/servers.py has it, but with a keep-alive cache as large as the load:
+# with a smaller one, connecting to the origin would be measured.
+NGINX = """
+    upstream origin {{
+        server {upstream};
+        keepalive {connections};
+        keepalive_requests 100000000;
+    }}
+    server {{
+        listen {listen} backlog=4096;
+        client_max_body_size 0;
+        location / {{
+            proxy_pass http://origin;
+            proxy_max_temp_file_size 0;
+{directives}
+        }}
+    }}
+"""
+# It splices what its buffer has not taken yet, so the buffers stay as small as they are
+# by default; the pipes are as large as the buffers of the variant that copies.
+HAPROXY_SPLICE = """    option splice-request
+    option splice-response
+"""
+HAPROXY_SPLICE_TUNING = """tune.pipesize 262144
+    maxpipes 4096"""
+
+
+def nginx_text(directory, listen, upstream, connections):
+    http = NGINX.format(listen=listen, upstream=upstream, connections=connections,
+                        directives=servers.NGINX_CONFIGS["b"])
+    return servers.NGINX_COMMON.format(dir=directory, http=http, main="worker_rlimit_nofile 65536;",
+                                       connections=4 * connections + 64)
+
+
+def haproxy_text(variant, listen, upstream, connections):
+    tuning = HAPROXY_SPLICE_TUNING if variant == "splice" else servers.HAPROXY_CONFIGS["b"]
+    return servers.HAPROXY.format(listen=listen, upstream=upstream, tuning=tuning,
+                                  connections=2 * connections + 64) + \
+        (HAPROXY_SPLICE if variant == "splice" else "")
+
+
+def program(name):
+    """Where Debian has it; the path is the same on each host."""
+    return shutil.which(name, path="/usr/sbin:/usr/bin") or f"/usr/sbin/{name}"
+
+
+def start_origin(topology):
+    return Server(topology.origin, "origin", [
+        os.path.join(topology.build["origin"], ORIGIN),
+        "--listen", f"{topology.origin_address}:{ORIGIN_PORT}"],
+        ORIGIN_PORT, topology.pins["origin"])
+
+
+@contextlib.contextmanager
+def running(topology, libra, system, connections):
+    """The system, ready: yields (its server or None, the address to ask)."""
+    upstream = f"{topology.origin_address}:{ORIGIN_PORT}"
+    if system.kind == "direct":
+        yield None, upstream
+        return
+    listen = f"{topology.proxy_address}:{PORT}"
+    with contextlib.ExitStack() as stack:
+        if system.parser:
+            stack.enter_context(libra.attached(system.parser, listen, upstream))
+        yield stack.enter_context(_proxy(topology, system, listen, upstream, connections)), listen
+        # The proxy ends before the policy: with no socket left, nothing is left to detach.
+
+
+def _proxy(topology, system, listen, upstream, connections):
+    host, pin = topology.proxy, topology.pins["proxy"]
+    directory = host.path(system.name)
+    host.call("mkdir", path=directory)
+    if system.kind == "nginx":
+        path = os.path.join(directory, "nginx.conf")
+        host.write(path, nginx_text(directory, listen, upstream, connections))
+        argv = [program("nginx"), "-p", directory, "-e", "stderr", "-c", path]
+    elif system.kind == "haproxy":
+        path = os.path.join(directory, "haproxy.cfg")
+        host.write(path, haproxy_text(system.variant, listen, upstream, connections))
+        argv = [program("haproxy"), "-q", "-db", "-f", path]
+    else:
+        argv = [os.path.join(topology.build["proxy"], RELAY),
+                "--mode", system.variant, "--listen", listen, "--upstream", upstream]
+    return Server(host, system.name, argv, PORT, pin, processes=1 + (system.kind == "nginx"))

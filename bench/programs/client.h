@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The load client. Closed loop: a connection asks again as soon as it has its
+// answer. Open loop: requests are due at fixed intervals, whether or not a
+// connection is free, and their latency counts from when they were due.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "load/body_check.h"
+#include "message.h"
+#include "net.h"
+#include "pattern.h"
+#include "report.h"
+
+namespace libra::bench {
+
+enum class Shape { kDownload, kChunked, kUpload, kUploadChunked };
+
+struct Options {
+    Endpoint address;
+    Shape shape = Shape::kDownload;
+    std::uint64_t size = 0;
+    std::size_t chunk = 16384;
+    unsigned connections = 1;
+    double seconds = 0;
+    std::uint64_t requests = 0;  // 0: for `seconds`
+    double warm_up = 0;
+    double rate = 0;  // 0: closed loop
+    double timeout = 30;
+    bool one_shot = false;
+    bool verify = false;
+};
+
+class Client {
+  public:
+    explicit Client(const Options& options);
+    Report run();
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    using Time = Clock::time_point;
+
+    struct Connection {
+        enum class State { kIdle, kConnecting, kSending, kReading };
+
+        explicit Connection(std::string_view reference) : check(reference) {}
+
+        Fd fd;
+        State state = State::kIdle;
+        Time due;              // when the request should have started
+        bool counted = false;  // it is one of those that were asked for
+        bool blocked = false;  // EPOLLOUT is watched
+        std::size_t sent = 0;
+        std::uint64_t paid = 0;  // payload bytes reported so far
+        load::BodyCheck check;
+        MessageReader reader{Kind::kResponse};
+    };
+    using State = Connection::State;
+
+    void build_request();
+
+    // the schedule
+    bool open_loop() const { return options_.rate > 0; }
+    void enter_window(Time now);
+    void leave_window(Time now);
+    bool window_over(Time now) const;
+    void start_due();
+    bool take_due(Time now, Time& due, bool& counted);
+    Time due_of(std::uint64_t number) const;  // open loop
+    void fail_overdue(Time now);
+    Time next_wake(Time now) const;
+    bool counts(const Connection& connection) const;
+
+    // one request
+    void start(Connection& connection, Time due, bool counted);
+    void handle(Connection& connection, std::uint32_t events);
+    void look_at_idle(Connection& connection);
+    void send(Connection& connection);
+    void read(Connection& connection);
+    void complete(Connection& connection);
+    void pay(Connection& connection, std::uint64_t bytes);
+    void fail(Connection& connection, const std::string& why, bool pause = false);
+    void finish(Connection& connection, bool keep, bool pause = false);
+    void watch(Connection& connection, bool blocked);
+    bool upload() const {
+        return options_.shape == Shape::kUpload || options_.shape == Shape::kUploadChunked;
+    }
+    std::uint64_t index(const Connection& connection) const {
+        return static_cast<std::uint64_t>(&connection - connections_.data());
+    }
+    void note(const std::string& why);
+
+    Options options_;
+    Clock::duration timeout_;
+    test::Blob pattern_;
+    std::string request_;
+    std::size_t request_head_ = 0;  // what of it is no body
+    std::string_view reference_;    // the answer's body
+    Epoll epoll_;
+    std::vector<Connection> connections_;
+    std::deque<Connection*> idle_;
+    struct Pause {
+        Time until;
+        Connection* connection = nullptr;
+    };
+    std::deque<Pause> paused_;  // after a failed connect
+    std::size_t busy_ = 0;      // connections with a request
+    Time begin_;
+    Time window_begin_;
+    Time last_scan_;
+    bool in_window_ = false;
+    bool measured_ = false;
+    std::uint64_t warm_up_requests_ = 0;  // open loop
+    std::uint64_t total_ = 0;             // counted ones to make; 0: until the time is over
+    std::uint64_t issued_ = 0;            // open loop, warm-up included
+    std::uint64_t counted_issued_ = 0;
+    std::uint64_t counted_done_ = 0;  // well or not
+    double cpu_user_ = 0;
+    double cpu_system_ = 0;
+    Report report_;
+};
+
+}  // namespace libra::bench

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "message.h"
+
+#include <strings.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <vector>
+
+namespace libra::bench {
+namespace {
+
+// A chunk's size line and the end of the chunk before it; what else comes
+// along is body that could have been discarded unread.
+constexpr std::size_t kLineRead = 32;
+constexpr std::size_t kBodyRead = 256 * 1024;
+constexpr std::uint64_t kDiscard = 64 * 1024 * 1024;
+constexpr int kTurns = 64;  // reads before the others get theirs
+
+template <typename Number>
+bool parse_number(std::string_view text, Number& value, int base) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    return error == std::errc() && end == text.data() + text.size();
+}
+
+bool same(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string_view trim(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+        text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+        text.remove_suffix(1);
+    return text;
+}
+
+bool parse_version(std::string_view text, Head& head) {
+    head.http_1_0 = text == "HTTP/1.0";
+    head.keep_alive = !head.http_1_0;
+    return head.http_1_0 || text == "HTTP/1.1";
+}
+
+bool parse_request_line(std::string_view line, Head& head) {
+    const auto first = line.find(' ');
+    const auto last = line.rfind(' ');
+    if (first == std::string_view::npos || first == last)
+        return false;
+    head.method = line.substr(0, first);
+    head.target = line.substr(first + 1, last - first - 1);
+    return parse_version(line.substr(last + 1), head);
+}
+
+bool parse_status_line(std::string_view line, Head& head) {
+    return line.size() >= 12 && line[8] == ' ' && parse_version(line.substr(0, 8), head) &&
+           parse_number(line.substr(9, 3), head.status, 10);
+}
+
+bool parse_field(std::string_view line, Head& head) {
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos)
+        return false;
+    const auto name = line.substr(0, colon);
+    const auto value = trim(line.substr(colon + 1));
+    if (same(name, "content-length")) {
+        std::uint64_t length = 0;
+        if (head.length || !parse_number(value, length, 10))
+            return false;
+        head.length = length;
+    } else if (same(name, "transfer-encoding")) {
+        if (!same(value, "chunked"))
+            return false;
+        head.chunked = true;
+    } else if (same(name, "connection")) {
+        if (same(value, "close"))
+            head.keep_alive = false;
+        if (same(value, "keep-alive"))
+            head.keep_alive = true;
+    }
+    return true;
+}
+
+}  // namespace
+
+std::optional<Head> parse_head(std::string_view text, Kind kind) {
+    const auto next_line = [&text] {
+        const auto end = text.find("\r\n");
+        const auto line = text.substr(0, end);
+        text.remove_prefix(std::min(text.size(), end + 2));
+        return line;
+    };
+    Head head;
+    const auto start = next_line();
+    if (!(kind == Kind::kRequest ? parse_request_line(start, head)
+                                 : parse_status_line(start, head)))
+        return {};
+    for (auto line = next_line(); !line.empty(); line = next_line())
+        if (!parse_field(line, head))
+            return {};
+    if (head.chunked && head.length)
+        return {};
+    return head;
+}
+
+void MessageReader::restart() {
+    state_ = State::kHead;
+    received_ = 0;
+    left_ = 0;
+}
+
+void MessageReader::drop() {
+    restart();
+    begin_ = end_ = 0;
+}
+
+MessageReader::Result MessageReader::read(const Fd& fd, load::BodyCheck* check) {
+    bool drained = false;
+    for (int turn = 0; turn < kTurns; ++turn) {
+        if (const Result result = consume(check); result != Result::kMore || drained)
+            return result;
+        const std::size_t count = wanted();
+        if (count == 0)
+            return Result::kBad;  // a head that does not end
+        const ssize_t got = fetch(fd, count, check);
+        if (got == 0)
+            return at_eof();
+        if (got < 0) {
+            if (errno == EINTR)
+                continue;
+            error_ = errno;
+            return error_ == EAGAIN ? Result::kMore : Result::kFailed;
+        }
+        // A short read left nothing: spare the call that would say so.
+        drained = static_cast<std::size_t>(got) < count;
+    }
+    return consume(check);
+}
+
+std::size_t MessageReader::wanted() const {
+    if (in_body())
+        return static_cast<std::size_t>(std::min(left_, kDiscard));
+    const std::size_t room = buffer_.size() - end_;
+    return state_ == State::kHead ? room : std::min(room, kLineRead);
+}
+
+// Body bytes never get into the buffer but with a head or a chunk's size.
+ssize_t MessageReader::fetch(const Fd& fd, std::size_t count, load::BodyCheck* check) {
+    if (!in_body()) {
+        const ssize_t got = ::recv(fd.get(), buffer_.data() + end_, count, 0);
+        if (got > 0)
+            end_ += static_cast<std::size_t>(got);
+        return got;
+    }
+    ssize_t got = 0;
+    if (check != nullptr) {
+        static std::vector<char> scratch(kBodyRead);
+        got = ::recv(fd.get(), scratch.data(), std::min(count, scratch.size()), 0);
+        if (got > 0)
+            check->feed({scratch.data(), static_cast<std::size_t>(got)});
+    } else {
+        got = ::recv(fd.get(), nullptr, count, MSG_TRUNC);
+    }
+    if (got > 0)
+        take_body(static_cast<std::size_t>(got));
+    return got;
+}
+
+void MessageReader::take_body(std::size_t count) {
+    received_ += count;
+    if (state_ == State::kBody)
+        left_ -= count;
+}
+
+// Deals with what is buffered. kMore: nothing is left that could be dealt with.
+MessageReader::Result MessageReader::consume(load::BodyCheck* check) {
+    for (;;) {
+        switch (state_) {
+            case State::kHead:
+                return take_head();
+            case State::kBody:
+            case State::kUntilClose: {
+                const auto count =
+                    static_cast<std::size_t>(std::min<std::uint64_t>(left_, end_ - begin_));
+                if (count > 0 && check != nullptr)
+                    check->feed({buffer_.data() + begin_, count});
+                begin_ += count;
+                take_body(count);
+                if (left_ > 0)
+                    return Result::kMore;
+                state_ = head_.chunked ? State::kChunkEnd : State::kDone;
+                break;
+            }
+            case State::kChunkLine:
+            case State::kChunkEnd:
+            case State::kTrailer:
+                if (const Result result = take_chunk_line(); result != Result::kDone)
+                    return result;
+                break;
+            case State::kDone:
+                return Result::kDone;
+        }
+    }
+}
+
+MessageReader::Result MessageReader::take_head() {
+    for (;;) {
+        const std::string_view text(buffer_.data() + begin_, end_ - begin_);
+        const auto blank = text.find("\r\n\r\n");
+        if (blank == std::string_view::npos) {
+            std::memmove(buffer_.data(), text.data(), text.size());
+            begin_ = 0;
+            end_ = text.size();
+            return Result::kMore;
+        }
+        auto head = parse_head(text.substr(0, blank + 2), kind_);
+        begin_ += blank + 4;
+        if (!head)
+            return Result::kBad;
+        if (kind_ == Kind::kResponse && head->status >= 100 && head->status < 200)
+            continue;  // the answer is still to come
+        head_ = std::move(*head);
+        break;
+    }
+    left_ = head_.length.value_or(0);
+    state_ = head_.chunked ? State::kChunkLine : State::kBody;
+    if (kind_ == Kind::kResponse && !head_.chunked && !head_.length) {
+        head_.keep_alive = false;
+        left_ = UINT64_MAX;
+        state_ = State::kUntilClose;
+    }
+    return Result::kHead;
+}
+
+// kDone: a line was taken.
+MessageReader::Result MessageReader::take_chunk_line() {
+    const auto line = take_line();
+    if (!line)
+        return Result::kMore;
+    switch (state_) {
+        case State::kChunkEnd:
+            if (!line->empty())
+                return Result::kBad;
+            state_ = State::kChunkLine;
+            break;
+        case State::kChunkLine:
+            if (!parse_number(trim(line->substr(0, line->find(';'))), left_, 16))
+                return Result::kBad;
+            state_ = left_ == 0 ? State::kTrailer : State::kBody;
+            break;
+        default:
+            if (line->empty())
+                state_ = State::kDone;
+            break;
+    }
+    return Result::kDone;
+}
+
+std::optional<std::string_view> MessageReader::take_line() {
+    const std::string_view text(buffer_.data() + begin_, end_ - begin_);
+    const auto end = text.find("\r\n");
+    if (end == std::string_view::npos) {
+        std::memmove(buffer_.data(), text.data(), text.size());
+        begin_ = 0;
+        end_ = text.size();
+        return {};
+    }
+    begin_ += end + 2;
+    return text.substr(0, end);
+}
+
+MessageReader::Result MessageReader::at_eof() {
+    if (state_ == State::kUntilClose) {
+        state_ = State::kDone;
+        return Result::kDone;
+    }
+    return begun() ? Result::kTruncated : Result::kClosed;
+}
+
+}  // namespace libra::bench

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The report and the check, on a small result made by hand."""
+
+import copy
+import dataclasses
+import unittest
+
+from libra_bench import check, matrix, progress, report, rows
+from libra_bench.error import BenchError
+
+MATRIX = """
+[defaults]
+seconds = 1
+warm-up = 0
+repetitions = 2
+[[group]]
+name = "sizes"
+systems = ["direct", "nginx", "nginx+libra"]
+sizes = ["16K", "64K", "1M"]
+connections = [4]
+[[group]]
+name = "rates"
+systems = ["nginx", "nginx+libra"]
+sizes = ["64K"]
+connections = [4]
+rates = [0.7]
+rate-of = { "nginx" = "nginx", "nginx+libra" = "nginx" }
+"""
+UNAME = ["Linux", "here", "6.12.0", "#1", "x86_64"]
+
+
+def sample(system, number, point):
+    """nginx needs 10 us and 100 us for each 64 KB, with Libra a half."""
+    requests = 100
+    each = (10e-6 + 100e-6 * point["size"] / 65536) * (0.5 if "libra" in system else 1)
+    return {
+        "system": system, "round": number, "point": point, "asked_rate": 0,
+        "client": {"requests": requests, "errors": 0, "seconds": 1.0, "rate": 100.0,
+                   "bytes": requests * point["size"], "histogram": [[100, 99], [2000, 1]],
+                   "latency_us": {"p50": 100, "p90": 100, "p99": 100, "p999": 2000}},
+        "proxy": {"cpu_s": 0 if system == "direct" else requests * each, "seconds": 1.0,
+                  "user_ticks_s": 0.25, "system_ticks_s": 0.75, "others_s": 0.1,
+                  "machine_s": {"user": 0.1, "nice": 0, "system": 0.3, "irq": 0, "softirq": 0.1},
+                  "libra": {"rx_copied_bytes": 200, "tx_copied_bytes": 0} if "libra" in system
+                  else {}},
+    }
+
+
+def result(accel="tcg"):
+    groups = [dataclasses.asdict(group) for group in matrix.parse(MATRIX)]
+    host = {"uname": UNAME, "cpus": 2, "pinned": None, "prefix": []}
+    return {
+        "format": 1, "complete": True, "seed": 7, "matrix": groups, "options": {},
+        "configuration": {"where": "netns", "accel": accel, "kernel_name": "stock",
+                          "source": "abc", "hosts": dict.fromkeys(("client", "proxy"), host),
+                          "cpu_model": "some", "memory": "1 kB",
+                          "versions": {"nginx": "nginx 1", "haproxy": "HAProxy 2"}},
+        "samples": [sample(name, number, point) for group in groups
+                    for point in group["points"] for name in group["systems"]
+                    for number in range(2)],
+        "verified": [{"system": name, "shape": "download", "size": size, "one_shot": False,
+                      "requests": 6, "bytes": 6 * size}
+                     for name in ("direct", "nginx", "nginx+libra")
+                     for size in (16 << 10, 64 << 10, 1 << 20)],
+        "probes": [{"system": "nginx", "point": groups[0]["points"][0], "strace": {
+            "requests": 10, "bytes": 1000, "total": 80, "calls": {"readv": 30, "writev": 50},
+            "copied": {"in": 1000, "out": 1000}}}],
+        "settled": {"left": {}, "counters": {"fail_stops": 0}},
+    }
+
+
+class Report(unittest.TestCase):
+    def test_emulated_is_said_in_each_title(self):
+        text = report.text(result())
+        titles = [line for line in text.splitlines() if line.startswith("#")]
+        self.assertGreater(len(titles), 4)
+        for title in titles:
+            self.assertIn("emulated", title)
+        self.assertNotIn("emulated", report.text(result("kvm")))
+
+    def test_ratio_of_capacity(self):
+        text = report.text(result())
+        line = next(line for line in text.splitlines()
+                    if "download 64K" in line and "nginx+libra" in line)
+        self.assertIn("2.00 (2.00…2.00)×", line)
+
+    def test_command_for_a_row(self):
+        self.assertIn("bench/run --where vm --kernel stock --only sizes nginx nginx+libra "
+                      "--size 1M --connections 4 --shape download --seed 7",
+                      report.text(result()))
+
+    def test_slope(self):
+        table = rows.Table(result())
+        (_, series), = table.sweep()
+        intercept, slope = rows.slope(series["nginx"], "cpu_us")
+        self.assertAlmostEqual(intercept, 10)
+        self.assertAlmostEqual(slope, 1600)
+
+    def test_copied(self):
+        table = rows.Table(result())
+        first = {row.system.name: row for row in table.of_group("sizes")[:3]}
+        self.assertEqual(table.copied(first["nginx"]), 2)
+        self.assertAlmostEqual(table.copied(first["nginx+libra"]), 200 / (100 * 16384))
+        self.assertIsNone(table.copied(first["direct"]))
+
+
+class Check(unittest.TestCase):
+    def test_good(self):
+        check.require(result())
+
+    def test_bad(self):
+        def change(bad, name):
+            if name == "incomplete":
+                bad["complete"] = False
+            elif name == "missing":
+                bad["samples"].pop()
+            elif name == "errors":
+                bad["samples"][0]["client"]["errors"] = 1
+            elif name == "not about":
+                bad["samples"][0]["client"]["bytes"] += 5 * 16384
+            elif name == "compared":
+                bad["verified"].pop(0)
+            elif name == "fail-stops":
+                bad["settled"]["counters"]["fail_stops"] = 2
+            elif name == "left behind":
+                bad["settled"]["left"] = {"anchors_live": 1}
+
+        for name, word in (("incomplete", "end"), ("missing", "missing"), ("errors", "errors"),
+                           ("not about", "not about"), ("compared", "compared"),
+                           ("fail-stops", "fail-stops"), ("left behind", "left behind")):
+            with self.subTest(name=name):
+                bad = copy.deepcopy(result())
+                change(bad, name)
+                with self.assertRaisesRegex(BenchError, word):
+                    check.require(bad)
+
+
+class Eta(unittest.TestCase):
+    def test_the_pace_so_far_counts(self):
+        now = [0.0]
+
+        class Nowhere:
+            def write(self, _):
+                pass
+
+            def flush(self):
+                pass
+
+        steps = progress.Progress(100, Nowhere(), lambda: now[0])
+        self.assertEqual(steps.eta(), 100)
+        now[0] = 50
+        steps.step(25, "")
+        self.assertEqual(steps.eta(), 150)
+        self.assertEqual(progress.clock(3725), "1:02:05")
+
+
+if __name__ == "__main__":
+    unittest.main()

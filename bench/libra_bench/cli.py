@@ -48,6 +48,9 @@ def run_options():
                          help="with --where vm (default: stock)")
     machine.add_argument("--time-limit", type=int, metavar="S",
                          help="with --where vm: end it then (default: four times the estimate)")
+    machine.add_argument("--icount", action="store_true",
+                         help="with --where vm, emulated: its clock counts instructions, which "
+                              "nothing else on the machine can disturb")
     machine.add_argument("--libra-ko", metavar="FILE",
                          help="with --where netns: the module to load (default: modprobe libra)")
     machine.add_argument("--hosts", metavar="FILE",
@@ -79,9 +82,10 @@ def groups_of(args):
 def write_result(result, directory):
     os.makedirs(directory, exist_ok=True)
     path = os.path.join(directory, RESULT)
+    # Where this tree lies is of no use to anybody else.
+    text = json.dumps(result).replace(ROOT, ".")
     with open(path, "w", encoding="ascii") as out:
-        json.dump(result, out)
-        out.write("\n")
+        out.write(text + "\n")
     return path
 
 

@@ -19,6 +19,8 @@ def suffix(result):
     configuration = result["configuration"]
     accel = configuration["accel"]
     how = f"{EMULATED}, TCG" if emulated(result) else accel
+    if configuration.get("clock") == "instructions":
+        how += ", 1 ns = 1 instruction"
     return f"({configuration['kernel_name']} kernel, {how})"
 
 
@@ -55,6 +57,8 @@ def reproduce(result, row, baseline=None):
         command.append("--quick")
     elif options.get("matrix_file"):
         command.append(f"--matrix {options['matrix_file']}")
+    if configuration.get("clock") == "instructions":
+        command.append("--icount")
     names = [row.point.group, *([baseline.system.name] if baseline else []), row.system.name]
     command += ["--only", *names, f"--size {size_name(row.point.size)}",
                 f"--connections {row.point.connections}", f"--shape {row.point.shape}",

@@ -59,6 +59,8 @@ def describe(topology):
     return {
         "where": topology.where,
         "accel": accelerator(),
+        # What a second of the machine is: its share of a real one, or a number of instructions.
+        "clock": "instructions" if os.environ.get("LIBRA_ICOUNT") else "time",
         "kernel_name": os.environ.get("LIBRA_KERNEL", "running"),
         "source": os.environ.get("LIBRA_SOURCE") or commit(),
         "hosts": {role: {"uname": host.uname, "cpus": host.cpus, "pinned": topology.pins[role],

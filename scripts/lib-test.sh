@@ -142,6 +142,9 @@ run_guest() {
 	record "$kernel" guest "$kernel" 1500 "$TOP/tests/vm/run-all" --quick
 	record "selftests-$kernel" guest "$kernel" 600 "$TOP/tests/kernel-selftests/run" --quick \
 		--programs "$("$TOP/tests/kernel-selftests/build")"
+	[ "$kernel" != stock ] ||
+		record bench "$TOP/bench/run" --where vm --kernel stock --quick --build "$BUILD" \
+			--out "$BUILD/bench/quick" --time-limit 1500
 	record "demo-$kernel" guest "$kernel" 900 "$TOP/tests/demo/run" --quick \
 		--out /out/demo-quick.json
 }

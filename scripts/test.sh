@@ -84,6 +84,8 @@ for kernel in "${kernels[@]}"; do
 	tap "selftests-$kernel" replay "selftests-$kernel"
 	check "demo on the $kernel kernel" replay "demo-$kernel"
 done
+check "bench --quick" replay bench
+check "bench --quick is complete, and its bytes are exact" bench/check "$BUILD/bench/quick/result.json"
 if [ -n "$long" ]; then
 	tap long-soak guest patched 7200 "$TOP/tests/vm/test_soak.py" --messages 200000
 fi

@@ -159,7 +159,9 @@ class Matrix:
                     plain[row.name] += self._stored(row, f"{directory}-plain", port)
         if not self.env.with_libra:
             return
-        with start(f"{directory}-attached", placed) as process:
+        # Smaller than the default, so that small buffers are as telling as large ones.
+        with libra.sysctl("min_anchor", 2048), \
+                start(f"{directory}-attached", placed) as process:
             for row, port in placed:
                 with self.tap.case(f"{self.program}, attached: {row.name}") as case:
                     self._attached(case, row, port, plain.get(row.name, []),

@@ -21,6 +21,7 @@ STYLES = {
     "direct": ("black", ":"),
     "nginx": ("tab:green", "--"), "nginx+libra": ("tab:green", "-"),
     "nginx-pass": ("tab:green", ":"),
+    "nginx-beside": ("tab:olive", ":"),
     "haproxy": ("tab:blue", "--"), "haproxy-splice": ("tab:blue", "-."),
     "haproxy+libra": ("tab:blue", "-"),
     "relay-copy": ("tab:gray", "--"), "relay-splice": ("tab:gray", "-."),

@@ -24,6 +24,7 @@ class System:
     kind: str               # nginx, haproxy, relay or direct
     variant: str = ""
     parser: str = ""        # attached with this one; none: Libra is not even live
+    beside: bool = False    # the policy is for other connections, of which there are none
     baseline: str = ""      # what its ratios are taken against
     about: str = ""
 
@@ -48,6 +49,8 @@ SYSTEMS = (
            about="the same nginx, attached"),
     System("nginx-pass", "nginx", parser="tls", baseline="nginx",
            about="the same nginx, attached; the parser passes at the first byte"),
+    System("nginx-beside", "nginx", parser="tls", beside=True, baseline="nginx",
+           about="the same nginx, not attached; librad runs, with a policy for others"),
     System("haproxy", "haproxy", "copy", about=HAPROXY_COPY_TUNING),
     System("haproxy-splice", "haproxy", "splice", baseline="haproxy",
            about="option splice-request, splice-response; default buffers"),
@@ -125,7 +128,8 @@ def running(topology, libra, system, connections):
     listen = f"{topology.proxy_address}:{PORT}"
     with contextlib.ExitStack() as stack:
         if system.parser:
-            stack.enter_context(libra.attached(system.parser, listen, upstream))
+            sides = ("192.0.2.1:1", "192.0.2.2:1") if system.beside else (listen, upstream)
+            stack.enter_context(libra.attached(system.parser, *sides))
         yield stack.enter_context(_proxy(topology, system, listen, upstream, connections)), listen
         # The proxy ends before the policy: with no socket left, nothing is left to detach.
 

@@ -46,9 +46,8 @@ inline int libra_find_below(libra_ctx* ctx, __u32 off, __u32 len, __u32 limit) {
     if (off > host->bytes.size())
         return -ENOENT;
     const std::string_view range = host->bytes.substr(off, len);
-    const auto at = std::find_if(range.begin(), range.end(), [limit](char c) {
-        return static_cast<unsigned char>(c) < limit;
-    });
+    const auto at = std::find_if(range.begin(), range.end(),
+                                 [limit](char c) { return static_cast<unsigned char>(c) < limit; });
     host->searched += static_cast<std::uint64_t>(at - range.begin()) + (at != range.end());
     return at == range.end() ? -ENOENT : static_cast<int>(off + (at - range.begin()));
 }

@@ -80,7 +80,7 @@ module_is_clean() {
 }
 
 build_everything() {
-	configure_user
+	configure_user -DLIBRA_FUZZ=ON -DLIBRA_FUZZ_SECONDS=10
 	build_user
 }
 

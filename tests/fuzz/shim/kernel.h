@@ -22,6 +22,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #define __init
+#undef __always_inline
 #define __always_inline	inline __attribute__((__always_inline__))
 #define __ro_after_init
 #define __aligned(n)		__attribute__((aligned(n)))

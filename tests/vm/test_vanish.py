@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Clients that vanish mid-body: a proxy then drops its VPIs without a word.
 
-The proxy lives on, so nothing but the end of the client socket can end the anchors; and what others download at that time stays exact.
+The proxy lives on, so nothing but the end of the client socket can end the anchors;
+and what others download at that time stays exact.
 """
 
 import vmtest

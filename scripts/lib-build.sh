@@ -6,8 +6,9 @@
 
 BUILD=$TOP/build
 
-# configure_user [CMAKE-OPTION]...: set up build/ for the BPF objects, the user side and
-# its tests.
+# configure_user: set up build/ for the BPF objects, the user side and its tests, with
+# more options for CMake if there are any in cmake_options.
+cmake_options=()
 configure_user() {
 	local ktools kver
 	ktools=$("$TOP/scripts/build-ktools")
@@ -16,7 +17,8 @@ configure_user() {
 	quiet "$BUILD/configure.log" cmake -S "$TOP" -B "$BUILD" -G Ninja \
 		-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache \
 		-DLIBRA_KTOOLS="$ktools" \
-		-DLIBRA_VMLINUX="/usr/src/linux-headers-$kver/vmlinux" "$@"
+		-DLIBRA_VMLINUX="/usr/src/linux-headers-$kver/vmlinux" \
+		${cmake_options[@]+"${cmake_options[@]}"}
 }
 
 # build_user [TARGET]...

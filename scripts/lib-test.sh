@@ -80,7 +80,8 @@ module_is_clean() {
 }
 
 build_everything() {
-	configure_user -DLIBRA_FUZZ=ON -DLIBRA_FUZZ_SECONDS=10
+	cmake_options=(-DLIBRA_FUZZ=ON -DLIBRA_FUZZ_SECONDS=10)
+	configure_user
 	build_user
 }
 

@@ -80,6 +80,7 @@ module_is_clean() {
 }
 
 build_everything() {
+	# shellcheck disable=SC2034 # of lib-build.sh
 	cmake_options=(-DLIBRA_FUZZ=ON -DLIBRA_FUZZ_SECONDS=10)
 	configure_user
 	build_user

@@ -69,7 +69,12 @@ await_kernel() {
 	if wait "$2"; then
 		result ok "$1 kernel builds"
 		kernels+=("$1")
-		run_guest "$1" &
+		if [ "$1" = debug ]; then
+			# It is slow enough to fail for that, so no more than two at a time.
+			{ tail -f --pid "${guests[-1]}" /dev/null; run_guest "$1"; } &
+		else
+			run_guest "$1" &
+		fi
 		guests+=($!)
 	else
 		result fail "$1 kernel builds (all of it in build/logs/kernel-$1.progress)"

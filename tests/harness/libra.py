@@ -114,7 +114,7 @@ class Daemon:
     def __exit__(self, *_):
         self.process.stop()
 
-    def _wait_ready(self, timeout=120):
+    def _wait_ready(self, timeout=300):  # the verifier of a debug kernel takes its time
         end = time.monotonic() + timeout
         while self.ctl("status", check=False).returncode != 0:
             if not self.process.alive():

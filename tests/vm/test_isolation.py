@@ -115,7 +115,7 @@ class Namespace:
             pipe.send(error)
 
     def result(self):
-        if not self._mine.poll(60):
+        if not self._mine.poll(400):  # its librad has to start first
             raise RuntimeError("the other namespace does not answer")
         result = self._mine.recv()
         if isinstance(result, Exception):

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "message.h"
 
-#include <strings.h>
-
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <vector>
 
+#include "load/text.h"
+
 namespace libra::bench {
 namespace {
+
+using load::parse_number;
+using load::same;
+using load::trim;
 
 // A chunk's size line and the end of the chunk before it; what else comes
 // along is body that could have been discarded unread.
@@ -17,24 +20,6 @@ constexpr std::size_t kLineRead = 32;
 constexpr std::size_t kBodyRead = 256 * 1024;
 constexpr std::uint64_t kDiscard = 64 * 1024 * 1024;
 constexpr int kTurns = 64;  // reads before the others get theirs
-
-template <typename Number>
-bool parse_number(std::string_view text, Number& value, int base) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    return error == std::errc() && end == text.data() + text.size();
-}
-
-bool same(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
-        text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
-        text.remove_suffix(1);
-    return text;
-}
 
 bool parse_version(std::string_view text, Head& head) {
     head.http_1_0 = text == "HTTP/1.0";

@@ -1,33 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "response.h"
 
-#include <strings.h>
-
 #include <algorithm>
-#include <charconv>
+
+#include "text.h"
 
 namespace libra::load {
 namespace {
 
 constexpr std::size_t kMaxText = 65536;
-
-template <typename Number>
-bool parse_number(std::string_view text, Number& value, int base) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    return error == std::errc() && end == text.data() + text.size();
-}
-
-bool same(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
-        text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
-        text.remove_suffix(1);
-    return text;
-}
 
 }  // namespace
 

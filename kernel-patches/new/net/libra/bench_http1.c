@@ -9,59 +9,29 @@
 #include <linux/string.h>
 
 #include "bench.h"
+#include "call.h"
 
-static noinline int libra_load(struct libra_ctx *ctx, u32 off, void *dst,
+static noinline int bench_load(struct libra_ctx *ctx, u32 off, void *dst,
 			       u32 size)
 {
-	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
-
-	if (!call->active || off > ctx->avail || size > ctx->avail - off)
-		return -ERANGE;
-	memcpy(dst, call->data + off, size);
-	return 0;
+	return libra_call_load(ctx, off, dst, size);
 }
 
-static noinline int libra_find(struct libra_ctx *ctx, u32 off, u32 len,
+static noinline int bench_find(struct libra_ctx *ctx, u32 off, u32 len,
 			       const void *delim, u32 size)
 {
-	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
-	const u8 *needle = delim;
-	u32 end;
-
-	if (!call->active || !size || size > 16)
-		return -EINVAL;
-	if (off > ctx->avail)
-		return -ENOENT;
-	len = min(len, ctx->avail - off);
-	if (len < size)
-		return -ENOENT;
-
-	end = off + len - size + 1;
-	for (;; off++) {
-		off += libra_find_byte(call->data + off, end - off, needle[0]);
-		if (off == end)
-			return -ENOENT;
-		if (size == 1 || !memcmp(call->data + off, needle, size))
-			return off;
-	}
+	return libra_call_find(ctx, off, len, delim, size);
 }
 
 static noinline int bench_find_below(struct libra_ctx *ctx, u32 off, u32 len,
 				     u32 limit)
 {
-	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
-	u32 at;
-
-	if (!call->active || !limit || limit > 128)
-		return -EINVAL;
-	if (off > ctx->avail)
-		return -ENOENT;
-	len = min(len, ctx->avail - off);
-	at = libra_find_below(call->data + off, len, limit);
-	return at < len ? off + at : -ENOENT;
+	return libra_call_find_below(ctx, off, len, limit);
 }
 
-/* The parser's accessor, which has the name of what it is made of. */
+/* The names that parsers know them by; one is that of a function it is made of. */
+#define libra_load bench_load
+#define libra_find bench_find
 #define libra_find_below bench_find_below
 #define libra_repeat(n) for (u32 repeat_ = 0; repeat_ < (n); repeat_++)
 #define libra_opaque(var) OPTIMIZER_HIDE_VAR(var)

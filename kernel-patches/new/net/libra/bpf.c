@@ -10,9 +10,8 @@
 #include <linux/module.h>
 #include <net/tcp.h>
 
+#include "call.h"
 #include "libra.h"
-
-#define LIBRA_DELIM_MAX	16
 
 __bpf_kfunc_start_defs();
 
@@ -28,25 +27,7 @@ __bpf_kfunc_start_defs();
 __bpf_kfunc int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst,
 			       u32 dst__sz)
 {
-	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
-
-	if (!call->active || off > ctx->avail || dst__sz > ctx->avail - off)
-		return -ERANGE;
-	/* What fits a register needs no call. */
-	switch (dst__sz) {
-	case 1:
-		memcpy(dst, call->data + off, 1);
-		break;
-	case 2:
-		memcpy(dst, call->data + off, 2);
-		break;
-	case 8:
-		memcpy(dst, call->data + off, 8);
-		break;
-	default:
-		memcpy(dst, call->data + off, dst__sz);
-	}
-	return 0;
+	return libra_call_load(ctx, off, dst, dst__sz);
 }
 
 /**
@@ -63,27 +44,7 @@ __bpf_kfunc int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst,
 __bpf_kfunc int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len,
 			       const void *delim, u32 delim__sz)
 {
-	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
-	const u8 *needle = delim;
-	u32 end;
-
-	if (!call->active || !delim__sz || delim__sz > LIBRA_DELIM_MAX)
-		return -EINVAL;
-	if (off > ctx->avail)
-		return -ENOENT;
-	len = min(len, ctx->avail - off);
-	if (len < delim__sz)
-		return -ENOENT;
-
-	end = off + len - delim__sz + 1;	/* behind the last candidate */
-	for (;; off++) {
-		off += libra_find_byte(call->data + off, end - off, needle[0]);
-		if (off == end)
-			return -ENOENT;
-		if (delim__sz == 1 ||
-		    !memcmp(call->data + off, needle, delim__sz))
-			return off;
-	}
+	return libra_call_find(ctx, off, len, delim, delim__sz);
 }
 
 /**
@@ -98,16 +59,7 @@ __bpf_kfunc int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len,
 __bpf_kfunc int bpf_libra_find_below(struct libra_ctx *ctx, u32 off, u32 len,
 				     u32 limit)
 {
-	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
-	u32 at;
-
-	if (!call->active || !limit || limit > 128)
-		return -EINVAL;
-	if (off > ctx->avail)
-		return -ENOENT;
-	len = min(len, ctx->avail - off);
-	at = libra_find_below(call->data + off, len, limit);
-	return at < len ? off + at : -ENOENT;
+	return libra_call_find_below(ctx, off, len, limit);
 }
 
 /**

@@ -4,7 +4,8 @@
  * is the same code in BPF, in unit tests and under a fuzzer.
  *
  * The includer defines libra_load(), libra_find(), libra_find_below(),
- * libra_repeat() and libra_opaque() first (libra_bpf.h for BPF).
+ * libra_skip_fields(), libra_repeat() and libra_opaque() first (libra_bpf.h for
+ * BPF).
  *
  * The rule behind every decision: payload is what *every* HTTP/1 parser, strict
  * or lenient, takes for payload. A header that two parsers could read in two
@@ -243,6 +244,8 @@ static __always_inline int http1_line(struct libra_ctx *ctx,
 	if (c[0] == '\0')
 		return http1_pass(st, HTTP1_PASS_NUL);
 	if (c[0] != '\r' && c[0] != '\n') {
+		if (d->lines >= HTTP1_MAX_LINES)
+			return http1_pass(st, HTTP1_PASS_TOO_LARGE);
 		d->lines++;
 		d->seen = end + 1;
 		return HTTP1_GO_ON;
@@ -256,7 +259,9 @@ static __always_inline int http1_line(struct libra_ctx *ctx,
 	if (verdict == HTTP1_GO_ON) {
 		d->lines++;
 		d->line = end + 2;
-		d->seen = end + 2;
+		/* Only fields, or trailers, can be next. */
+		http1_skip_fields(ctx, d);
+		d->seen = d->line;
 	}
 	return verdict;
 }

@@ -173,6 +173,24 @@ static __always_inline int http1_coding(struct libra_ctx *ctx,
 }
 
 /*
+ * Go over the fields whose names are too long or too short to mean anything
+ * here, see http1_field(), which would find nothing wrong with them either.
+ */
+#define HTTP1_SEEN_SIZES	(1ULL << 14 | 1ULL << 17 | 1ULL << 7)
+
+static __always_inline void http1_skip_fields(struct libra_ctx *ctx,
+					      struct http1_dir *d)
+{
+	__u64 skipped;
+
+	skipped = libra_skip_fields(ctx, d->line, HTTP1_MAX_HEADER - d->line,
+				    HTTP1_SEEN_SIZES,
+				    HTTP1_MAX_LINES - d->lines);
+	d->line = (__u32)skipped;
+	d->lines += skipped >> 32;
+}
+
+/*
  * A field line, from d->line to @end. Every name must be visible ASCII up to
  * its colon, which also refuses folded lines and blanks before the colon; of
  * values only those that say where the body ends mean anything here, and in a

@@ -20,9 +20,13 @@ extern int bpf_libra_find(struct libra_ctx *ctx, __u32 off, __u32 len,
 extern int bpf_libra_find_below(struct libra_ctx *ctx, __u32 off, __u32 len,
 				__u32 limit) __ksym;
 
+extern __u64 bpf_libra_skip_fields(struct libra_ctx *ctx, __u32 off, __u32 len,
+				   __u64 sizes, __u32 lines) __ksym;
+
 #define libra_load bpf_libra_load
 #define libra_find bpf_libra_find
 #define libra_find_below bpf_libra_find_below
+#define libra_skip_fields bpf_libra_skip_fields
 
 /* A loop the verifier follows once, however high its bound is. */
 #define libra_repeat(n) bpf_repeat(n)

@@ -52,6 +52,29 @@ inline int libra_find_below(libra_ctx* ctx, __u32 off, __u32 len, __u32 limit) {
     return at == range.end() ? -ENOENT : static_cast<int>(off + (at - range.begin()));
 }
 
+// Line by line and byte by byte, straight from what <linux/libra.h> promises.
+inline __u64 libra_skip_fields(libra_ctx* ctx, __u32 off, __u32 len, __u64 sizes, __u32 lines) {
+    auto* host = static_cast<HostCtx*>(ctx);
+    if (off > host->bytes.size())
+        return off;
+    std::string_view rest = host->bytes.substr(off, len);
+    __u64 skipped = 0;
+    for (; skipped < lines; skipped++) {
+        const auto control =
+            std::find_if(rest.begin(), rest.end(), [](char c) { return '\0' <= c && c < ' '; });
+        const auto end = static_cast<std::size_t>(control - rest.begin());
+        host->searched += end;
+        const auto name = std::min(rest.find(':'), end);
+        const bool visible = std::all_of(rest.begin(), rest.begin() + static_cast<long>(name),
+                                         [](char c) { return '!' <= c && c <= '~'; });
+        if (rest.substr(end, 2) != "\r\n" || name == end || name < 1 || name > 63 || !visible ||
+            sizes >> name & 1)
+            break;
+        rest.remove_prefix(end + 2);
+    }
+    return skipped << 32 | static_cast<__u32>(rest.data() - host->bytes.data());
+}
+
 #ifndef __always_inline
 #define __always_inline inline __attribute__((__always_inline__))
 #endif

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * match.c and vpi.c of the kernel, as they are, and what they call.
+ * field.c, match.c and vpi.c of the kernel, as they are, and what they call.
  */
 #include "kernel.h"
 #include "random.h"
 
+#include "net/libra/field.c"
 #include "net/libra/match.c"
 #include "net/libra/vpi.c"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The little of the kernel that match.c and vpi.c need, for user space, and in
+ * The little of the kernel that field.c, match.c and vpi.c need, for user space, and in
  * place of net/libra/libra.h, which needs much more, what they use of it.
  */
 #ifndef FUZZ_KERNEL_H
@@ -72,6 +72,7 @@ u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
 u32 libra_find_byte(const u8 *data, u32 len, u8 byte);
 u32 libra_find_below(const u8 *data, u32 len, u8 limit);
 u32 libra_match(const u8 *data, u32 len);
+u32 libra_skip_fields(const u8 *data, u32 len, u64 sizes, u32 *lines);
 
 #ifdef __cplusplus
 }

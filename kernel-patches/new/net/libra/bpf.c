@@ -63,6 +63,29 @@ __bpf_kfunc int bpf_libra_find_below(struct libra_ctx *ctx, u32 off, u32 len,
 }
 
 /**
+ * bpf_libra_skip_fields() - go over header fields that need not be seen
+ * @ctx: the parser's argument
+ * @off: where the first one begins, from the current position on
+ * @len: how far to look; cut to what is at hand
+ * @sizes: where bit n is set, a field whose name has n bytes is not skipped;
+ *	nor is one with a name of more than 63 bytes
+ * @lines: at most so many
+ *
+ * Only lines that are whole and that nobody reads in another way are skipped,
+ * see libra_skip_fields().
+ *
+ * Return: how many were skipped, in the high 32 bits; in the low ones the
+ * offset, from the current position on, of the first line that was not, or @off
+ * if that is not at hand. In one integer, as a pointer to the verifier's stack
+ * would make it follow a parser's loop twice.
+ */
+__bpf_kfunc u64 bpf_libra_skip_fields(struct libra_ctx *ctx, u32 off, u32 len,
+				      u64 sizes, u32 lines)
+{
+	return libra_call_skip_fields(ctx, off, len, sizes, lines);
+}
+
+/**
  * bpf_libra_attach() - attach a socket that is about to be established
  * @sk: socket, from tp_btf/inet_sock_set_state
  * @args: how
@@ -157,6 +180,7 @@ BTF_KFUNCS_START(libra_parser_kfuncs)
 BTF_ID_FLAGS(func, bpf_libra_load)
 BTF_ID_FLAGS(func, bpf_libra_find)
 BTF_ID_FLAGS(func, bpf_libra_find_below)
+BTF_ID_FLAGS(func, bpf_libra_skip_fields)
 BTF_KFUNCS_END(libra_parser_kfuncs)
 
 static const struct btf_kfunc_id_set libra_parser_kfunc_set = {

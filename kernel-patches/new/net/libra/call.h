@@ -77,4 +77,16 @@ static inline int libra_call_find_below(struct libra_ctx *ctx, u32 off, u32 len,
 	return at < len ? off + at : -ENOENT;
 }
 
+static inline u64 libra_call_skip_fields(struct libra_ctx *ctx, u32 off, u32 len,
+					 u64 sizes, u32 lines)
+{
+	struct libra_call *call = container_of(ctx, struct libra_call, ctx);
+
+	if (!call->active || off > ctx->avail)
+		return off;
+	len = min(len, ctx->avail - off);
+	off += libra_skip_fields(call->data + off, len, sizes, &lines);
+	return (u64)lines << 32 | off;
+}
+
 #endif /* _NET_LIBRA_CALL_H */

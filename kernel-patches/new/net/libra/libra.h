@@ -150,6 +150,10 @@ u32 libra_find_byte(const u8 *data, u32 len, u8 byte);
 u32 libra_find_below(const u8 *data, u32 len, u8 limit);
 u32 libra_match(const u8 *data, u32 len);
 
+/* ---- header fields (field.c) -------------------------------------------- */
+
+u32 libra_skip_fields(const u8 *data, u32 len, u64 sizes, u32 *lines);
+
 /* ---- anchors (anchor.c) ------------------------------------------------- */
 
 /**
@@ -539,6 +543,8 @@ int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst, u32 dst__sz);
 int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len, const void *delim,
 		   u32 delim__sz);
 int bpf_libra_find_below(struct libra_ctx *ctx, u32 off, u32 len, u32 limit);
+u64 bpf_libra_skip_fields(struct libra_ctx *ctx, u32 off, u32 len, u64 sizes,
+			  u32 lines);
 int bpf_libra_attach(const struct sock *sk, const struct libra_attach *args,
 		     u32 args__sz);
 int bpf_libra_adopt(struct sock_common *skc, const struct libra_attach *args,

@@ -5,6 +5,7 @@
  */
 #include <linux/slab.h>
 #include <linux/tcp.h>
+#include <linux/vmalloc.h>
 
 #include "libra_test.h"
 
@@ -119,4 +120,24 @@ u64 libra_test_count(enum libra_mib item)
 	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu_ptr(ln->mib, cpu)->count[item]);
 	return sum;
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(libra_test_vfree, vfree, const void *);
+
+/**
+ * libra_test_page() - memory that ends where its page does
+ * @test: frees it at its end
+ *
+ * Who reads beyond it faults.
+ *
+ * Return: PAGE_SIZE bytes.
+ */
+u8 *libra_test_page(struct kunit *test)
+{
+	u8 *page = vmalloc(PAGE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, libra_test_vfree, page));
+	return page;
 }

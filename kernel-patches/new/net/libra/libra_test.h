@@ -30,5 +30,6 @@ struct libra_sock *libra_test_sock(struct kunit *test, u32 domain,
 				   enum libra_role role);
 void libra_test_sock_end_now(struct kunit *test, struct libra_sock *ls);
 u64 libra_test_count(enum libra_mib item);
+u8 *libra_test_page(struct kunit *test);
 
 #endif /* _NET_LIBRA_TEST_H */

@@ -7,20 +7,12 @@
 #include <linux/string.h>
 
 #include "libra.h"
+#include "word.h"
 
-#define ONES	0x0101010101010101ULL
-#define HIGHS	0x8080808080808080ULL
-
-/*
- * Of the eight bytes at @at, XORed with @flip: where one is below @n, which is 1
- * to 128, its high bit is set; as in has_zero() of asm-generic/word-at-a-time.h. A borrow may set
- * one more, above one that is right, so only the lowest is exact.
- */
+/* libra_bytes_below() of the eight bytes at @at, XORed with @flip. */
 static __always_inline u64 libra_low_at(const u64 *at, u8 flip, u8 n)
 {
-	u64 word = get_unaligned(at) ^ ONES * flip;
-
-	return (word - ONES * n) & ~word & HIGHS;
+	return libra_bytes_below(get_unaligned(at) ^ LIBRA_BYTES(flip), n);
 }
 
 /*

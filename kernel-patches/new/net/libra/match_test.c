@@ -3,7 +3,6 @@
  * Libra: KUnit tests of the search for VPIs and for single bytes, against naive ones.
  */
 #include <linux/prandom.h>
-#include <linux/vmalloc.h>
 
 #include "libra_test.h"
 
@@ -33,22 +32,9 @@ static u32 naive_find(const u8 *data, u32 len, u8 flip, u8 n)
 	return pos;
 }
 
-KUNIT_DEFINE_ACTION_WRAPPER(match_vfree, vfree, const void *);
-
-/* Memory that ends where the page ends: what is read beyond it faults. */
-static u8 *match_page(struct kunit *test)
-{
-	u8 *page = vmalloc(PAGE_SIZE);
-
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, match_vfree, page));
-	return page;
-}
-
 static void match_nothing(struct kunit *test)
 {
-	u8 *page = match_page(test);
+	u8 *page = libra_test_page(test);
 	u32 len;
 
 	/* The bytes next to the first one of the magic fool a careless test. */
@@ -62,7 +48,7 @@ static void match_nothing(struct kunit *test)
 
 static void match_everywhere(struct kunit *test)
 {
-	u8 *page = match_page(test);
+	u8 *page = libra_test_page(test);
 	u32 len, at;
 
 	for (len = LIBRA_VPI_MAGIC_SIZE; len <= 48; len++) {
@@ -81,7 +67,7 @@ static void match_everywhere(struct kunit *test)
 /* The first n bytes at the end are a beginning; in front of others they are not. */
 static void match_cut(struct kunit *test)
 {
-	u8 *page = match_page(test);
+	u8 *page = libra_test_page(test);
 	u32 len, n;
 
 	for (len = 1; len <= 48; len++) {
@@ -122,7 +108,7 @@ static void match_fill(struct rnd_state *rnd, u8 *data, u32 len)
 
 static void match_as_the_naive_one(struct kunit *test)
 {
-	u8 *page = match_page(test);
+	u8 *page = libra_test_page(test);
 	struct rnd_state rnd;
 	u32 round, len;
 
@@ -143,7 +129,7 @@ static void match_as_the_naive_one(struct kunit *test)
 static void match_bytes(struct kunit *test)
 {
 	static const u8 limits[] = { 1, 2, ' ', 127, 128 };
-	u8 *page = match_page(test);
+	u8 *page = libra_test_page(test);
 	u32 len, at, i, byte;
 
 	for (len = 0; len <= 48; len++) {

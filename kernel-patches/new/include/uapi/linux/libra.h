@@ -142,6 +142,12 @@ struct libra_parser_ops {
  *	delimiter.
  * int bpf_libra_find_below(struct libra_ctx *ctx, u32 off, u32 len, u32 limit)
  *	the same for the first byte that is less than @limit, 1 to 128.
+ * u64 bpf_libra_skip_fields(struct libra_ctx *ctx, u32 off, u32 len, u64 sizes,
+ *			     u32 lines)
+ *	offset of the first line, from @off on, that is not "name: value" CRLF
+ *	as a whole, without control characters, with a name of 1 to 63 visible
+ *	characters whose number is not among @sizes (bit n: n characters). At
+ *	most @lines are skipped; how many were is in the upper half.
  *
  * kfunc for the attach program (tp_btf/inet_sock_set_state, on the way to
  * TCP_ESTABLISHED):

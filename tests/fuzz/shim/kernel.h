@@ -15,6 +15,8 @@
 
 #ifdef __cplusplus
 extern "C" {
+#else
+#define min(a, b)		((a) < (b) ? (a) : (b))
 #endif
 
 typedef uint8_t u8;
@@ -63,6 +65,7 @@ struct libra_anchor {
 
 void libra_vpi_init(void);
 const u8 *libra_vpi_magic(void);
+const bool *libra_vpi_magic_bytes(void);
 void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
 void libra_vpi_write_mark(u8 vpi[LIBRA_VPI_SIZE],

@@ -75,6 +75,25 @@ u32 libra_find_below(const u8 *data, u32 len, u8 limit)
 	return libra_scan(data, len, 0, limit);
 }
 
+/*
+ * A magic covers one of any LIBRA_VPI_MAGIC_SIZE bytes in a row that it begins
+ * among: the last one. Returns from where on one may begin.
+ */
+static u32 libra_match_skip(const u8 *data, u32 pos, u32 len)
+{
+	const bool *has = libra_vpi_magic_bytes();
+
+	BUILD_BUG_ON(LIBRA_VPI_MAGIC_SIZE != 8);
+	for (; len - pos >= 32; pos += 32)
+		if (has[data[pos + 7]] | has[data[pos + 15]] |
+		    has[data[pos + 23]] | has[data[pos + 31]])
+			break;
+	for (; len - pos >= 8; pos += 8)
+		if (has[data[pos + 7]])
+			break;
+	return pos;
+}
+
 /**
  * libra_match() - where a VPI may begin
  * @data: bytes
@@ -86,14 +105,19 @@ u32 libra_find_below(const u8 *data, u32 len, u8 limit)
 u32 libra_match(const u8 *data, u32 len)
 {
 	const u8 *magic = libra_vpi_magic();
-	u32 pos = 0;
+	u32 pos = 0, end;
 
-	for (;;) {
-		pos += libra_scan(data + pos, len - pos, magic[0], 1);
-		if (pos == len ||
-		    !memcmp(data + pos, magic,
-			    min_t(u32, len - pos, LIBRA_VPI_MAGIC_SIZE)))
-			return pos;
-		pos++;
-	}
+	do {
+		pos = libra_match_skip(data, pos, len);
+		end = min(len, pos + LIBRA_VPI_MAGIC_SIZE);
+		for (; pos < end; pos++) {
+			pos += libra_scan(data + pos, end - pos, magic[0], 1);
+			if (pos == end)
+				break;
+			if (!memcmp(data + pos, magic,
+				    min_t(u32, len - pos, LIBRA_VPI_MAGIC_SIZE)))
+				return pos;
+		}
+	} while (pos < len);
+	return len;
 }

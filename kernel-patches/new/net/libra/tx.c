@@ -234,6 +234,7 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
 		ls->tx.first_window = LIBRA_WINDOW_NATIVE;
+		ls->tx.window = max(ls->tx.window, LIBRA_WINDOW_NATIVE);
 	}
 	libra_seg_consume(&ls->tx.seg, win->data + win->pos, ret);
 	win->pos += ret;

@@ -7,8 +7,9 @@
  *	| magic|  id  | len  | mark |     MAC     |
  *	+------+------+------+------+-------------+
  *
- * magic: 8 random bytes per boot, by which the matcher finds a VPI. The first
- *	one is never ASCII, so that headers do not look like a beginning.
+ * magic: 8 random bytes per boot, by which the matcher finds a VPI. None is
+ *	ASCII, so that text is soon seen not to be one; nor 0xff, with which much
+ *	else is filled.
  * id:	random, never reused, so that a stale VPI names nothing.
  * len:	bytes it stands for, itself included (host byte order).
  * mark:0; or 1 in the marks behind the VPI and at the end of what it stands for.
@@ -34,25 +35,43 @@ struct libra_vpi {
 };
 
 static u8 libra_magic[LIBRA_VPI_MAGIC_SIZE] __ro_after_init __aligned(8);
+static bool libra_magic_has[256] __ro_after_init;
 static siphash_aligned_key_t libra_vpi_key __ro_after_init;
 
 void __init libra_vpi_init(void)
 {
+	int i;
+
 	/*
 	 * The first byte occurs once, so that the magic does not overlap with
 	 * itself: bytes that turn out not to be one hold no other one's start.
 	 */
 	do {
 		get_random_bytes(libra_magic, sizeof(libra_magic));
-		libra_magic[0] |= 0x80;
-	} while (memchr(libra_magic + 1, libra_magic[0],
+		for (i = 0; i < LIBRA_VPI_MAGIC_SIZE; i++)
+			libra_magic[i] |= 0x80;
+	} while (memchr(libra_magic, 0xff, sizeof(libra_magic)) ||
+		 memchr(libra_magic + 1, libra_magic[0],
 			sizeof(libra_magic) - 1));
+	memset(libra_magic_has, 0, sizeof(libra_magic_has));
+	for (i = 0; i < LIBRA_VPI_MAGIC_SIZE; i++)
+		libra_magic_has[libra_magic[i]] = true;
 	get_random_bytes(&libra_vpi_key, sizeof(libra_vpi_key));
 }
 
 const u8 *libra_vpi_magic(void)
 {
 	return libra_magic;
+}
+
+/**
+ * libra_vpi_magic_bytes() - which bytes occur in the magic
+ *
+ * Return: for each byte, whether it does.
+ */
+const bool *libra_vpi_magic_bytes(void)
+{
+	return libra_magic_has;
 }
 
 static u64 libra_vpi_mac(const struct libra_vpi *vpi, u64 cookie)

@@ -36,6 +36,9 @@ def run_options():
                         help="CMake's build directory (default: build/ of this tree)")
     parser.add_argument("--repetitions", type=int, default=0, metavar="N",
                         help="instead of the matrix's")
+    parser.add_argument("--shorten", type=float, default=1, metavar="N",
+                        help="divide each window and warm-up by N: where --icount keeps the "
+                             "rounds alike, 10 will do")
     choice = parser.add_argument_group("what of the matrix")
     choice.add_argument("--only", nargs="+", default=[], metavar="SYSTEM|GROUP")
     choice.add_argument("--systems", metavar="A,B,...", help="leave out all others")
@@ -67,6 +70,8 @@ def groups_of(args):
         raise BenchError("--quick and --matrix exclude each other")
     if args.repetitions < 0:
         raise BenchError("--repetitions must be positive")
+    if not 1 <= args.shorten <= 100:
+        raise BenchError(f"--shorten {args.shorten:g}: use 1 to 100")
     path = args.matrix or os.path.join(BENCH, "matrix", "quick.toml" if args.quick else "full.toml")
     try:
         with open(path, encoding="utf-8") as text:
@@ -76,7 +81,7 @@ def groups_of(args):
     return matrix.choose(groups, matrix.Choice(
         only=args.only, systems=args.systems.split(",") if args.systems else [],
         sizes=[matrix.size(text) for text in args.size], connections=args.connections,
-        shapes=args.shape, repetitions=args.repetitions))
+        shapes=args.shape, repetitions=args.repetitions, shorten=args.shorten))
 
 
 def write_result(result, directory):
@@ -98,7 +103,7 @@ def run_here(args, groups, out):
         setup.check(place, runner.wanted_systems(groups))
         run = runner.Run(place, groups, args.seed, args.libra_ko)
         run.result["options"] = {"matrix_file": args.matrix and os.path.relpath(args.matrix, ROOT),
-                                 "quick": args.quick,
+                                 "quick": args.quick, "shorten": args.shorten,
                                  "kernel": args.kernel, "argv": sys.argv[1:]}
         try:
             run.go()

@@ -13,8 +13,6 @@ from harness.libra import GAUGES, SHORT_TTL_MS
 
 from .error import BenchError
 
-PARSERS = ("http1", "tls")
-
 
 class Libra:
     def __init__(self, host, build, module=None):
@@ -22,6 +20,7 @@ class Libra:
         self.build = build
         self.module = module
         self.librad = None      # its process, while it runs
+        self._parser = None     # that it has loaded
         self._loaded_by_us = False
 
     def __enter__(self):
@@ -30,6 +29,7 @@ class Libra:
         return self
 
     def __exit__(self, *_):
+        self.quiet()
         if self._loaded_by_us:
             end = time.monotonic() + 20
             while (run := self.host.run(["rmmod", "libra"], check=False))["status"] != 0:
@@ -51,24 +51,37 @@ class Libra:
 
     @contextlib.contextmanager
     def attached(self, parser, listen, upstream):
-        """librad, and a policy for both sides of one proxy."""
-        socket = self.host.path("librad.sock")
-        log = self.host.path("librad.log")
-        pid = self.host.call("start", log=log, argv=[
-            os.path.join(self.build, "userspace/librad"), "--socket", socket, "--foreground",
-            *(f"--parser={name}" for name in PARSERS)])
-        self.librad = pid
+        """librad with this parser, and a policy for both sides of one proxy. librad stays for
+        the next system that wants the same, see quiet()."""
+        control = self._start(parser)
+        # Uploads are measured as well: no request is sent twice here.
+        self.host.run([*control, "attach", "--parser", parser, "--domain", "1",
+                       "--mode", "on", "--anchor-requests",
+                       "--listen", listen, "--upstream", upstream])
         try:
-            control = [os.path.join(self.build, "tools/libractl"), "--socket", socket]
-            self._wait_ready(pid, control, log)
-            # Uploads are measured as well: no request is sent twice here.
-            self.host.run([*control, "attach", "--parser", parser, "--domain", "1",
-                           "--mode", "on", "--anchor-requests",
-                           "--listen", listen, "--upstream", upstream])
             yield
         finally:
+            self.host.run([*control, "detach", "--all"], check=False)
+
+    def quiet(self):
+        """Ends librad: for what is measured without it."""
+        if self.librad is not None:
+            self.host.call("stop", pid=self.librad)
             self.librad = None
-            self.host.call("stop", pid=pid)
+
+    def _start(self, parser):
+        socket = self.host.path("librad.sock")
+        control = [os.path.join(self.build, "tools/libractl"), "--socket", socket]
+        if self.librad is not None and self._parser == parser:
+            return control
+        self.quiet()
+        log = self.host.path("librad.log")
+        self.librad = self.host.call("start", log=log, argv=[
+            os.path.join(self.build, "userspace/librad"), "--socket", socket, "--foreground",
+            f"--parser={parser}"])
+        self._parser = parser
+        self._wait_ready(self.librad, control, log)
+        return control
 
     def _wait_ready(self, pid, control, log):
         end = time.monotonic() + 120

@@ -174,6 +174,7 @@ class Choice:
     connections: list = field(default_factory=list)
     shapes: list = field(default_factory=list)
     repetitions: int = 0
+    shorten: float = 1      # windows and warm-ups by this factor
 
 
 def choose(groups, choice):
@@ -187,6 +188,8 @@ def choose(groups, choice):
     wanted_groups = {name for name in choice.only if name in names}
     wanted_systems = ({name for name in choice.only if name in systems.NAMES}
                       or set(systems.NAMES)) & set(choice.systems or systems.NAMES)
+    groups = [dataclasses.replace(group, seconds=group.seconds / choice.shorten,
+                                  warm_up=group.warm_up / choice.shorten) for group in groups]
     kept = []
     for group in groups:
         if wanted_groups and group.name not in wanted_groups:

@@ -59,6 +59,8 @@ def reproduce(result, row, baseline=None):
         command.append(f"--matrix {options['matrix_file']}")
     if configuration.get("clock") == "instructions":
         command.append("--icount")
+    if options.get("shorten", 1) != 1:
+        command.append(f"--shorten {options['shorten']:g}")
     names = [row.point.group, *([baseline.system.name] if baseline else []), row.system.name]
     command += ["--only", *names, f"--size {size_name(row.point.size)}",
                 f"--connections {row.point.connections}", f"--shape {row.point.shape}",

@@ -143,8 +143,16 @@ class Run:
         for number in range(group.repetitions):
             points = self.random.sample(group.points, len(group.points))
             for point in points:
-                for name in self.random.sample(group.systems, len(group.systems)):
+                for name in self._shuffled(group.systems):
                     self._measure(group, point, systems.BY_NAME[name], number)
+
+    def _shuffled(self, names):
+        """In random order; those with one parser side by side, so that librad loads it once."""
+        order = self.random.sample(names, len(names))
+        place = {}
+        for name in order:
+            place.setdefault(systems.BY_NAME[name].parser or name, len(place))
+        return sorted(order, key=lambda name: place[systems.BY_NAME[name].parser or name])
 
     def _rate(self, group, point, system):
         """Requests per second: a share of what was measured at saturation in this run."""

@@ -122,6 +122,8 @@ def start_origin(topology):
 def running(topology, libra, system, connections):
     """The system, ready: yields (its server or None, the address to ask)."""
     upstream = f"{topology.origin_address}:{ORIGIN_PORT}"
+    if not system.parser:
+        libra.quiet()
     if system.kind == "direct":
         yield None, upstream
         return

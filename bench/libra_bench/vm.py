@@ -10,7 +10,7 @@ from .error import BenchError
 RESULT = "result.json"
 BOOT_SECONDS = 120
 # Options that the guest is given as they are: (name, takes values).
-PASSED = ("matrix", "seed", "repetitions", "systems")
+PASSED = ("matrix", "seed", "repetitions", "shorten", "systems")
 PASSED_LISTS = ("only", "size", "connections", "shape")
 
 

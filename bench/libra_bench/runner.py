@@ -29,6 +29,15 @@ def needs_libra(groups):
     return any(system.parser for system in wanted_systems(groups))
 
 
+def shuffled(rng, names):
+    """In random order; those with one parser side by side, so that librad loads it once."""
+    order = rng.sample(names, len(names))
+    place = {}
+    for name in order:
+        place.setdefault(systems.BY_NAME[name].parser or name, len(place))
+    return sorted(order, key=lambda name: place[systems.BY_NAME[name].parser or name])
+
+
 class Run:
     def __init__(self, topology, groups, seed, module=None):
         self.topology = topology
@@ -143,16 +152,8 @@ class Run:
         for number in range(group.repetitions):
             points = self.random.sample(group.points, len(group.points))
             for point in points:
-                for name in self._shuffled(group.systems):
+                for name in shuffled(self.random, group.systems):
                     self._measure(group, point, systems.BY_NAME[name], number)
-
-    def _shuffled(self, names):
-        """In random order; those with one parser side by side, so that librad loads it once."""
-        order = self.random.sample(names, len(names))
-        place = {}
-        for name in order:
-            place.setdefault(systems.BY_NAME[name].parser or name, len(place))
-        return sorted(order, key=lambda name: place[systems.BY_NAME[name].parser or name])
 
     def _rate(self, group, point, system):
         """Requests per second: a share of what was measured at saturation in this run."""

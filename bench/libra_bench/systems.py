@@ -100,9 +100,12 @@ def nginx_text(directory, listen, upstream, connections):
 
 
 def haproxy_text(variant, listen, upstream, connections):
+    # Ample: HAProxy closes connections to the origin instead of keeping them once a quarter
+    # of the descriptors that follow from this is in use (tune.pool-high-fd-ratio).
+    maxconn = 16 * connections + 1024
     tuning = HAPROXY_SPLICE_TUNING if variant == "splice" else HAPROXY_COPY_TUNING
     return servers.HAPROXY.format(listen=listen, upstream=upstream, tuning=tuning,
-                                  connections=2 * connections + 64) + \
+                                  connections=maxconn) + \
         (HAPROXY_SPLICE if variant == "splice" else "")
 
 

@@ -87,6 +87,11 @@ class Choosing(unittest.TestCase):
         self.assertEqual((group.systems, len(group.points), group.repetitions),
                          (["nginx"], 1, 2))
 
+    def test_shorter_windows(self):
+        for group in matrix.choose(matrix.parse(GOOD.replace("warm-up = 0", "warm-up = 2")),
+                                   matrix.Choice(shorten=4)):
+            self.assertEqual((group.seconds, group.warm_up, group.repetitions), (0.25, 0.5, 3))
+
     def test_a_rate_brings_its_saturation(self):
         sizes, rates = self.choose(only=["rates"])
         self.assertEqual(sizes.systems, ["nginx"])

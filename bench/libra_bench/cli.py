@@ -100,7 +100,8 @@ def run_here(args, groups, out):
     where = (remote.hosts(args.hosts, args.remote_stand_in, build) if args.where == "remote"
              else topology.namespaces(build))
     with where as place:
-        setup.check(place, runner.wanted_systems(groups))
+        setup.check(place, runner.wanted_systems(groups),
+                    {point.client for group in groups for point in group.points})
         run = runner.Run(place, groups, args.seed, args.libra_ko)
         run.result["options"] = {"matrix_file": args.matrix and os.path.relpath(args.matrix, ROOT),
                                  "quick": args.quick, "shorten": args.shorten,

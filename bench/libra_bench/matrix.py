@@ -11,15 +11,17 @@ from .error import BenchError
 
 SHAPES = ("download", "chunked", "upload", "upload-chunked")
 REUSE = ("keep-alive", "one-shot")
+# Ours discards in the kernel; the others are what everybody knows, and copy what they read.
+CLIENTS = ("libra", "wrk", "h2load")
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20}
 # What a group may say; what it does not say comes from [defaults].
 KEYS = {
     "systems": list, "sizes": list, "connections": list, "shapes": list, "reuse": list,
     "seconds": (int, float), "warm-up": (int, float), "repetitions": int, "rates": list,
-    "rate-of": dict, "probes": bool,
+    "rate-of": dict, "probes": bool, "clients": list,
 }
 DEFAULTS = {"shapes": ["download"], "reuse": ["keep-alive"], "rates": [], "rate-of": {},
-            "probes": True}
+            "probes": True, "clients": ["libra"]}
 
 
 def size(text):
@@ -46,6 +48,7 @@ class Point:
     connections: int
     one_shot: bool = False
     rate: float = 0         # share of the saturation of rate_of; 0: closed loop
+    client: str = "libra"
 
     def saturation(self, group):
         """The point of the closed loop that this one's rate refers to."""
@@ -54,7 +57,8 @@ class Point:
     def name(self):
         return " ".join([f"{self.shape} {size_name(self.size)} c{self.connections}",
                          *(["one-shot"] if self.one_shot else []),
-                         *([f"at {self.rate:.0%}"] if self.rate else [])])
+                         *([f"at {self.rate:.0%}"] if self.rate else []),
+                         *([self.client] if self.client != "libra" else [])])
 
 
 @dataclass
@@ -109,6 +113,12 @@ def _group(entry, defaults, source):
     _known(values["systems"], systems.NAMES, "system", where)
     _known(values["shapes"], SHAPES, "shape", where)
     _known(values["reuse"], REUSE, "reuse", where)
+    _known(values["clients"], CLIENTS, "client", where)
+    if set(values["clients"]) - {"libra"} and (
+            values["rates"] or values["shapes"] != ["download"]
+            or values["reuse"] != ["keep-alive"]):
+        raise BenchError(f"{where}: only the client 'libra' has rates, shapes other than "
+                         "downloads, and one-shot connections")
     for key in ("seconds", "repetitions"):
         if values[key] <= 0:
             raise BenchError(f"{where}: '{key}' must be positive")
@@ -125,10 +135,10 @@ def _group(entry, defaults, source):
         sizes = [size(text) for text in values["sizes"]]
     except BenchError as error:
         raise BenchError(f"{where}: {error}") from None
-    points = [Point(name, shape, count, connections, reuse == "one-shot", rate)
+    points = [Point(name, shape, count, connections, reuse == "one-shot", rate, client)
               for shape in values["shapes"] for count in sizes
               for connections in values["connections"] for reuse in values["reuse"]
-              for rate in values["rates"] or [0]]
+              for rate in values["rates"] or [0] for client in values["clients"]]
     if not points or not values["systems"]:
         raise BenchError(f"{where}: nothing to measure: a list is empty")
     return Group(name, values["systems"], points, values["seconds"], values["warm-up"],

@@ -42,6 +42,10 @@ def _ratio(row, baseline, metric):
     return found.text("{:.2f}") + "×" if found else "–"
 
 
+def _ms(row, metric):
+    return _number(row.median(metric) / 1000 if row.has(metric) else None)
+
+
 def reproduce(result, row, baseline=None):
     """The one command for a row, and for what it is compared with."""
     configuration, options = result["configuration"], result.get("options", {})
@@ -117,7 +121,7 @@ def _saturation(result, table, name):
           _estimate(row, "requests_s"), _estimate(row, "mb_s"),
           _ratio(row, table.baseline(row), "mb_s"), _estimate(row, "capacity"),
           _ratio(row, table.baseline(row), "capacity"),
-          *(_number(row.median(p) / 1000) for p in ("p50", "p90", "p99", "p999"))]
+          *(_ms(row, p) for p in ("p50", "p90", "p99", "p999"))]
          for row in chosen])
     lines += _reproduction(result, table, chosen)
     lines += [f"### {name}: CPU time {suffix(result)}", "",

@@ -4,7 +4,8 @@
 from . import stats, systems
 from .matrix import Point, size_name
 
-KEEP = ("group", "shape", "size", "connections", "one_shot", "rate")
+KEEP = {"group": None, "shape": None, "size": None, "connections": None, "one_shot": None,
+        "rate": None, "client": "libra"}     # and what results say that have it not yet
 
 
 def _requests(sample):
@@ -51,10 +52,10 @@ METRICS = {
     "softirq_us": _softirq_us,
     "machine_us": _machine_us,
     "busy": lambda s: s["proxy"]["cpu_s"] / s["proxy"]["seconds"],
-    "p50": lambda s: s["client"]["latency_us"]["p50"],
-    "p90": lambda s: s["client"]["latency_us"]["p90"],
-    "p99": lambda s: s["client"]["latency_us"]["p99"],
-    "p999": lambda s: s["client"]["latency_us"]["p999"],
+    "p50": lambda s: s["client"]["latency_us"].get("p50"),
+    "p90": lambda s: s["client"]["latency_us"].get("p90"),
+    "p99": lambda s: s["client"]["latency_us"].get("p99"),
+    "p999": lambda s: s["client"]["latency_us"].get("p999"),
     "copied": lambda s: ((_libra(s, "rx_copied_bytes") + _libra(s, "tx_copied_bytes"))
                          / s["client"]["bytes"]),
     "anchored": lambda s: _libra(s, "rx_anchored_bytes") / s["client"]["bytes"],
@@ -72,7 +73,9 @@ class Row:
         self.by_round = {sample["round"]: sample for sample in samples}
 
     def has(self, metric):
-        return metric not in OF_PROXY or self.system.charged
+        if metric in OF_PROXY:
+            return self.system.charged
+        return all(METRICS[metric](sample) is not None for sample in self.by_round.values())
 
     def values(self, metric):
         """{round: value}"""
@@ -101,7 +104,8 @@ class Table:
         self.result = result
         found = {}
         for sample in result["samples"]:
-            point = Point(**{name: sample["point"][name] for name in KEEP})
+            point = Point(**{name: sample["point"].get(name, older)
+                             for name, older in KEEP.items()})
             found.setdefault((sample["system"], point), []).append(sample)
         self.rows = {key: Row(*key, samples) for key, samples in found.items()}
         self.probes = {(p["system"], p["point"]["shape"], p["point"]["size"],
@@ -114,7 +118,8 @@ class Table:
         """Sorted by point, systems in their order."""
         order = {system: index for index, system in enumerate(systems.NAMES)}
         return sorted((row for (_, point), row in self.rows.items() if point.group == name),
-                      key=lambda row: (row.point.shape, row.point.one_shot, row.point.size,
+                      key=lambda row: (row.point.shape, row.point.one_shot, row.point.client,
+                                       row.point.size,
                                        row.point.connections, row.point.rate,
                                        order[row.system.name]))
 
@@ -139,19 +144,21 @@ class Table:
         return sum(probe["strace"]["copied"].values()) / probe["strace"]["bytes"]
 
     def sweep(self):
-        """[(group, {system: [row by size]})] of the groups that vary the size of downloads."""
+        """[(what, {system: [row by size]})] of closed loops that vary the size of downloads,
+        whatever group they are in."""
+        series = {}
         for name in self.groups():
-            series = {}
             for row in self.of_group(name):
-                if row.point.shape == "download" and not row.point.rate \
-                        and not row.point.one_shot:
-                    series.setdefault((row.system.name, row.point.connections), []).append(row)
-            counts = {connections for _, connections in series}
-            for connections in sorted(counts):
-                chosen = {system: rows for (system, count), rows in series.items()
-                          if count == connections}
-                if any(len(rows) > 2 for rows in chosen.values()):
-                    yield f"{name}, {connections} connections", chosen
+                point = row.point
+                if point.shape == "download" and not (point.rate or point.one_shot) \
+                        and point.client == "libra":
+                    sizes = series.setdefault((row.system.name, point.connections), {})
+                    sizes.setdefault(point.size, row)
+        for connections in sorted({count for _, count in series}):
+            chosen = {system: [sizes[size] for size in sorted(sizes)]
+                      for (system, count), sizes in series.items() if count == connections}
+            if any(len(rows) > 2 for rows in chosen.values()):
+                yield f"downloads, {connections} connections", chosen
 
 
 def slope(rows, metric="system_us", smallest=16 << 10):
@@ -161,4 +168,5 @@ def slope(rows, metric="system_us", smallest=16 << 10):
 
 
 def where(row):
-    return f"{row.point.shape} {size_name(row.point.size)}"
+    client = f" ({row.point.client})" if row.point.client != "libra" else ""
+    return f"{row.point.shape} {size_name(row.point.size)}{client}"

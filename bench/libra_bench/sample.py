@@ -4,7 +4,7 @@
 import json
 import os
 
-from . import systems
+from . import familiar, systems
 from .error import BenchError
 
 # Beyond the window that was asked for: a request that began in it may end after it.
@@ -88,6 +88,8 @@ def _both(topology, pids, origin):
 
 def measure(topology, server, origin, point, address, seconds, warm_up, rate=0.0):
     """A timed window: the proxy's clock is read where the client says it begins and ends."""
+    if point.client != "libra":
+        return _measure_familiar(topology, server, origin, point, address, seconds, warm_up)
     argv = client_argv(topology, point, address, seconds=seconds, warm_up=warm_up, rate=rate)
     load = Load(topology, argv, seconds + warm_up)
     pids = server.pids if server else []
@@ -105,6 +107,22 @@ def measure(topology, server, origin, point, address, seconds, warm_up, rate=0.0
     # What else than forwarding the proxy's machine did.
     others = origin_cpu + sum(result["cpu_s"].values()) if topology.shared else 0.0
     return {"client": result, "proxy": {**difference(before, after), "others_s": others},
+            "origin_cpu_s": origin_cpu, "client_argv": argv}
+
+
+def _measure_familiar(topology, server, origin, point, address, seconds, warm_up):
+    """The whole run of a client that does not say where its window begins, warmed up before."""
+    pids = server.pids if server else []
+    if warm_up:
+        familiar.run(topology, point, address, warm_up)
+    before, origin_before = _both(topology, pids, origin)
+    argv, result = familiar.run(topology, point, address, seconds)
+    after, origin_after = _both(topology, pids, origin)
+    proxy = difference(before, after)
+    # All of the proxy's work was for these requests, also what it did before and behind them.
+    proxy["seconds"] = result["seconds"]
+    origin_cpu = (origin_after["cpu"]["total_ns"] - origin_before["cpu"]["total_ns"]) / 1e9
+    return {"client": result, "proxy": {**proxy, "others_s": origin_cpu},
             "origin_cpu_s": origin_cpu, "client_argv": argv}
 
 

@@ -25,7 +25,7 @@ def _optional(host, path):
     return run["stdout"].strip() if run["status"] == 0 else None
 
 
-def check(topology, wanted):
+def check(topology, wanted, clients=()):
     """One clear line for what is missing, before anything is measured."""
     for role, host in topology.hosts().items():
         if role == "proxy" and not any(s.kind == "relay" for s in wanted):
@@ -38,6 +38,9 @@ def check(topology, wanted):
     for name in [*sorted(programs), "strace"]:
         if topology.proxy.run(["test", "-x", systems.program(name)], check=False)["status"] != 0:
             raise BenchError(f"proxy: {name} is not installed: run scripts/install-deps bench")
+    for name in sorted(set(clients) - {"libra"}):
+        if topology.client.run(["test", "-x", systems.program(name)], check=False)["status"] != 0:
+            raise BenchError(f"client: {name} is not installed: run scripts/install-deps bench")
 
 
 def accelerator():
@@ -72,6 +75,8 @@ def describe(topology):
             "nginx": _first_line(proxy, [systems.program("nginx"), "-v"]),
             "haproxy": _first_line(proxy, [systems.program("haproxy"), "-v"]),
             "strace": _first_line(proxy, ["strace", "-V"]),
+            "wrk": _first_line(topology.client, ["wrk", "-v"]),
+            "h2load": _first_line(topology.client, ["h2load", "--version"]),
         },
         "kernel_command_line": _optional(proxy, "/proc/cmdline"),
         "sysctls": {name.replace("/", "."): value for name in SYSCTLS

@@ -81,7 +81,7 @@ module_is_clean() {
 
 build_everything() {
 	# shellcheck disable=SC2034 # of lib-build.sh
-	cmake_options=(-DLIBRA_FUZZ=ON -DLIBRA_FUZZ_SECONDS=10)
+	cmake_options=(-DLIBRA_FUZZ=ON -DLIBRA_FUZZ_SECONDS=10 -DLIBRA_CLANG_ALSO=clang-19)
 	configure_user
 	build_user
 }

@@ -32,22 +32,29 @@ endif()
 set(LIBRA_BPF_FLAGS -target bpf -mcpu=v3 -O2 -g
     -Wall -Wextra -Wno-unused-parameter -Werror)
 
+function(libra_bpf_compile clang source object)
+    get_filename_component(folder ${object} DIRECTORY)
+    file(MAKE_DIRECTORY ${folder})
+    get_filename_component(name ${source} NAME)
+    add_custom_command(
+        OUTPUT ${object}
+        COMMAND ${clang} ${LIBRA_BPF_FLAGS}
+            -I${CMAKE_BINARY_DIR}/bpf
+            -I${PROJECT_SOURCE_DIR}/kernel-patches/new/include/uapi
+            -isystem ${LIBRA_KTOOLS}/include
+            -MD -MF ${object}.d -MT ${object}
+            -c ${source} -o ${object}
+        DEPENDS ${source} ${LIBRA_VMLINUX_H} libra_vmlinux_h
+        DEPFILE ${object}.d
+        COMMENT "Compiling ${name}"
+        VERBATIM)
+endfunction()
+
 function(libra_bpf_object name)
     set(source ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c)
     set(out ${CMAKE_CURRENT_BINARY_DIR}/${name})
 
-    add_custom_command(
-        OUTPUT ${out}.bpf.raw.o
-        COMMAND ${LIBRA_CLANG_PATH} ${LIBRA_BPF_FLAGS}
-            -I${CMAKE_BINARY_DIR}/bpf
-            -I${PROJECT_SOURCE_DIR}/kernel-patches/new/include/uapi
-            -isystem ${LIBRA_KTOOLS}/include
-            -MD -MF ${out}.bpf.d -MT ${out}.bpf.raw.o
-            -c ${source} -o ${out}.bpf.raw.o
-        DEPENDS ${source} ${LIBRA_VMLINUX_H} libra_vmlinux_h
-        DEPFILE ${out}.bpf.d
-        COMMENT "Compiling ${name}.bpf.c"
-        VERBATIM)
+    libra_bpf_compile(${LIBRA_CLANG_PATH} ${source} ${out}.bpf.raw.o)
 
     # "gen object" drops the DWARF, so that the skeleton embeds code and BTF only.
     add_custom_command(

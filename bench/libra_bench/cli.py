@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 
-from . import BENCH, ROOT, check, matrix, remote, report, runner, setup, systems, topology, vm
+from . import BENCH, ROOT, check, join, matrix, remote, report, runner, setup, systems, topology, vm
 from .error import BenchError
 
 RESULT = "result.json"
@@ -202,3 +202,19 @@ def check_main(argv=None):
     print(f"bench/check: {len(result['samples'])} samples, {len(result['verified'])} verified "
           f"rows, {len(result['probes'])} probes: complete and exact")
     return 0
+
+
+def join_main(argv=None):
+    parser = argparse.ArgumentParser(
+        prog="bench/join", description="Makes one result of several runs of one machine: a group "
+        "counts from the first that measured it. Writes the report as well.")
+    parser.add_argument("out", metavar="DIR", help="where to")
+    parser.add_argument("results", metavar="RESULT.json", nargs="+")
+    parser.add_argument("--no-plots", action="store_true")
+    args = parser.parse_args(argv)
+    try:
+        joined = join.join([(path, _load(path)) for path in args.results])
+        return _write_report(write_result(joined, args.out), args.out, not args.no_plots)
+    except (BenchError, OSError) as error:
+        print(f"bench/join: {error}", file=sys.stderr)
+        return 1

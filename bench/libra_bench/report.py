@@ -81,6 +81,19 @@ def _reproduction(result, table, chosen):
             f"    {reproduce(result, row, table.baseline(row))}", ""]
 
 
+def _joined(result):
+    """A result of several runs says so, and what none of them finished."""
+    if not result.get("joined"):
+        return []
+    sources = ", ".join(dict.fromkeys(run["source"] for run in result["joined"]))
+    lines = [f"- joined from {len(result['joined'])} runs, of {sources}"]
+    if result["left_out"]:
+        names = (f"{p['group']}: {p['shape']} {size_name(p['size'])}, {p['connections']} conn."
+                 for p in result["left_out"])
+        lines.append(f"- begun, but not finished, and left out: {'; '.join(names)}")
+    return lines
+
+
 def _head(result):
     configuration = result["configuration"]
     proxy = configuration["hosts"]["proxy"]
@@ -97,6 +110,7 @@ def _head(result):
                                           "not pinned: fewer CPUs than roles"),
         f"- {configuration['versions']['nginx']}; {configuration['versions']['haproxy']}",
         f"- Libra {configuration['source']}, seed {result['seed']}",
+        *_joined(result),
         f"- {len(result['samples'])} samples; each system, shape and size compared byte by byte "
         f"before ({sum(v['requests'] for v in result['verified'])} requests)",
         "- median [95 % interval of order statistics]; with fewer than 6 rounds (the range)",

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One result of several runs, for a matrix that was not measured in one piece."""
+
+import json
+
+from . import check
+from .error import BenchError
+
+# What has to be the same, or the rows of one table would not be comparable.
+ALIKE = ("where", "accel", "clock", "kernel_name", "hosts", "cpu_model", "sysctls")
+
+
+def _key(sample):
+    return sample["system"], tuple(sorted(sample["point"].items())), sample["round"]
+
+
+def _whole_points(result, group):
+    """The points of a group that every system answered in every round."""
+    seen = {_key(sample) for sample in result["samples"]}
+    return [point for point in group["points"]
+            if all((name, tuple(sorted(point.items())), number) in seen
+                   for name in group["systems"] for number in range(group["repetitions"]))]
+
+
+def _alike(first, other, path):
+    for name in ALIKE:
+        if first["configuration"].get(name) != other["configuration"].get(name):
+            raise BenchError(f"{path}: '{name}' is not as in the first result")
+    if first["options"].get("shorten", 1) != other["options"].get("shorten", 1):
+        raise BenchError(f"{path}: other windows than in the first result (--shorten)")
+
+
+def _append_new(to, entries, names):
+    have = {json.dumps([entry[name] for name in names], sort_keys=True) for entry in to}
+    for entry in entries:
+        if json.dumps([entry[name] for name in names], sort_keys=True) not in have:
+            to.append(entry)
+
+
+def _leave_out(joined, results):
+    """Names what some run began and none finished."""
+    whole = [point for group in joined["matrix"] for point in group["points"]]
+    for _, result in results:
+        for sample in result["samples"]:
+            if sample["point"] not in whole and sample["point"] not in joined["left_out"]:
+                joined["left_out"].append(sample["point"])
+
+
+def _complete_points(result):
+    """Older results do not say which client it was."""
+    groups = [point for group in result["matrix"] for point in group["points"]]
+    for point in groups + [sample["point"] for sample in result["samples"] + result["probes"]]:
+        point.setdefault("client", "libra")
+
+
+def join(results):
+    """results: [(path, result)]. A group is taken whole from the first that has it, but for
+    points that this run did not finish; those are named in "left_out"."""
+    first = results[0][1]
+    for _, result in results:
+        _complete_points(result)
+    joined = {**first, "matrix": [], "samples": [], "verified": [], "probes": [], "joined": [],
+              "left_out": [], "complete": True, "settled": None}
+    for path, result in results:
+        _alike(first, result, path)
+        names = {group["name"] for group in joined["matrix"]}
+        for group in result["matrix"]:
+            points = _whole_points(result, group)
+            if group["name"] in names or not points:
+                continue
+            joined["matrix"].append({**group, "points": points})
+            joined["samples"] += [sample for sample in result["samples"]
+                                  if sample["point"] in points]
+        _append_new(joined["verified"], result["verified"],
+                    ("system", "shape", "size", "one_shot"))
+        _append_new(joined["probes"], result["probes"], ("system", "point"))
+        for name in ("commands", "configs"):
+            joined[name] = {**result[name], **joined[name]}
+        joined["joined"].append({
+            "source": result["configuration"]["source"], "began": result["began"],
+            "ended": result.get("ended"), "options": result["options"],
+            "complete": result["complete"]})
+        if result.get("settled"):
+            before = joined["settled"] or {"left": {}, "counters": {}}
+            joined["settled"] = {
+                "left": {**before["left"], **result["settled"]["left"]},
+                "counters": {name: before["counters"].get(name, 0) + value
+                             for name, value in result["settled"]["counters"].items()}}
+    _leave_out(joined, results)
+    check.require(joined)
+    return joined

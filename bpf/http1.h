@@ -36,8 +36,9 @@
  * does not depend on how the other one is read. Only an answer that nobody
  * doubts makes a tunnel, payload in both directions: 101 with Upgrade in answer
  * to Upgrade, both in HTTP/1.1, the request without a body; 2xx in answer to
- * CONNECT, both without a length. Another final answer ends the waiting, and
- * requests go on. Upgrade in a response is an advertisement unless it is 101.
+ * CONNECT, both without a length. Another final answer that is beyond doubt ends
+ * the waiting, and requests go on. Upgrade in a response is an advertisement
+ * unless it is 101.
  *
  * PASS on egress says that nothing more is known of the stream, not that no
  * VPI follows: a response that is unclear may precede one with a length.
@@ -110,9 +111,6 @@ static __always_inline int http1_response(struct http1_state *st,
 		return HTTP1_GO_ON;
 	}
 
-	/* A last request that is still waited for has its answer. */
-	if (!st->queued)
-		st->flags &= HTTP1_S_UNQUEUED;
 	if (head || status == 204 || status == 304) {
 		if (chunked)
 			return http1_pass(st, HTTP1_PASS_CODING);
@@ -133,6 +131,9 @@ static __always_inline int http1_response(struct http1_state *st,
 		st->flags |= HTTP1_S_UNQUEUED;
 		d->at = HTTP1_AT_REST;
 	}
+	/* A last request that is still waited for has its answer. */
+	if (!st->queued)
+		st->flags &= HTTP1_S_UNQUEUED;
 	return HTTP1_GO_ON;
 }
 

@@ -237,6 +237,14 @@ std::vector<Vector> upgrades() {
                       {request({meta(kUpgrade)}), response({pass(HTTP1_PASS_TUNNEL, text)}),
                        request({pass(HTTP1_PASS_TUNNEL, kPost5)})}};
     };
+    // The header of the answer is clear, and its body is not.
+    const auto declined_by = [](std::string name, http1_event why, const std::string& text) {
+        return Vector{std::move(name),
+                      kActive,
+                      0,
+                      {request({meta(kUpgrade)}), response({pass(why, text)}),
+                       request({pass(HTTP1_PASS_TUNNEL, kPost5)})}};
+    };
     return {
         {"websocket",
          kPassive,
@@ -284,6 +292,12 @@ std::vector<Vector> upgrades() {
          {request({meta(kUpgrade)}),
           response({pass(HTTP1_PASS_FIELD, "HTTP/1.1 200 OK\r\nA : b\r\n\r\n")}),
           request({pass(HTTP1_PASS_TUNNEL, kGet)})}},
+        declined_by("upgrade_declined_by_204_with_coding", HTTP1_PASS_CODING,
+                    "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        declined_by("upgrade_declined_by_204_with_length", HTTP1_PASS_LENGTH,
+                    "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n"),
+        declined_by("upgrade_declined_by_205_with_length", HTTP1_PASS_LENGTH,
+                    "HTTP/1.1 205 Reset Content\r\nContent-Length: 2\r\n\r\n"),
         {"upgrade_behind_an_unclear_answer",
          kActive,
          0,

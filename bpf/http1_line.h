@@ -173,8 +173,8 @@ static __always_inline int http1_coding(struct libra_ctx *ctx,
 }
 
 /*
- * Go over the fields whose names are too long or too short to mean anything
- * here, see http1_field(), which would find nothing wrong with them either.
+ * Go over the fields whose names have not the length of one that http1_field()
+ * looks for. It would find nothing wrong with them either.
  */
 #define HTTP1_SEEN_SIZES	(1ULL << 14 | 1ULL << 17 | 1ULL << 7)
 

@@ -4,69 +4,16 @@
  * behalf of parsers. Most fields of a header mean nothing to where its message
  * ends; a parser in BPF need not look at each.
  */
-#include <linux/unaligned.h>
-
 #include "libra.h"
 #include "word.h"
 
-/*
- * High bits where a byte of @word is ':' or not visible ASCII. A borrow or a
- * carry may set one more, above one that is right, so only the lowest is exact.
- */
-static u64 libra_field_name_ends(u64 word)
+/* Marks for libra_until(): @colon, and what is below @first or not ASCII, or DEL. */
+static __always_inline u64 libra_name_ends(u64 word, u8 colon, u8 first)
 {
 	u64 beyond = word | (word + LIBRA_BYTES(0x7f - '~'));
 
-	return libra_bytes_below(word, '!') |
-	       libra_bytes_below(word ^ LIBRA_BYTES(':'), 1) |
+	return libra_bytes_below(word, first) | libra_low(word, colon, 1) |
 	       (beyond & LIBRA_BYTES(0x80));
-}
-
-/* How many bytes at @line, of @len, can belong to a name. */
-static u32 libra_field_name(const u8 *line, u32 len)
-{
-	u32 pos = 0;
-
-	for (; len - pos >= sizeof(u64); pos += sizeof(u64)) {
-		const u64 *word = (const u64 *)(line + pos);
-		u64 ends = libra_field_name_ends(get_unaligned(word));
-
-		if (!ends)
-			continue;
-#ifdef __LITTLE_ENDIAN
-		return pos + __builtin_ctzll(ends) / 8;
-#else
-		break;
-#endif
-	}
-	while (pos < len && line[pos] >= '!' && line[pos] <= '~' && line[pos] != ':')
-		pos++;
-	return pos;
-}
-
-/*
- * The first control character, or @len. As libra_find_below(); but values are
- * short, and its blocks would be looked at twice.
- */
-static u32 libra_field_value(const u8 *value, u32 len)
-{
-	u32 pos = 0;
-
-	for (; len - pos >= sizeof(u64); pos += sizeof(u64)) {
-		const u64 *word = (const u64 *)(value + pos);
-		u64 ends = libra_bytes_below(get_unaligned(word), ' ');
-
-		if (!ends)
-			continue;
-#ifdef __LITTLE_ENDIAN
-		return pos + __builtin_ctzll(ends) / 8;
-#else
-		break;
-#endif
-	}
-	while (pos < len && value[pos] >= ' ')
-		pos++;
-	return pos;
 }
 
 /*
@@ -77,11 +24,12 @@ static u32 libra_field(const u8 *line, u32 len, u32 *name)
 {
 	u32 end;
 
-	*name = libra_field_name(line, len);
+	*name = libra_until(line, len, libra_name_ends, ':', '!');
 	if (!*name || *name == len || line[*name] != ':')
 		return 0;
 	end = *name + 1;
-	end += libra_field_value(line + end, len - end);
+	/* Values are short: the blocks of libra_find_below() would be read twice. */
+	end += libra_until(line + end, len - end, libra_low, 0, ' ');
 	if (len - end < 2 || line[end] != '\r' || line[end + 1] != '\n')
 		return 0;
 	return end + 2;

@@ -3,17 +3,10 @@
  * Libra: searching bytes, a word at a time: for VPIs in the outgoing stream, for
  * delimiters on behalf of parsers.
  */
-#include <linux/unaligned.h>
 #include <linux/string.h>
 
 #include "libra.h"
 #include "word.h"
-
-/* libra_bytes_below() of the eight bytes at @at, XORed with @flip. */
-static __always_inline u64 libra_low_at(const u64 *at, u8 flip, u8 n)
-{
-	return libra_bytes_below(get_unaligned(at) ^ LIBRA_BYTES(flip), n);
-}
 
 /*
  * The first byte in @len ones at @data that is below @n when it is XORed with
@@ -27,26 +20,13 @@ static __always_inline u32 libra_scan(const u8 *data, u32 len, u8 flip, u8 n)
 	for (; len - pos >= 4 * sizeof(u64); pos += 4 * sizeof(u64)) {
 		const u64 *block = (const u64 *)(data + pos);
 
-		if (libra_low_at(block, flip, n) |
-		    libra_low_at(block + 1, flip, n) |
-		    libra_low_at(block + 2, flip, n) |
-		    libra_low_at(block + 3, flip, n))
+		if (libra_low(get_unaligned(block), flip, n) |
+		    libra_low(get_unaligned(block + 1), flip, n) |
+		    libra_low(get_unaligned(block + 2), flip, n) |
+		    libra_low(get_unaligned(block + 3), flip, n))
 			break;
 	}
-	for (; len - pos >= sizeof(u64); pos += sizeof(u64)) {
-		u64 low = libra_low_at((const u64 *)(data + pos), flip, n);
-
-		if (!low)
-			continue;
-#ifdef __LITTLE_ENDIAN
-		return pos + __builtin_ctzll(low) / 8;
-#else
-		break;
-#endif
-	}
-	while (pos < len && (u8)(data[pos] ^ flip) >= n)
-		pos++;
-	return pos;
+	return pos + libra_until(data + pos, len - pos, libra_low, flip, n);
 }
 
 /**

@@ -5,20 +5,26 @@ from . import systems
 from .error import BenchError
 
 
-def expected_samples(result):
-    """{(system, point, round)} that the matrix in the result asks for."""
-    return {(name, tuple(sorted(point.items())), number)
-            for group in result["matrix"] for point in group["points"]
-            for name in group["systems"] for number in range(group["repetitions"])}
+def _key(system, point, number):
+    return system, tuple(sorted(point.items())), number
+
+
+def expected(group, points):
+    """The samples that a group asks for at these of its points."""
+    return {_key(name, point, number) for point in points for name in group["systems"]
+            for number in range(group["repetitions"])}
+
+
+def measured(result):
+    return {_key(s["system"], s["point"], s["round"]) for s in result["samples"]}
 
 
 def problems(result):
     """One line for each thing that is not as it must be."""
     if not result["complete"]:
         yield "the run did not come to its end"
-    seen = {(s["system"], tuple(sorted(s["point"].items())), s["round"])
-            for s in result["samples"]}
-    missing = expected_samples(result) - seen
+    wanted = set().union(*(expected(group, group["points"]) for group in result["matrix"]))
+    missing = wanted - measured(result)
     if missing:
         yield f"{len(missing)} samples are missing, one of {min(missing)[0]}"
     verified = {(v["system"], v["shape"], v["size"], v["one_shot"]) for v in result["verified"]}

@@ -173,6 +173,15 @@ def _write_report(path, out, with_plots):
     return 0
 
 
+def _told(program, work):
+    """The exit status of a tool; what goes wrong is one line."""
+    try:
+        return work()
+    except (BenchError, OSError) as error:
+        print(f"bench/{program}: {error}", file=sys.stderr)
+        return 1
+
+
 def report_main(argv=None):
     parser = argparse.ArgumentParser(prog="bench/report",
                                      description="Writes report.md and the plots of a result.")
@@ -180,12 +189,8 @@ def report_main(argv=None):
     parser.add_argument("--out", metavar="DIR", help="default: where the result is")
     parser.add_argument("--no-plots", action="store_true")
     args = parser.parse_args(argv)
-    try:
-        out = args.out or os.path.dirname(os.path.abspath(args.result))
-        return _write_report(args.result, out, not args.no_plots)
-    except (BenchError, OSError) as error:
-        print(f"bench/report: {error}", file=sys.stderr)
-        return 1
+    out = args.out or os.path.dirname(os.path.abspath(args.result))
+    return _told("report", lambda: _write_report(args.result, out, not args.no_plots))
 
 
 def check_main(argv=None):
@@ -193,15 +198,14 @@ def check_main(argv=None):
         prog="bench/check", description="Is a result complete, and was every byte right?")
     parser.add_argument("result", metavar="RESULT.json")
     args = parser.parse_args(argv)
-    try:
+
+    def work():
         result = _load(args.result)
         check.require(result)
-    except (BenchError, OSError) as error:
-        print(f"bench/check: {error}", file=sys.stderr)
-        return 1
-    print(f"bench/check: {len(result['samples'])} samples, {len(result['verified'])} verified "
-          f"rows, {len(result['probes'])} probes: complete and exact")
-    return 0
+        print(f"bench/check: {len(result['samples'])} samples, {len(result['verified'])} verified "
+              f"rows, {len(result['probes'])} probes: complete and exact")
+        return 0
+    return _told("check", work)
 
 
 def join_main(argv=None):
@@ -212,9 +216,8 @@ def join_main(argv=None):
     parser.add_argument("results", metavar="RESULT.json", nargs="+")
     parser.add_argument("--no-plots", action="store_true")
     args = parser.parse_args(argv)
-    try:
+
+    def work():
         joined = join.join([(path, _load(path)) for path in args.results])
         return _write_report(write_result(joined, args.out), args.out, not args.no_plots)
-    except (BenchError, OSError) as error:
-        print(f"bench/join: {error}", file=sys.stderr)
-        return 1
+    return _told("join", work)

@@ -10,16 +10,10 @@ from .error import BenchError
 ALIKE = ("where", "accel", "clock", "kernel_name", "hosts", "cpu_model", "sysctls")
 
 
-def _key(sample):
-    return sample["system"], tuple(sorted(sample["point"].items())), sample["round"]
-
-
 def _whole_points(result, group):
     """The points of a group that every system answered in every round."""
-    seen = {_key(sample) for sample in result["samples"]}
-    return [point for point in group["points"]
-            if all((name, tuple(sorted(point.items())), number) in seen
-                   for name in group["systems"] for number in range(group["repetitions"]))]
+    seen = check.measured(result)
+    return [point for point in group["points"] if check.expected(group, [point]) <= seen]
 
 
 def _alike(first, other, path):

@@ -98,15 +98,19 @@ def measure(topology, server, origin, point, address, seconds, warm_up, rate=0.0
     load.wait_line("measured")
     after, origin_after = _both(topology, pids, origin)
     result = load.result()
+    return _outcome(topology, argv, result, difference(before, after),
+                    difference(origin_before, origin_after)["cpu_s"])
+
+
+def _outcome(topology, argv, result, proxy, origin_cpu):
     if result["errors"]:
         raise BenchError(f"{result['errors']} of {result['requests']} requests failed: "
                          f"{result.get('first_error')}")
     if not result["requests"]:
-        raise BenchError(f"no request was answered in {seconds:g} s: lengthen the window")
-    origin_cpu = (origin_after["cpu"]["total_ns"] - origin_before["cpu"]["total_ns"]) / 1e9
+        raise BenchError(f"no request was answered in {result['seconds']:g} s: lengthen the window")
     # What else than forwarding the proxy's machine did.
     others = origin_cpu + sum(result["cpu_s"].values()) if topology.shared else 0.0
-    return {"client": result, "proxy": {**difference(before, after), "others_s": others},
+    return {"client": result, "proxy": {**proxy, "others_s": others},
             "origin_cpu_s": origin_cpu, "client_argv": argv}
 
 
@@ -121,9 +125,8 @@ def _measure_familiar(topology, server, origin, point, address, seconds, warm_up
     proxy = difference(before, after)
     # All of the proxy's work was for these requests, also what it did before and behind them.
     proxy["seconds"] = result["seconds"]
-    origin_cpu = (origin_after["cpu"]["total_ns"] - origin_before["cpu"]["total_ns"]) / 1e9
-    return {"client": result, "proxy": {**proxy, "others_s": origin_cpu},
-            "origin_cpu_s": origin_cpu, "client_argv": argv}
+    return _outcome(topology, argv, result, proxy,
+                    difference(origin_before, origin_after)["cpu_s"])
 
 
 def verify(topology, point, address, requests, connections):

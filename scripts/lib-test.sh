@@ -79,9 +79,10 @@ module_is_clean() {
 	! grep -qi 'warning' <<<"$log"
 }
 
+# build_everything: (reads $long)
 build_everything() {
 	# shellcheck disable=SC2034 # of lib-build.sh
-	cmake_options=(-DLIBRA_FUZZ=ON -DLIBRA_FUZZ_SECONDS=10 -DLIBRA_CLANG_ALSO=clang-19)
+	cmake_options=(-DLIBRA_FUZZ=ON -DLIBRA_FUZZ_SECONDS="${long:+300}" -DLIBRA_CLANG_ALSO=clang-19)
 	configure_user
 	build_user
 }
@@ -98,10 +99,12 @@ ctest_results() {
 		*) result fail "unit: ${line%% ..*}" ;;
 		esac
 	done < <(grep -E '^ *[0-9]+/[0-9]+ Test +#' "$log")
-	grep -q '^100% tests passed' "$log" || {
-		tail -n 60 "$log" >&2
-		[ "$failed" != 0 ] || result fail "unit: ctest found no tests, all of it in build/logs/ctest"
-	}
+	grep -q '^100% tests passed' "$log" && return
+	[ "$failed" != 0 ] || result fail "unit: ctest found no tests, all of it in build/logs/ctest"
+	# What those that failed had to say, at most 100 lines of each.
+	awk '/^ *[0-9]+\/[0-9]+ Test +#/ { left = / Passed / ? 0 : 100 }
+		/^ *Start +[0-9]+:/ { left = 0 }
+		left-- > 0' "$log" | cut -c 1-2000 >&2
 }
 
 verdict() {

@@ -66,7 +66,7 @@ int bench_send(struct bench_conn *conn, void __user *buf, u32 len);
 void __user *bench_user_buffer(struct kunit *test, u32 len);
 void *bench_buffer(struct kunit *test, u32 len);
 
-/* bench_http1.c: only where the parser's headers are at hand */
+/* bench_parser.c: only where the parser's headers are at hand */
 #ifdef LIBRA_BENCH_HTTP1
 int bench_http1_segment(struct libra_ctx *ctx);
 void bench_http1_reset(struct libra_ctx *ctx);

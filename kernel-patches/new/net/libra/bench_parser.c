@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: the HTTP/1 parser as a parser in C, for the micro-benchmarks. It is a
- * BPF program otherwise; its header is not in this tree, see the Makefile.
+ * Libra: parsers in C, for the micro-benchmarks, and for benchmarks of whole
+ * servers where the kernel has no BPF that can be one (user-mode Linux). They are
+ * BPF programs otherwise; their headers are not in this tree, see the Makefile.
  *
  * The accessors are those of bpf.c, and calls, as they are for BPF.
  */
 #include <linux/compiler.h>
+#include <linux/moduleparam.h>
 #include <linux/string.h>
 
 #include "bench.h"
@@ -44,6 +46,7 @@ static noinline u64 bench_skip_fields(struct libra_ctx *ctx, u32 off, u32 len,
 #define libra_opaque(var) OPTIMIZER_HIDE_VAR(var)
 
 #include <http1.h>
+#include <tls.h>
 
 int bench_http1_segment(struct libra_ctx *ctx)
 {
@@ -63,3 +66,47 @@ void bench_http1_reset(struct libra_ctx *ctx)
 	memset(ctx->scratch, 0, sizeof(ctx->scratch));
 	st->queued = ctx->role == LIBRA_ROLE_ACTIVE;
 }
+
+static int bench_tls_segment(struct libra_ctx *ctx)
+{
+	return tls_segment(ctx);
+}
+
+static const struct libra_parser_ops bench_parsers[] = {
+	{ .name = "http1", .segment = bench_http1_segment },
+	{ .name = "tls", .segment = bench_tls_segment },
+};
+
+static bool bench_registered;
+
+/* Parameters are written under kernel_param_lock(): one at a time. */
+static int bench_set_registered(const char *text, const struct kernel_param *kp)
+{
+	bool wanted;
+	int i, err;
+
+	err = kstrtobool(text, &wanted);
+	if (err || wanted == bench_registered)
+		return err;
+
+	for (i = 0; i < ARRAY_SIZE(bench_parsers); i++) {
+		if (!wanted)
+			libra_parser_unregister(&bench_parsers[i]);
+		else if (!err)
+			err = libra_parser_register(&bench_parsers[i]);
+	}
+	/* What was not registered, unregister does not find. */
+	for (i = 0; err && i < ARRAY_SIZE(bench_parsers); i++)
+		libra_parser_unregister(&bench_parsers[i]);
+	if (!err)
+		bench_registered = wanted;
+	return err;
+}
+
+static const struct kernel_param_ops bench_registered_ops = {
+	.set = bench_set_registered,
+	.get = param_get_bool,
+};
+
+module_param_cb(bench_parsers, &bench_registered_ops, &bench_registered, 0644);
+MODULE_PARM_DESC(bench_parsers, "Parsers in C are registered as http1 and tls");

@@ -9,11 +9,13 @@ PATCHES=$TOP/kernel-patches
 
 # With unpatched=1, a kernel without anything of ours, to compare with.
 unpatched=''
+# A directory with patches that are not of the series.
+more_hooks=''
 
 # The hooks in the order of the series.
 hooks() {
 	[ -n "$unpatched" ] ||
-		find "$PATCHES/hooks" -name '[0-9]*.patch' 2>/dev/null | sort
+		find "$PATCHES/hooks" ${more_hooks:+"$more_hooks"} -name '[0-9]*.patch' 2>/dev/null | sort
 }
 
 # touched HOOK...: the existing files that they change.
@@ -145,4 +147,10 @@ configure_kernel() {
 		"add what these options depend on to the fragment"
 	cmp -s "$state/config" "$tree/.config" || cp "$state/config" "$tree/.config"
 	echo "$key" >"$state/config.key"
+}
+
+# prune_results FLAVOUR N: an edit makes a new result; the last N are enough.
+prune_results() {
+	find "$CACHE" -maxdepth 1 -name "$1-$(source_version)-*" -printf '%T@ %p\n' | sort -rn |
+		tail -n "+$(($2 + 1))" | cut -d' ' -f2- | xargs -r -d '\n' rm -rf
 }

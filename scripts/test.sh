@@ -92,6 +92,12 @@ for kernel in "${kernels[@]}"; do
 done
 check "bench --quick" replay bench
 check "bench --quick is complete, and its bytes are exact" bench/check "$BUILD/bench/quick/result.json"
+# User-mode Linux has no time to give to others: alone.
+check "user-mode Linux builds" scripts/build-um
+check "bench in user-mode Linux" bench/run --where vm --kernel um --matrix bench/matrix/um.toml \
+	--size 1K 64K --repetitions 1 --shorten 10 --out "$BUILD/bench/um"
+check "bench in user-mode Linux is complete, and its bytes are exact" \
+	bench/check "$BUILD/bench/um/result.json"
 if [ -n "$long" ]; then
 	tap long-soak guest patched 7200 "$TOP/tests/vm/test_soak.py" --messages 200000
 fi

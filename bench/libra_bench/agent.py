@@ -201,6 +201,10 @@ class Agent:
         return listening_ports()
 
     @staticmethod
+    def op_exists(path):
+        return os.path.exists(path)
+
+    @staticmethod
     def op_read(path):
         with open(path, encoding="utf-8", errors="replace") as text:
             return text.read()

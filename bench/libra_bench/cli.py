@@ -47,8 +47,9 @@ def run_options():
     choice.add_argument("--shape", nargs="+", default=[], choices=matrix.SHAPES)
     choice.add_argument("--list", action="store_true", help="show the rows and end")
     machine = parser.add_argument_group("the machine")
-    machine.add_argument("--kernel", choices=("stock", "patched"), default="stock",
-                         help="with --where vm (default: stock)")
+    machine.add_argument("--kernel", choices=("stock", "patched", "um"), default="stock",
+                         help="with --where vm (default: stock); um: user-mode Linux, with "
+                              "--matrix bench/matrix/um.toml")
     machine.add_argument("--time-limit", type=int, metavar="S",
                          help="with --where vm: end it then (default: four times the estimate)")
     machine.add_argument("--icount", action="store_true",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Libra on the proxy's host: the module, librad while it is wanted, and the counters.
+"""Libra on the proxy's host: the module, who attaches, and the counters.
 
 librad runs only while a system is measured that needs it. Without a parser nothing of
 Libra is live, so what is compared with it does not pay for it.
@@ -14,12 +14,70 @@ from harness.libra import GAUGES, SHORT_TTL_MS
 from .error import BenchError
 
 
-class Libra:
-    def __init__(self, host, build, module=None):
+ATTACH = "bench/programs/libra-bench-attach.so"     # in the build directory
+C_PARSERS = "/sys/module/libra/parameters/bench_parsers"
+
+
+def control(host, build, module=None):
+    """Who attaches on this kernel."""
+    if host.call("exists", path=C_PARSERS):
+        return Preloaded(host, build)
+    return Libra(host, build, module)
+
+
+class _Kernel:
+    def __init__(self, host, build):
         self.host = host
         self.build = build
-        self.module = module
         self.librad = None      # its process, while it runs
+
+    def counters(self):
+        return self.host.call("counters") or {}
+
+    def settle(self, timeout=20):
+        """What is still attached or anchored once all is over; ought to be nothing."""
+        path = "/proc/sys/net/libra/anchor_ttl_ms"
+        old = self.host.read(path)
+        self.host.write(path, str(SHORT_TTL_MS))
+        try:
+            end = time.monotonic() + timeout
+            while True:
+                now = self.counters()
+                left = {name: now[name] for name in GAUGES if now.get(name)}
+                if not left or time.monotonic() > end:
+                    return left
+                time.sleep(0.05)
+        finally:
+            self.host.write(path, old)
+
+
+class Preloaded(_Kernel):
+    """A kernel without BPF: its parsers are in C, and the proxy's own process attaches, by
+    what is preloaded into it (bench/programs/attach.cpp)."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.quiet()
+
+    @contextlib.contextmanager
+    def attached(self, parser, _listen, _upstream):
+        """Yields what stands in front of the proxy's command."""
+        self.host.write(C_PARSERS, "1")
+        yield ["env", f"LD_PRELOAD={os.path.join(self.build, ATTACH)}",
+               f"LIBRA_ATTACH_PARSER={parser}"]
+
+    def quiet(self):
+        self.host.write(C_PARSERS, "0")
+
+
+class Libra(_Kernel):
+    """librad, with a policy."""
+
+    def __init__(self, host, build, module=None):
+        super().__init__(host, build)
+        self.module = module
         self._parser = None     # that it has loaded
         self._loaded_by_us = False
 
@@ -46,20 +104,18 @@ class Libra:
                              "use --where vm or --libra-ko FILE, or leave it out with --systems")
         self._loaded_by_us = True
 
-    def counters(self):
-        return self.host.call("counters") or {}
-
     @contextlib.contextmanager
     def attached(self, parser, listen, upstream):
-        """librad with this parser, and a policy for both sides of one proxy. librad stays for
-        the next system that wants the same, see quiet()."""
+        """librad with this parser, and a policy for both sides of one proxy, in front of whose
+        command nothing stands. librad stays for the next system that wants the same, see
+        quiet()."""
         control = self._start(parser)
         # Uploads are measured as well: no request is sent twice here.
         self.host.run([*control, "attach", "--parser", parser, "--domain", "1",
                        "--mode", "on", "--anchor-requests",
                        "--listen", listen, "--upstream", upstream])
         try:
-            yield
+            yield []
         finally:
             self.host.run([*control, "detach", "--all"], check=False)
 
@@ -92,19 +148,3 @@ class Libra:
             if time.monotonic() > end:
                 raise BenchError("librad does not answer")
             time.sleep(0.05)
-
-    def settle(self, timeout=20):
-        """What is still attached or anchored once all is over; ought to be nothing."""
-        path = "/proc/sys/net/libra/anchor_ttl_ms"
-        old = self.host.read(path)
-        self.host.write(path, str(SHORT_TTL_MS))
-        try:
-            end = time.monotonic() + timeout
-            while True:
-                now = self.counters()
-                left = {name: now[name] for name in GAUGES if now.get(name)}
-                if not left or time.monotonic() > end:
-                    return left
-                time.sleep(0.05)
-        finally:
-            self.host.write(path, old)

@@ -18,7 +18,7 @@ def suffix(result):
     """What every title and table of a run says of where its figures are from."""
     configuration = result["configuration"]
     accel = configuration["accel"]
-    how = f"{EMULATED}, TCG" if emulated(result) else accel
+    how = {"tcg": f"{EMULATED}, TCG", "um": "user-mode Linux"}.get(accel, accel)
     if configuration.get("clock") == "instructions":
         how += ", 1 ns = 1 instruction"
     return f"({configuration['kernel_name']} kernel, {how})"
@@ -50,7 +50,7 @@ def reproduce(result, row, baseline=None):
     """The one command for a row, and for what it is compared with."""
     configuration, options = result["configuration"], result.get("options", {})
     command = ["bench/run"]
-    if configuration["kernel_name"] in ("stock", "patched"):
+    if configuration["kernel_name"] in ("stock", "patched", "um"):
         command += ["--where vm", f"--kernel {configuration['kernel_name']}"]
     elif configuration["where"] == "remote":
         ssh = configuration["hosts"]["proxy"]["prefix"][:1] == ["ssh"]
@@ -103,6 +103,11 @@ def _head(result):
         lines += ["**All figures here are emulated**: QEMU interpreted the instructions. Copies "
                   "are much dearer then than on hardware, system calls less so; a ratio here is "
                   "no ratio on hardware.", ""]
+    if configuration["accel"] == "um":
+        lines += ["**User-mode Linux**: copies at the native speed of the machine, system calls "
+                  "and page faults many times dearer than on hardware, one processor for all "
+                  "roles. Parsers are in C, and the proxy's connections are attached by what is "
+                  "preloaded into it.", ""]
     pinned = proxy["pinned"]
     lines += [
         f"- kernel {uname[2]}, {proxy['cpus']} CPUs ({configuration['cpu_model']}), "

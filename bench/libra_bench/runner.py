@@ -44,7 +44,7 @@ class Run:
         self.groups = groups
         self.origin = None
         self.random = random.Random(seed)
-        self.libra = libra_control.Libra(topology.proxy, topology.build["proxy"], module)
+        self.libra = libra_control.control(topology.proxy, topology.build["proxy"], module)
         self.result = {"format": FORMAT, "complete": False, "seed": seed, "began": time.time(),
                        "configuration": setup.describe(topology), "commands": {}, "configs": {},
                        "matrix": [dataclasses.asdict(group) for group in groups],

@@ -132,14 +132,18 @@ def running(topology, libra, system, connections):
         return
     listen = f"{topology.proxy_address}:{PORT}"
     with contextlib.ExitStack() as stack:
+        before = []
         if system.parser:
             sides = ("192.0.2.1:1", "192.0.2.2:1") if system.beside else (listen, upstream)
-            stack.enter_context(libra.attached(system.parser, *sides))
-        yield stack.enter_context(_proxy(topology, system, listen, upstream, connections)), listen
+            before = stack.enter_context(libra.attached(system.parser, *sides))
+        if system.beside:
+            before = []
+        yield stack.enter_context(
+            _proxy(topology, system, before, listen, upstream, connections)), listen
         # The proxy ends before the policy: with no socket left, nothing is left to detach.
 
 
-def _proxy(topology, system, listen, upstream, connections):
+def _proxy(topology, system, before, listen, upstream, connections):
     host, pin = topology.proxy, topology.pins["proxy"]
     directory = host.path(system.name)
     host.call("mkdir", path=directory)
@@ -154,4 +158,4 @@ def _proxy(topology, system, listen, upstream, connections):
     else:
         argv = [os.path.join(topology.build["proxy"], RELAY),
                 "--mode", system.variant, "--listen", listen, "--upstream", upstream]
-    return Server(host, system.name, argv, PORT, pin, processes=1 + (system.kind == "nginx"))
+    return Server(host, system.name, [*before, *argv], PORT, pin, processes=1 + (system.kind == "nginx"))

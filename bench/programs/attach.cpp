@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Preloaded into a proxy, attaches its TCP connections with setsockopt(TCP_LIBRA): where
+// the kernel has no BPF, nobody else can (user-mode Linux). The proxy itself is as
+// Debian ships it. LIBRA_ATTACH_PARSER names the parser.
+//
+// An accepted connection is attached before the proxy knows of it; one that was opened
+// when the proxy learns that it is there, which nginx asks SO_ERROR for and HAProxy a
+// second connect(). In either case no byte was read or written before.
+#include <dlfcn.h>
+#include <linux/libra.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <bitset>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+namespace {
+
+constexpr std::uint32_t kDomain = 1;
+
+// Read when it is loaded: nginx empties its environment.
+const std::string kParser = [] {
+    const char* parser = std::getenv("LIBRA_ATTACH_PARSER");
+    return std::string(parser ? parser : "");
+}();
+
+// Connections that were begun: nginx asks each for SO_ERROR before every request, and a
+// system call that says "attached already" would be one too many.
+constexpr int kMaxFiles = 65536;  // worker_rlimit_nofile
+std::bitset<kMaxFiles> opening;
+
+// The function of libc that ours stands in front of.
+template <typename Function>
+Function* next(const char* name) {
+    return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+// Leaves errno as it is. A benchmark that silently attaches nothing would lie.
+void attach(int fd, std::uint32_t flags) {
+    const int saved = errno;
+    libra_attach how{};
+    kParser.copy(how.parser, sizeof(how.parser) - 1);
+    how.domain = kDomain;
+    how.mode = LIBRA_MODE_ON;
+    how.flags = flags | LIBRA_F_ANCHOR_REQUESTS;
+    // Not connected after all, attached already, or not TCP.
+    if (setsockopt(fd, IPPROTO_TCP, TCP_LIBRA, &how, sizeof(how)) != 0 && errno != ENOTCONN &&
+        errno != EEXIST && errno != EOPNOTSUPP) {
+        std::perror("libra-attach: setsockopt(TCP_LIBRA)");
+        std::abort();
+    }
+    errno = saved;
+}
+
+}  // namespace
+
+extern "C" {
+
+int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
+    static auto* const real = next<decltype(accept4)>("accept4");
+    const int accepted = real(fd, address, size, flags);
+    if (accepted >= 0)
+        attach(accepted, 0);
+    return accepted;
+}
+
+int accept(int fd, sockaddr* address, socklen_t* size) {
+    return accept4(fd, address, size, 0);
+}
+
+int connect(int fd, const sockaddr* address, socklen_t size) {
+    static auto* const real = next<decltype(connect)>("connect");
+    const int status = real(fd, address, size);
+    if (fd < 0 || fd >= kMaxFiles)
+        return status;
+    opening[fd] = status != 0 && errno == EINPROGRESS;
+    if (status == 0 || errno == EISCONN)
+        attach(fd, LIBRA_F_ACTIVE);
+    return status;
+}
+
+int getsockopt(int fd, int level, int option, void* value, socklen_t* size) {
+    static auto* const real = next<decltype(getsockopt)>("getsockopt");
+    const int status = real(fd, level, option, value, size);
+    if (status == 0 && level == SOL_SOCKET && option == SO_ERROR && fd < kMaxFiles && opening[fd]) {
+        opening[fd] = false;
+        attach(fd, LIBRA_F_ACTIVE);
+    }
+    return status;
+}
+}

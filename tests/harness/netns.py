@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A network namespace of one's own, with a loopback that is up."""
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -28,6 +29,24 @@ def enter():
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1]
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
+
+
+@contextlib.contextmanager
+def another():
+    """For its body, this process is in yet another new namespace, where no connection of
+    anybody before lingers on a port."""
+    before = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        enter()
+        try:
+            yield
+        finally:
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.setns(before, CLONE_NEWNET) != 0:
+                error = ctypes.get_errno()
+                raise OSError(error, f"cannot go back to a namespace: {os.strerror(error)}")
+    finally:
+        os.close(before)
 
 
 def _listening_ports():

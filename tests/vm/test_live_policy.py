@@ -151,8 +151,11 @@ def dies(env, tap, program):
         with libra.sysctl("enabled", 1), \
                 scene(env, tap, program, f"librad ends under load ({how})", aborts) as (case, at):
             at.attach()
-            loads = [at.load("-c", 8, "-d", 3, *options) for options in ((), ("--close",))]
+            loads = [at.load("-c", 8, "-d", 5, *options) for options in ((), ("--close",))]
             time.sleep(1)
+            end = time.monotonic() + 3      # a slow machine has only begun
+            while not at.moved("anchors_minted") and time.monotonic() < end:
+                time.sleep(0.1)
             case.check(at.moved("anchors_minted") > 0, "nothing was anchored")
             getattr(at.daemon.process, how)()
             for load in loads:

@@ -144,7 +144,7 @@ run_guest() {
 			--time-limit 1800 "${only[@]}"
 		return
 	fi
-	record "$kernel" guest "$kernel" 1500 "$TOP/tests/vm/run-all" --quick
+	record "$kernel" guest "$kernel" 2400 "$TOP/tests/vm/run-all" --quick
 	record "selftests-$kernel" guest "$kernel" 600 "$TOP/tests/kernel-selftests/run" --quick \
 		--programs "$("$TOP/tests/kernel-selftests/build")"
 	[ "$kernel" != stock ] ||

@@ -106,7 +106,8 @@ def _head(result):
     if configuration["accel"] == "um":
         lines += ["**User-mode Linux**: copies at the native speed of the machine, system calls "
                   "and page faults many times dearer than on hardware, one processor for all "
-                  "roles. Parsers are in C, and the proxy's connections are attached by what is "
+                  "roles. All programs keep the memory that they free, because faults would hide the "
+                  "rest. Parsers are in C, and the proxy's connections are attached by what is "
                   "preloaded into it.", ""]
     pinned = proxy["pinned"]
     lines += [

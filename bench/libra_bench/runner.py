@@ -15,6 +15,8 @@ from .progress import Progress
 FORMAT = 1
 VERIFY_REQUESTS = 6
 VERIFY_CONNECTIONS = 3
+# Above net.libra.min_anchor, and what HAProxy reads in pieces of its buffer.
+ANCHORED_FROM = 64 << 10
 PROBE_SECONDS = 1.0
 # What a step takes beside its window, roughly, in seconds: for the first estimate only.
 OVERHEAD = 1.0
@@ -36,6 +38,17 @@ def shuffled(rng, names):
     for name in order:
         place.setdefault(systems.BY_NAME[name].parser or name, len(place))
     return sorted(order, key=lambda name: place[systems.BY_NAME[name].parser or name])
+
+
+def _check_anchored(system, point, got):
+    """What is measured as attached must have been: half of the payload was anchored, the rest
+    may have been in the same read as a header."""
+    if system.parser != "http1" or system.beside or point.size < ANCHORED_FROM:
+        return
+    anchored = got["proxy"].get("libra", {}).get("rx_anchored_bytes", 0)
+    if anchored < got["client"]["bytes"] / 2:
+        raise BenchError(f"{system.name}, {point.name()}: {anchored} of {got['client']['bytes']} "
+                         "bytes were anchored: it was not attached on both sides")
 
 
 class Run:
@@ -175,6 +188,7 @@ class Run:
         except BenchError as error:
             raise BenchError(f"{system.name}, {point.name()}: {error}") from None
         self._check_fail_stops(f"{system.name}, {point.name()}")
+        _check_anchored(system, point, got)
         self.result["samples"].append({"system": system.name, "round": number,
                                        "point": dataclasses.asdict(point),
                                        "asked_rate": rate, **got})

@@ -9,6 +9,9 @@ from .error import BenchError
 
 RESULT = "result.json"
 BOOT_SECONDS = 120
+# nginx gives the memory of a large answer back to the kernel, or does not, as its luck with
+# the heap will have it. In user-mode Linux that is most of the time of its requests.
+UM_MALLOC = "GLIBC_TUNABLES=glibc.malloc.trim_threshold=1073741824"
 # Options that the guest is given as they are: (name, takes values).
 PASSED = ("matrix", "seed", "repetitions", "shorten", "systems")
 PASSED_LISTS = ("only", "size", "connections", "shape")
@@ -70,6 +73,7 @@ def run(args, groups, out):
                "--out", out, "--log", os.path.join(out, "console.log"),
                "--env", "LIBRA_BENCH_GUEST=1", "--env", f"LIBRA_SOURCE={setup.commit()}",
                *(("--env", "LIBRA_ICOUNT=0") if args.icount else ()),
+               *(("--env", UM_MALLOC) if args.kernel == "um" else ()),
                "--", *guest_command(args, module)]
     environment = {**os.environ, "LIBRA_ICOUNT": "0"} if args.icount else None
     process = subprocess.Popen(command, env=environment)

@@ -5,8 +5,8 @@
 // Debian ships it. LIBRA_ATTACH_PARSER names the parser.
 //
 // An accepted connection is attached before the proxy knows of it; one that was opened
-// when the proxy learns that it is there, which nginx asks SO_ERROR for and HAProxy a
-// second connect(). In either case no byte was read or written before.
+// when the proxy finds that it is there: nginx asks for SO_ERROR, HAProxy sends. In
+// either case no byte was read or written before.
 #include <dlfcn.h>
 #include <linux/libra.h>
 #include <netinet/in.h>
@@ -57,6 +57,14 @@ void attach(int fd, std::uint32_t flags) {
     errno = saved;
 }
 
+// The proxy has found that a connection which it began is there.
+void opened(int fd) {
+    if (fd < 0 || fd >= kMaxFiles || !opening[fd])
+        return;
+    opening[fd] = false;
+    attach(fd, LIBRA_F_ACTIVE);
+}
+
 }  // namespace
 
 extern "C" {
@@ -79,18 +87,22 @@ int connect(int fd, const sockaddr* address, socklen_t size) {
     if (fd < 0 || fd >= kMaxFiles)
         return status;
     opening[fd] = status != 0 && errno == EINPROGRESS;
-    if (status == 0 || errno == EISCONN)
+    if (status == 0)
         attach(fd, LIBRA_F_ACTIVE);
     return status;
+}
+
+ssize_t send(int fd, const void* data, std::size_t size, int flags) {
+    static auto* const real = next<decltype(send)>("send");
+    opened(fd);
+    return real(fd, data, size, flags);
 }
 
 int getsockopt(int fd, int level, int option, void* value, socklen_t* size) {
     static auto* const real = next<decltype(getsockopt)>("getsockopt");
     const int status = real(fd, level, option, value, size);
-    if (status == 0 && level == SOL_SOCKET && option == SO_ERROR && fd < kMaxFiles && opening[fd]) {
-        opening[fd] = false;
-        attach(fd, LIBRA_F_ACTIVE);
-    }
+    if (status == 0 && level == SOL_SOCKET && option == SO_ERROR)
+        opened(fd);
     return status;
 }
 }

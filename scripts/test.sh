@@ -51,6 +51,8 @@ for name in sys.argv[1:]: ast.parse(open(name).read(), name)' "${python_scripts[
 check "series" scripts/export-series --check
 tap scripts tests/scripts/run
 check "module builds without a warning" module_is_clean
+check "README has the figures of the results" bench/readme --check \
+	--native bench/results/um/result.json bench/results/stock/result.json
 check "sparse" scripts/build-module --sparse
 tap kunit scripts/kunit --log "$LOGS/kunit.console"
 check "user side builds" build_everything

@@ -149,6 +149,22 @@ configure_kernel() {
 	echo "$key" >"$state/config.key"
 }
 
+# make_um TREE CONFIG [MAKE_ARGUMENT]...: user-mode Linux with the patches, in the tree
+# of this name; it is $tree/linux.
+make_um() {
+	local c
+	for c in make gcc bc bison flex ccache patch; do
+		need_command "$c" patched
+	done
+	kernel_tree "$1"
+	kmake+=(ARCH=um "${@:3}")
+	sync_kernel "$tree"
+	configure_kernel "$2"
+	say "building user-mode Linux ($1)"
+	quiet "$state/log" "${kmake[@]}" -j"$(nproc)" linux {tree_lock}>&-
+	grep -A 4 'warning:' "$state/log" | grep -A 4 'libra' >&2 || :
+}
+
 # prune_results FLAVOUR N: an edit makes a new result; the last N are enough.
 prune_results() {
 	find "$CACHE" -maxdepth 1 -name "$1-$(source_version)-*" -printf '%T@ %p\n' | sort -rn |

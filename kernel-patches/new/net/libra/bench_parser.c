@@ -67,14 +67,9 @@ void bench_http1_reset(struct libra_ctx *ctx)
 	st->queued = ctx->role == LIBRA_ROLE_ACTIVE;
 }
 
-static int bench_tls_segment(struct libra_ctx *ctx)
-{
-	return tls_segment(ctx);
-}
-
 static const struct libra_parser_ops bench_parsers[] = {
 	{ .name = "http1", .segment = bench_http1_segment },
-	{ .name = "tls", .segment = bench_tls_segment },
+	{ .name = "tls", .segment = tls_segment },
 };
 
 static bool bench_registered;
@@ -89,17 +84,12 @@ static int bench_set_registered(const char *text, const struct kernel_param *kp)
 	if (err || wanted == bench_registered)
 		return err;
 
-	for (i = 0; i < ARRAY_SIZE(bench_parsers); i++) {
-		if (!wanted)
-			libra_parser_unregister(&bench_parsers[i]);
-		else if (!err)
-			err = libra_parser_register(&bench_parsers[i]);
-	}
-	/* What was not registered, unregister does not find. */
-	for (i = 0; err && i < ARRAY_SIZE(bench_parsers); i++)
+	for (i = 0; wanted && !err && i < ARRAY_SIZE(bench_parsers); i++)
+		err = libra_parser_register(&bench_parsers[i]);
+	bench_registered = wanted && !err;
+	/* One that was not registered is not found. */
+	for (i = 0; !bench_registered && i < ARRAY_SIZE(bench_parsers); i++)
 		libra_parser_unregister(&bench_parsers[i]);
-	if (!err)
-		bench_registered = wanted;
 	return err;
 }
 

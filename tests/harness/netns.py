@@ -15,16 +15,21 @@ SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
 
 
+def _call(name, *arguments):
+    """A function of libc that Python 3.11 has not got."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, name)(*arguments) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{name}: no network namespace ({os.strerror(error)}): run as root")
+
+
 def enter():
     """Moves this process into a new network namespace.
 
     Nothing of the machine's network is touched, ports are free, and the
     policies and counters of Libra, which are per namespace, start empty.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"cannot make a network namespace ({os.strerror(error)}): run as root")
+    _call("unshare", CLONE_NEWNET)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1]
@@ -41,10 +46,7 @@ def another():
         try:
             yield
         finally:
-            libc = ctypes.CDLL(None, use_errno=True)
-            if libc.setns(before, CLONE_NEWNET) != 0:
-                error = ctypes.get_errno()
-                raise OSError(error, f"cannot go back to a namespace: {os.strerror(error)}")
+            _call("setns", before, CLONE_NEWNET)
     finally:
         os.close(before)
 

@@ -7,18 +7,28 @@ from . import rows, systems
 from .matrix import size_name
 
 REPORT = "report.md"
-EMULATED = "emulated"
+# accel: what every title says of it, and what a report begins with.
+PLACES = {
+    "tcg": ("emulated, TCG", "**All figures here are emulated**: QEMU interpreted the "
+            "instructions. Copies are much dearer then than on hardware, system calls less so; a "
+            "ratio here is no ratio on hardware."),
+    "um": ("user-mode Linux", "**User-mode Linux**: copies at the native speed of the machine, "
+           "system calls and page faults many times dearer than on hardware, one processor for all "
+           "roles. All programs keep the memory that they free, because faults would hide the "
+           "rest. Parsers are in C, and the proxy's connections are attached by what is preloaded "
+           "into it."),
+}
 
 
-def emulated(result):
-    return result["configuration"]["accel"] == "tcg"
+def _place(result):
+    accel = result["configuration"]["accel"]
+    return PLACES.get(accel, (accel, ""))
 
 
 def suffix(result):
     """What every title and table of a run says of where its figures are from."""
     configuration = result["configuration"]
-    accel = configuration["accel"]
-    how = {"tcg": f"{EMULATED}, TCG", "um": "user-mode Linux"}.get(accel, accel)
+    how, _ = _place(result)
     if configuration.get("clock") == "instructions":
         how += ", 1 ns = 1 instruction"
     return f"({configuration['kernel_name']} kernel, {how})"
@@ -99,16 +109,9 @@ def _head(result):
     proxy = configuration["hosts"]["proxy"]
     uname = proxy["uname"]
     lines = [f"# Libra benchmark {suffix(result)}", ""]
-    if emulated(result):
-        lines += ["**All figures here are emulated**: QEMU interpreted the instructions. Copies "
-                  "are much dearer then than on hardware, system calls less so; a ratio here is "
-                  "no ratio on hardware.", ""]
-    if configuration["accel"] == "um":
-        lines += ["**User-mode Linux**: copies at the native speed of the machine, system calls "
-                  "and page faults many times dearer than on hardware, one processor for all "
-                  "roles. All programs keep the memory that they free, because faults would hide the "
-                  "rest. Parsers are in C, and the proxy's connections are attached by what is "
-                  "preloaded into it.", ""]
+    _, warning = _place(result)
+    if warning:
+        lines += [warning, ""]
     pinned = proxy["pinned"]
     lines += [
         f"- kernel {uname[2]}, {proxy['cpus']} CPUs ({configuration['cpu_model']}), "

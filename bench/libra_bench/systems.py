@@ -135,15 +135,15 @@ def running(topology, libra, system, connections):
         before = []
         if system.parser:
             sides = ("192.0.2.1:1", "192.0.2.2:1") if system.beside else (listen, upstream)
-            before = stack.enter_context(libra.attached(system.parser, *sides))
-        if system.beside:
-            before = []
+            attaching = stack.enter_context(libra.attached(system.parser, *sides))
+            before = [] if system.beside else attaching
         yield stack.enter_context(
             _proxy(topology, system, before, listen, upstream, connections)), listen
         # The proxy ends before the policy: with no socket left, nothing is left to detach.
 
 
 def _proxy(topology, system, before, listen, upstream, connections):
+    """before: what stands in front of its command."""
     host, pin = topology.proxy, topology.pins["proxy"]
     directory = host.path(system.name)
     host.call("mkdir", path=directory)

@@ -26,9 +26,11 @@ typedef uint64_t u64;
 #define __init
 #undef __always_inline
 #define __always_inline	inline __attribute__((__always_inline__))
+#define noinline __attribute__((noinline))
 #define __ro_after_init
 #define __aligned(n)		__attribute__((aligned(n)))
 #define BUILD_BUG_ON(cond)	_Static_assert(!(cond), #cond)
+#define round_down(x, y)	((x) & ~((y) - 1))
 #define min_t(type, a, b)	((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 
 #define get_unaligned(p) ({						\
@@ -65,7 +67,7 @@ struct libra_anchor {
 
 void libra_vpi_init(void);
 const u8 *libra_vpi_magic(void);
-const bool *libra_vpi_magic_bytes(void);
+const u8 *libra_vpi_magic_place(void);
 void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
 void libra_vpi_write_mark(u8 vpi[LIBRA_VPI_SIZE],

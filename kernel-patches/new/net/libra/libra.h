@@ -137,7 +137,7 @@ struct libra_call {
 
 void libra_vpi_init(void);
 const u8 *libra_vpi_magic(void);
-const bool *libra_vpi_magic_bytes(void);
+const u8 *libra_vpi_magic_place(void);
 void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
 u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);

@@ -56,22 +56,49 @@ u32 libra_find_below(const u8 *data, u32 len, u8 limit)
 }
 
 /*
- * A magic covers one of any LIBRA_VPI_MAGIC_SIZE bytes in a row that it begins
- * among: the last one. Returns from where on one may begin.
+ * The matcher looks at one byte of LIBRA_VPI_MAGIC_SIZE, so a magic, wherever it is,
+ * has one that is looked at. As no byte occurs twice in it, that one says where it
+ * would begin.
  */
-static u32 libra_match_skip(const u8 *data, u32 pos, u32 len)
-{
-	const bool *has = libra_vpi_magic_bytes();
 
-	BUILD_BUG_ON(LIBRA_VPI_MAGIC_SIZE != 8);
-	for (; len - pos >= 32; pos += 32)
-		if (has[data[pos + 7]] | has[data[pos + 15]] |
-		    has[data[pos + 23]] | has[data[pos + 31]])
-			break;
-	for (; len - pos >= 8; pos += 8)
-		if (has[data[pos + 7]])
-			break;
-	return pos;
+/*
+ * Does a magic lie around one of the four bytes at @at? The seven before the first
+ * and the eight behind the last can be read. Without a branch: most are not, but
+ * which one's value is in the magic cannot be predicted.
+ */
+static noinline bool libra_match_block(const u8 *at, const u8 *place)
+{
+	u64 magic = get_unaligned((const u64 *)libra_vpi_magic());
+	bool found = false;
+	int i;
+
+	BUILD_BUG_ON(sizeof(magic) != LIBRA_VPI_MAGIC_SIZE);
+	for (i = 0; i < 32; i += LIBRA_VPI_MAGIC_SIZE) {
+		u64 word = get_unaligned((const u64 *)(at + i + 1 - place[at[i]]));
+
+		found |= word == magic;
+	}
+	return found;
+}
+
+/*
+ * Looks from @pos on. Returns where a magic around a byte begins, or a part of it
+ * that runs into the end of @data; @len when there is neither.
+ */
+static u32 libra_match_around(const u8 *data, u32 pos, u32 len)
+{
+	const u8 *place = libra_vpi_magic_place();
+	const u8 *magic = libra_vpi_magic();
+	u32 begin;
+
+	for (; pos < len; pos += LIBRA_VPI_MAGIC_SIZE) {
+		begin = pos + 1 - place[data[pos]];
+		if (begin <= pos && data[begin] == magic[0] &&
+		    !memcmp(data + begin, magic,
+			    min_t(u32, len - begin, LIBRA_VPI_MAGIC_SIZE)))
+			return begin;
+	}
+	return len;
 }
 
 /**
@@ -84,20 +111,24 @@ static u32 libra_match_skip(const u8 *data, u32 pos, u32 len)
  */
 u32 libra_match(const u8 *data, u32 len)
 {
+	const u8 *place = libra_vpi_magic_place();
 	const u8 *magic = libra_vpi_magic();
-	u32 pos = 0, end;
+	const u8 *at = data + LIBRA_VPI_MAGIC_SIZE - 1;
+	u32 pos;
 
-	do {
-		pos = libra_match_skip(data, pos, len);
-		end = min(len, pos + LIBRA_VPI_MAGIC_SIZE);
-		for (; pos < end; pos++) {
-			pos += libra_scan(data + pos, end - pos, magic[0], 1);
-			if (pos == end)
-				break;
-			if (!memcmp(data + pos, magic,
-				    min_t(u32, len - pos, LIBRA_VPI_MAGIC_SIZE)))
-				return pos;
-		}
-	} while (pos < len);
+	/* Most blocks have none: one branch for four looks. */
+	for (; data + len - at > 32; at += 32)
+		if ((place[at[0]] | place[at[8]] | place[at[16]] | place[at[24]]) &&
+		    libra_match_block(at, place))
+			break;
+	pos = libra_match_around(data, at - data, len);
+	if (pos < len)
+		return pos;
+
+	/* What begins behind the last look runs into the end. */
+	pos = round_down(len, LIBRA_VPI_MAGIC_SIZE);
+	for (; pos < len; pos++)
+		if (data[pos] == magic[0] && !memcmp(data + pos, magic, len - pos))
+			return pos;
 	return len;
 }

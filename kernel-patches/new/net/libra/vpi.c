@@ -35,27 +35,28 @@ struct libra_vpi {
 };
 
 static u8 libra_magic[LIBRA_VPI_MAGIC_SIZE] __ro_after_init __aligned(8);
-static bool libra_magic_has[256] __ro_after_init;
+static u8 libra_magic_place[256] __ro_after_init;
 static siphash_aligned_key_t libra_vpi_key __ro_after_init;
 
 void __init libra_vpi_init(void)
 {
-	int i;
+	int i, places;
 
 	/*
-	 * The first byte occurs once, so that the magic does not overlap with
-	 * itself: bytes that turn out not to be one hold no other one's start.
+	 * No byte occurs twice, so each says where the magic begins, and the
+	 * magic does not overlap with itself: bytes that turn out not to be one
+	 * hold no other one's start.
 	 */
 	do {
 		get_random_bytes(libra_magic, sizeof(libra_magic));
-		for (i = 0; i < LIBRA_VPI_MAGIC_SIZE; i++)
+		memset(libra_magic_place, 0, sizeof(libra_magic_place));
+		places = 0;
+		for (i = 0; i < LIBRA_VPI_MAGIC_SIZE; i++) {
 			libra_magic[i] |= 0x80;
-	} while (memchr(libra_magic, 0xff, sizeof(libra_magic)) ||
-		 memchr(libra_magic + 1, libra_magic[0],
-			sizeof(libra_magic) - 1));
-	memset(libra_magic_has, 0, sizeof(libra_magic_has));
-	for (i = 0; i < LIBRA_VPI_MAGIC_SIZE; i++)
-		libra_magic_has[libra_magic[i]] = true;
+			places += !libra_magic_place[libra_magic[i]];
+			libra_magic_place[libra_magic[i]] = i + 1;
+		}
+	} while (places < LIBRA_VPI_MAGIC_SIZE || libra_magic_place[0xff]);
 	get_random_bytes(&libra_vpi_key, sizeof(libra_vpi_key));
 }
 
@@ -65,13 +66,13 @@ const u8 *libra_vpi_magic(void)
 }
 
 /**
- * libra_vpi_magic_bytes() - which bytes occur in the magic
+ * libra_vpi_magic_place() - where in the magic a byte occurs
  *
- * Return: for each byte, whether it does.
+ * Return: for each of the 256 bytes, one more than its offset in the magic, or 0.
  */
-const bool *libra_vpi_magic_bytes(void)
+const u8 *libra_vpi_magic_place(void)
 {
-	return libra_magic_has;
+	return libra_magic_place;
 }
 
 static u64 libra_vpi_mac(const struct libra_vpi *vpi, u64 cookie)

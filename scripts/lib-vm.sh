@@ -75,17 +75,25 @@ initramfs() {
 	printf '%s\n' "$dir/initrd"
 }
 
-# accel_args kvm|tcg. LIBRA_ICOUNT=N: the guest's time is its instructions, 2^N ns
-# for each; only while it idles, real time. What else the machine does then hardly shows
-# in its clocks. (With sleep=off, time would leap wherever it waits for its files.)
+# accel_args kvm|tcg: sets ACCEL_ARGS, and adds to GUEST_ARGS. LIBRA_ICOUNT=N: the
+# guest's time is its instructions, 2^N ns for each; only while it idles, real time. What
+# else the machine does then hardly shows in its clocks. (With sleep=off, time would leap
+# wherever it waits for its files.)
 accel_args() {
 	case $1 in
 	kvm) ACCEL_ARGS=(-accel kvm -cpu host) ;;
-	# With a thread per CPU, QEMU 7.2 runs an int3 of the kernel's text patching
-	# after the kernel has taken it back and waited for every CPU: "Oops: int3",
-	# now and then, even at boot without any module. One thread is exact, at the
-	# price of the second core.
-	tcg) ACCEL_ARGS=(-accel "tcg,thread=${LIBRA_TCG_THREAD:-single}" -cpu max) ;;
+	tcg)
+		# With a thread per CPU, QEMU 7.2 runs an int3 of the kernel's text
+		# patching after the kernel has taken it back and waited for every CPU:
+		# "Oops: int3", now and then, even at boot without any module. One
+		# thread is exact, at the price of the second core.
+		ACCEL_ARGS=(-accel "tcg,thread=${LIBRA_TCG_THREAD:-single}" -cpu max)
+		# The flags behind a CMPXCHG16B of QEMU 7.2 hold bits of what an earlier
+		# instruction added. Linux uses it where it allocates; an interrupt right
+		# there returned with them: a double fault, or traps nobody had set.
+		# HAProxy does not start without it, so it is the kernel that does.
+		GUEST_ARGS+=' clearcpuid=cx16'
+		;;
 	*) die "unknown accelerator $1" "use kvm or tcg" ;;
 	esac
 	[ "$1" != tcg ] || [ -z "${LIBRA_ICOUNT-}" ] ||

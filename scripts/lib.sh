@@ -24,6 +24,9 @@ say() {
 	printf '[%4ds] %s\n' $((EPOCHSECONDS - LIBRA_STARTED)) "$*" >&2
 }
 
+# script_help FILE: what the comment at its top says.
+script_help() { sed -n '3,/^set/{/^set/d;s/^# \?//;p}' "$1"; }
+
 # die CAUSE [MEND]
 die() {
 	printf '%s: %s%s\n' "${0##*/}" "$1" "${2:+; $2}" >&2

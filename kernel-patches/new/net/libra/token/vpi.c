@@ -24,7 +24,7 @@
 #include <linux/random.h>
 #include <linux/siphash.h>
 
-#include "libra.h"
+#include "../libra.h"
 
 struct libra_vpi {
 	u8 magic[LIBRA_VPI_MAGIC_SIZE];

@@ -22,8 +22,8 @@
 #include <net/inet_common.h>
 #include <net/tcp.h>
 
-#include "libra.h"
-#include "trace.h"
+#include "../libra.h"
+#include "../trace.h"
 #include "tx.h"
 
 /* The transport took @n bytes at the application's iterator. */

@@ -23,7 +23,7 @@
 #include <linux/bitmap.h>
 #include <net/tcp.h>
 
-#include "libra.h"
+#include "../libra.h"
 #include "tx.h"
 
 #define LIBRA_HOLD_TIME		(HZ / 5)

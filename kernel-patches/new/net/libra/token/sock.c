@@ -12,8 +12,8 @@
 #include <net/mptcp.h>
 #include <net/tcp.h>
 
-#include "libra.h"
-#include "trace.h"
+#include "../libra.h"
+#include "../trace.h"
 
 atomic_t libra_attached = ATOMIC_INIT(0);
 

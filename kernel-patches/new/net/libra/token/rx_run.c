@@ -11,8 +11,8 @@
 #include <linux/userfaultfd_k.h>
 #include <net/tcp.h>
 
-#include "libra.h"
-#include "trace.h"
+#include "../libra.h"
+#include "../trace.h"
 
 /* Fragments this small cost more as pages than as bytes. */
 #define LIBRA_FRAG_MIN	256

@@ -6,7 +6,7 @@
 #ifndef _NET_LIBRA_TX_H
 #define _NET_LIBRA_TX_H
 
-#include "libra.h"
+#include "../libra.h"
 
 /*
  * How many bytes to look at: little where a VPI is likely to be near, because

@@ -5,7 +5,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 
-#include "libra.h"
+#include "../libra.h"
 
 /**
  * libra_domain_get() - find or make a domain

@@ -7,7 +7,7 @@
 
 #include <kunit/test.h>
 
-#include "libra.h"
+#include "../libra.h"
 
 /* Domains that no policy of a machine that runs the tests is likely to use. */
 #define LIBRA_TEST_DOMAIN	0x7e570001

@@ -14,8 +14,8 @@
 #include <net/rps.h>
 #include <net/tcp.h>
 
-#include "libra.h"
-#include "trace.h"
+#include "../libra.h"
+#include "../trace.h"
 
 /* Flags under which the bytes are not simply read. */
 #define LIBRA_RX_NATIVE_FLAGS \

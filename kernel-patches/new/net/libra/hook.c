@@ -7,6 +7,7 @@
 #include <linux/workqueue.h>
 
 #include "libra.h"
+#include "token/token.h"
 
 static DEFINE_MUTEX(libra_hook_lock);	/* protects libra_hooked */
 static bool libra_hooked;

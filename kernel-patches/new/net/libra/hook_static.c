@@ -6,6 +6,7 @@
 #include <net/libra.h>
 
 #include "libra.h"
+#include "token/token.h"
 
 struct libra_sock *libra_sk(const struct sock *sk)
 {

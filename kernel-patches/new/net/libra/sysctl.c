@@ -6,6 +6,7 @@
 #include <linux/sysctl.h>
 
 #include "libra.h"
+#include "token/token.h"
 
 /* A VPI and something worth saving; the largest iovec segment nginx makes. */
 static u32 libra_min_anchor_lo = 2 * LIBRA_VPI_SIZE;

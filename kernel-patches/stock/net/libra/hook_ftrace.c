@@ -19,6 +19,7 @@
 #include <net/rps.h>
 
 #include "libra.h"
+#include "token/token.h"
 
 static const struct rhashtable_params libra_socks_params = {
 	.key_len = sizeof(struct sock *),

@@ -10,8 +10,8 @@
 #include <linux/module.h>
 #include <net/tcp.h>
 
-#include "../libra.h"
 #include "call.h"
+#include "token.h"
 
 __bpf_kfunc_start_defs();
 

@@ -14,8 +14,8 @@
 #include <net/rps.h>
 #include <net/tcp.h>
 
-#include "../libra.h"
 #include "../trace.h"
+#include "token.h"
 
 /* Flags under which the bytes are not simply read. */
 #define LIBRA_RX_NATIVE_FLAGS \
@@ -154,7 +154,7 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 	u32 room, n;
 
 	len = min_t(u64, len, ls->rx.seg.left);
-	if (!rx->run.anchor) {
+	if (!rx->run.minted) {
 		room = min_t(u64, libra_rx_room(to), queued);
 		room = min_t(u64, room, ls->rx.seg.left);
 		n = min(room, len);

@@ -22,8 +22,8 @@
 #include <net/inet_common.h>
 #include <net/tcp.h>
 
-#include "../libra.h"
 #include "../trace.h"
+#include "token.h"
 #include "tx.h"
 
 /* The transport took @n bytes at the application's iterator. */
@@ -94,20 +94,21 @@ static bool libra_tx_finds(struct libra_tx *tx, size_t skip, const u8 *expected,
  */
 static bool libra_tx_intact(struct libra_tx *tx, size_t count)
 {
-	const struct libra_anchor *anchor = tx->ls->tx.anchor;
+	const struct libra_minted *minted = tx->ls->tx.redeemed;
+	u32 len = minted->anchor.len;
 	u32 sent = tx->ls->tx.sent;
 	u8 vpi[LIBRA_VPI_SIZE];
 
 	if (sent && sent < LIBRA_VPI_SIZE) {
-		libra_vpi_write(vpi, anchor);
+		libra_vpi_write(vpi, minted);
 		if (!libra_tx_finds(tx, 0, vpi + sent,
 				    min_t(size_t, count, LIBRA_VPI_SIZE - sent)))
 			return false;
 	}
-	if (anchor->len < LIBRA_VPI_MARKED || count < LIBRA_VPI_SIZE ||
-	    sent + count != anchor->len)
+	if (len < LIBRA_VPI_MARKED || count < LIBRA_VPI_SIZE ||
+	    sent + count != len)
 		return true;
-	libra_vpi_write_mark(vpi, anchor);
+	libra_vpi_write_mark(vpi, minted);
 	return libra_tx_finds(tx, count - LIBRA_VPI_SIZE, vpi, LIBRA_VPI_SIZE);
 }
 
@@ -115,7 +116,7 @@ static bool libra_tx_intact(struct libra_tx *tx, size_t count)
 static int libra_tx_anchor(struct libra_tx *tx)
 {
 	struct libra_sock *ls = tx->ls;
-	struct libra_anchor *anchor = ls->tx.anchor;
+	struct libra_anchor *anchor = &ls->tx.redeemed->anchor;
 	size_t left = msg_data_left(tx->msg);
 	size_t count;
 	int ret;
@@ -136,9 +137,9 @@ static int libra_tx_anchor(struct libra_tx *tx)
 	ls->tx.prefix = 0;
 	ls->tx.sent += ret;
 	if (ls->tx.sent == anchor->len) {
-		ls->tx.anchor = NULL;
+		libra_minted_free(ls->tx.redeemed);
+		ls->tx.redeemed = NULL;
 		ls->tx.window = LIBRA_WINDOW_PAYLOAD;
-		libra_anchor_free(anchor);
 	}
 	return ret;
 }
@@ -314,7 +315,7 @@ int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
 		ls->tx.window = LIBRA_WINDOW_PAYLOAD;
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, win->len - win->pos);
 	}
-	if (ls->tx.anchor && !ls->tx.seg.goes_on) {
+	if (ls->tx.redeemed && !ls->tx.seg.goes_on) {
 		/*
 		 * The message ended inside an anchor. Metadata behind it: the
 		 * application left the rest of the anchor out. Anything else
@@ -323,8 +324,8 @@ int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
 		if (ls->tx.seg.state != LIBRA_SEG_META)
 			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 		LIBRA_INC(ls->net, LIBRA_MIB_RECLAIMED);
-		libra_anchor_free(ls->tx.anchor);
-		ls->tx.anchor = NULL;
+		libra_minted_free(ls->tx.redeemed);
+		ls->tx.redeemed = NULL;
 	}
 	return 0;
 }
@@ -332,15 +333,15 @@ int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
 /**
  * libra_tx_redeemed() - from here on an anchor stands in the stream
  * @ls: attachment, under tx_lock
- * @anchor: now owned by @ls
+ * @minted: the anchor, now owned by @ls
  */
-void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor)
+void libra_tx_redeemed(struct libra_sock *ls, struct libra_minted *minted)
 {
-	ls->tx.anchor = anchor;
+	ls->tx.redeemed = minted;
 	ls->tx.sent = 0;
 	ls->tx.first_window = LIBRA_WINDOW_MIN;
 	LIBRA_INC(ls->net, LIBRA_MIB_REDEEMED);
-	trace_libra_redeem(ls->sk, anchor->id, anchor->len);
+	trace_libra_redeem(ls->sk, minted->id, minted->anchor.len);
 }
 
 /**
@@ -353,17 +354,16 @@ void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor)
 int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi)
 {
 	struct libra_sock *ls = tx->ls;
-
-	struct libra_anchor *anchor;
+	struct libra_minted *minted;
 
 	/* Half an anchor was sent, and this is not the rest of it. */
-	if (ls->tx.anchor)
+	if (ls->tx.redeemed)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
-	anchor = libra_anchor_redeem(ls->dom, vpi, ls);
-	if (!anchor)
+	minted = libra_minted_redeem(ls->dom, vpi, ls);
+	if (!minted)
 		return libra_tx_fail(tx, libra_vpi_is_mark(vpi, ls->dom->cookie) ?
 					 LIBRA_MIB_FS_STALE : LIBRA_MIB_FS_UNKNOWN);
-	libra_tx_redeemed(ls, anchor);
+	libra_tx_redeemed(ls, minted);
 	return 0;
 }
 
@@ -385,7 +385,7 @@ static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
 			return err;
 	}
 	/* Behind framing an anchor goes on. */
-	if (ls->tx.anchor && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
+	if (ls->tx.redeemed && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
 		return 0;
 	n = min_t(u64, win->len - win->pos, ls->tx.seg.left);
 
@@ -495,7 +495,7 @@ static int libra_tx_stream(struct libra_tx *tx)
 	while (!ret && !tx->full && msg_data_left(tx->msg)) {
 		if (ls->tx.owed)
 			ret = libra_hold_continue(tx);
-		else if (ls->tx.anchor && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
+		else if (ls->tx.redeemed && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
 			ret = min(libra_tx_anchor(tx), 0);
 		else if (libra_tx_may_go_direct(ls))
 			ret = libra_tx_direct(tx);
@@ -577,7 +577,7 @@ static int libra_tx_locked(struct libra_tx *tx)
 
 	if (ls->tx.seg.state == LIBRA_SEG_PASS) {
 		/* Half an anchor, and no telling where the rest would go. */
-		if (ls->tx.anchor || ls->tx.cut > LIBRA_VPI_CHANCE ||
+		if (ls->tx.redeemed || ls->tx.cut > LIBRA_VPI_CHANCE ||
 		    (ls->tx.owed && libra_sock_changed(ls)))
 			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 		ls->tx.window = LIBRA_WINDOW_MAX;

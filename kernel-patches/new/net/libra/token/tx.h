@@ -6,7 +6,7 @@
 #ifndef _NET_LIBRA_TX_H
 #define _NET_LIBRA_TX_H
 
-#include "../libra.h"
+#include "token.h"
 
 /*
  * How many bytes to look at: little where a VPI is likely to be near, because
@@ -71,7 +71,7 @@ int libra_tx_look(struct libra_tx *tx, struct libra_window *win);
 void libra_tx_look_away(struct libra_tx *tx, struct libra_window *win);
 int libra_tx_classify(struct libra_tx *tx, struct libra_window *win);
 int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi);
-void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor);
+void libra_tx_redeemed(struct libra_sock *ls, struct libra_minted *minted);
 
 /* tx_hold.c */
 bool libra_hold_wanted(const struct libra_sock *ls, u32 n);

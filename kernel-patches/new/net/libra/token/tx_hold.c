@@ -23,7 +23,7 @@
 #include <linux/bitmap.h>
 #include <net/tcp.h>
 
-#include "../libra.h"
+#include "token.h"
 #include "tx.h"
 
 #define LIBRA_HOLD_TIME		(HZ / 5)
@@ -58,25 +58,25 @@ static bool libra_hold_peek(struct libra_tx *tx, u32 n, u8 *rest, u32 len)
  * @at: the bytes
  * @n: how many, fewer than a VPI has
  *
- * Return: true when it is known for what the bytes stand; tx.anchor is set.
+ * Return: true when it is known for what the bytes stand; tx.redeemed is set.
  */
 bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n)
 {
-	struct libra_anchor *anchor = NULL;
+	struct libra_minted *minted = NULL;
 	struct libra_sock *ls = tx->ls;
 	u8 vpi[LIBRA_VPI_SIZE];
 
-	if (ls->tx.anchor)
+	if (ls->tx.redeemed)
 		return false;
 	memcpy(vpi, at, n);
 	if (n >= LIBRA_VPI_ID_SIZE)
-		anchor = libra_anchor_redeem_cut(ls->dom, vpi, ls);
+		minted = libra_minted_redeem_cut(ls->dom, vpi, ls);
 	else if (libra_hold_peek(tx, n, vpi + n, LIBRA_VPI_SIZE - n) &&
 		 !memcmp(vpi, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE))
-		anchor = libra_anchor_redeem(ls->dom, vpi, ls);
-	if (!anchor)
+		minted = libra_minted_redeem(ls->dom, vpi, ls);
+	if (!minted)
 		return false;
-	libra_tx_redeemed(ls, anchor);
+	libra_tx_redeemed(ls, minted);
 	return true;
 }
 
@@ -211,6 +211,7 @@ static int libra_hold_redeem(struct libra_tx *tx, const u8 *rest)
 	u8 vpi[LIBRA_VPI_SIZE], first[LIBRA_VPI_SIZE];
 	struct libra_sock *ls = tx->ls;
 	u32 have = ls->tx.cut, i, n = 0;
+	const struct libra_anchor *anchor;
 	struct iov_iter from;
 	int err;
 
@@ -221,8 +222,8 @@ static int libra_hold_redeem(struct libra_tx *tx, const u8 *rest)
 	if (err)
 		return err;
 
-	iov_iter_bvec(&from, ITER_SOURCE, ls->tx.anchor->bv, ls->tx.anchor->nr,
-		      have);
+	anchor = &ls->tx.redeemed->anchor;
+	iov_iter_bvec(&from, ITER_SOURCE, anchor->bv, anchor->nr, have);
 	if (copy_from_iter(first, have, &from) != have)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 	n = 0;

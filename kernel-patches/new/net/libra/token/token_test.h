@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Libra: what its KUnit tests share.
+ * Libra: what the KUnit tests of token mode share.
  */
-#ifndef _NET_LIBRA_TEST_H
-#define _NET_LIBRA_TEST_H
+#ifndef _NET_LIBRA_TOKEN_TEST_H
+#define _NET_LIBRA_TOKEN_TEST_H
 
-#include <kunit/test.h>
-
-#include "../libra.h"
+#include "../libra_test.h"
+#include "token.h"
 
 /* Domains that no policy of a machine that runs the tests is likely to use. */
 #define LIBRA_TEST_DOMAIN	0x7e570001
@@ -29,7 +28,5 @@ void libra_test_suite_exit(struct kunit_suite *suite);
 struct libra_sock *libra_test_sock(struct kunit *test, u32 domain,
 				   enum libra_role role);
 void libra_test_sock_end_now(struct kunit *test, struct libra_sock *ls);
-u64 libra_test_count(enum libra_mib item);
-u8 *libra_test_page(struct kunit *test);
 
-#endif /* _NET_LIBRA_TEST_H */
+#endif /* _NET_LIBRA_TOKEN_TEST_H */

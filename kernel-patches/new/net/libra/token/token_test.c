@@ -5,9 +5,8 @@
  */
 #include <linux/slab.h>
 #include <linux/tcp.h>
-#include <linux/vmalloc.h>
 
-#include "libra_test.h"
+#include "token_test.h"
 
 int (*libra_test_segment)(struct libra_ctx *ctx);
 static bool libra_test_registered;
@@ -57,7 +56,7 @@ static void libra_test_sock_end(void *arg)
 	libra_seg_free(&ls->tx.seg);
 	if (atomic_read(&ls->egress_passed))
 		atomic_dec(&ls->dom->egress_passes[ls->role]);
-	libra_sock_put(ls);
+	libra_account_put(&ls->account);
 }
 
 /**
@@ -71,15 +70,14 @@ static void libra_test_sock_end(void *arg)
 struct libra_sock *libra_test_sock(struct kunit *test, u32 domain,
 				   enum libra_role role)
 {
-	/* Freed by libra_sock_put(), so KUnit must not. */
+	/* Freed with its last reference, so KUnit must not. */
 	struct libra_sock *ls = kzalloc(sizeof(*ls), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, ls);
 	/* For what is read from it: its memory cgroup, addresses of a trace. */
 	ls->sk = kunit_kzalloc(test, sizeof(struct tcp_sock), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, ls->sk);
-	refcount_set(&ls->ref, 1);
-	ls->net = libra_net(&init_net);
+	libra_sock_init_account(ls, libra_net(&init_net));
 	ls->dom = libra_domain_get(ls->net, domain);
 	ls->parser = libra_parser_get(LIBRA_TEST_PARSER);
 	ls->mode = LIBRA_MODE_ON;
@@ -103,41 +101,4 @@ struct libra_sock *libra_test_sock(struct kunit *test, u32 domain,
 void libra_test_sock_end_now(struct kunit *test, struct libra_sock *ls)
 {
 	kunit_release_action(test, libra_test_sock_end, ls);
-}
-
-/**
- * libra_test_count() - a counter of the initial network namespace
- * @item: which
- *
- * Return: its value.
- */
-u64 libra_test_count(enum libra_mib item)
-{
-	const struct libra_net *ln = libra_net(&init_net);
-	u64 sum = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(ln->mib, cpu)->count[item]);
-	return sum;
-}
-
-KUNIT_DEFINE_ACTION_WRAPPER(libra_test_vfree, vfree, const void *);
-
-/**
- * libra_test_page() - memory that ends where its page does
- * @test: frees it at its end
- *
- * Who reads beyond it faults.
- *
- * Return: PAGE_SIZE bytes.
- */
-u8 *libra_test_page(struct kunit *test)
-{
-	u8 *page = vmalloc(PAGE_SIZE);
-
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, libra_test_vfree, page));
-	return page;
 }

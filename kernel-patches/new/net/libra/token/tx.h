@@ -6,6 +6,7 @@
 #ifndef _NET_LIBRA_TX_H
 #define _NET_LIBRA_TX_H
 
+#include "../send.h"
 #include "token.h"
 
 /*
@@ -24,22 +25,12 @@
 /**
  * struct libra_tx - one send() call
  * @ls: attachment
- * @msg: the application's; its iterator stands behind what was accepted
- * @flags: of every piece
- * @sent: bytes accepted from the application
- * @corked: the last piece went with MSG_MORE
- * @locked: the socket lock is held
- * @full: the transport took a part of a piece: natively the call ends there
+ * @out: the transport's view of it
  * @fail: why the connection has to be aborted, or 0
  */
 struct libra_tx {
 	struct libra_sock *ls;
-	struct msghdr *msg;
-	int flags;
-	size_t sent;
-	bool corked;
-	bool locked;
-	bool full;
+	struct libra_out out;
 	int fail;
 };
 

@@ -44,7 +44,7 @@ bool libra_hold_wanted(const struct libra_sock *ls, u32 n)
  */
 static bool libra_hold_peek(struct libra_tx *tx, u32 n, u8 *rest, u32 len)
 {
-	struct iov_iter at = tx->msg->msg_iter;
+	struct iov_iter at = tx->out.msg->msg_iter;
 
 	if (!user_backed_iter(&at))
 		return false;
@@ -115,8 +115,7 @@ static void libra_hold_add(struct libra_tx *tx, struct libra_window *win, u32 n,
 	}
 	WRITE_ONCE(ls->tx.owed, ls->tx.owed + n);
 	libra_seg_consume(&ls->tx.seg, data, n);
-	iov_iter_advance(&tx->msg->msg_iter, n);
-	tx->sent += n;
+	libra_out_accepted(&tx->out, n);
 	win->pos += n;
 }
 
@@ -304,7 +303,7 @@ int libra_hold_continue(struct libra_tx *tx)
 			return ret;
 	}
 	if (!ls->tx.cut)
-		return libra_hold_flush(ls, tx->locked);
+		return libra_hold_flush(ls, tx->out.locked);
 	if (ls->tx.cut <= LIBRA_VPI_CHANCE)
 		libra_hold_arm(ls);
 	return 0;

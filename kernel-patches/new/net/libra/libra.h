@@ -24,8 +24,9 @@ struct libra_sock;
 /**
  * struct libra_net - Libra in one network namespace
  *
- * Attached sockets hold the namespace; what they leave behind is purged when it
- * ends, so nothing here needs a reference of its own.
+ * Attached sockets and processes with payload memory hold the namespace; what the
+ * former leave behind is purged when it ends, so nothing here needs a reference of
+ * its own.
  *
  * @net: back pointer
  * @lock: protects @domains
@@ -35,6 +36,9 @@ struct libra_sock;
  * @anchors: live anchors, token mode
  * @anchor_bytes: their payload
  * @attached: attached sockets, token mode
+ * @lazy_pages: pages that stand for bytes nobody has looked at, lazy mode
+ * @payload_pages: pages of payload memory, lazy mode
+ * @payload_processes: processes that have any, lazy mode
  * @expire: drops messages that nobody redeems, token mode
  * @sysctl: see Documentation/networking/libra.rst
  */
@@ -47,14 +51,19 @@ struct libra_net {
 	atomic_long_t anchors;
 	atomic_long_t anchor_bytes;
 	atomic_long_t attached;
+	atomic_long_t lazy_pages;
+	atomic_long_t payload_pages;
+	atomic_long_t payload_processes;
 	struct delayed_work expire;
 	struct ctl_table_header *sysctl_header;
 	struct {
 		u8 enabled;
 		u8 scrub;
+		u8 lazy;
 		u32 min_anchor;
 		u32 max_header;
 		u32 max_socket_bytes;
+		u32 max_process_bytes;
 		u32 anchor_ttl_ms;
 		u32 max_unmet;
 		u32 unmet_ms;

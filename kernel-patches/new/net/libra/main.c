@@ -8,6 +8,7 @@
 #include <net/netns/generic.h>
 
 #include "libra.h"
+#include "lazy/lazy.h"
 #include "token/token.h"
 
 unsigned int libra_net_id __read_mostly;
@@ -79,6 +80,10 @@ static int __init libra_init(void)
 	err = libra_bpf_init();
 	if (err)
 		goto hook_exit;
+	/* The last, because from then on there are users. */
+	err = libra_lazy_init();
+	if (err)
+		goto hook_exit;
 	return 0;
 
 hook_exit:
@@ -93,11 +98,12 @@ destroy_wq:
 static void __exit libra_exit(void)
 {
 	/*
-	 * The module's references are held by parsers and attached sockets.
-	 * There are none; but the last socket may still be on its way out of
+	 * The module's references are held by parsers, attached sockets and
+	 * payload memory. There are none; but the last socket may still be on its way out of
 	 * libra_sk_destruct(), perhaps in a work of ours, and its memory may
 	 * wait for RCU.
 	 */
+	libra_lazy_exit();
 	destroy_workqueue(libra_wq);
 	libra_hook_exit();
 	rcu_barrier();

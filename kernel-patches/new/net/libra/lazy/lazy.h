@@ -180,7 +180,6 @@ struct libra_spans {
  * @mm: no reference: the last mapping goes before it does
  * @users: one per payload, one per call; at zero it is found no more
  * @account: who pays for its anchors; its reference keeps the memory
- * @memcg: with a reference, or NULL
  * @lock: protects changes of @spans
  * @spans: RCU
  */
@@ -189,7 +188,6 @@ struct libra_process {
 	struct mm_struct *mm;
 	refcount_t users;
 	struct libra_account account;
-	struct mem_cgroup *memcg;
 	spinlock_t lock;	/* protects changes of @spans */
 	struct libra_spans __rcu *spans;
 	struct rcu_head rcu;

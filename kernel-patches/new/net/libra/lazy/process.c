@@ -8,9 +8,8 @@
  * recv() and send() of everybody asks the first one.
  */
 #include <linux/hash.h>
-#include <linux/memcontrol.h>
 #include <linux/module.h>
-#include <linux/sched/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "lazy.h"
@@ -84,7 +83,6 @@ static void libra_process_release(struct libra_account *account)
 	struct libra_process *process;
 
 	process = container_of(account, struct libra_process, account);
-	mem_cgroup_put(process->memcg);
 	put_net(account->net->net);
 	call_rcu(&process->rcu, libra_process_free);
 }
@@ -115,11 +113,8 @@ void libra_process_put(struct libra_process *process)
 	module_put(THIS_MODULE);
 }
 
-/* @memcg: with a reference that is taken over, or NULL. */
 static struct libra_process *libra_process_alloc(struct mm_struct *mm,
-						 struct net *net,
-						 struct mem_cgroup *memcg,
-						 gfp_t gfp)
+						 struct net *net, gfp_t gfp)
 {
 	struct libra_process *process;
 	struct libra_spans *spans;
@@ -129,7 +124,6 @@ static struct libra_process *libra_process_alloc(struct mm_struct *mm,
 	if (!process || !spans) {
 		kfree(process);
 		kfree(spans);
-		mem_cgroup_put(memcg);
 		return NULL;
 	}
 	process->mm = mm;
@@ -139,7 +133,6 @@ static struct libra_process *libra_process_alloc(struct mm_struct *mm,
 	process->account.net = libra_net(get_net(net));
 	process->account.limit = &process->account.net->sysctl.max_process_bytes;
 	process->account.at_limit = LIBRA_MIB_LAZY_PROCESS_LIMIT;
-	process->memcg = memcg;
 	spin_lock_init(&process->lock);
 	RCU_INIT_POINTER(process->spans, spans);
 	return process;
@@ -185,7 +178,7 @@ struct libra_process *libra_process_get(struct mm_struct *mm, struct net *net,
 
 	if (process)
 		return process;
-	process = libra_process_alloc(mm, net, get_mem_cgroup_from_mm(mm), gfp);
+	process = libra_process_alloc(mm, net, gfp);
 	if (process)
 		libra_process_publish(process);
 	return process;
@@ -193,7 +186,7 @@ struct libra_process *libra_process_get(struct mm_struct *mm, struct net *net,
 
 /**
  * libra_process_fork() - the same for a child
- * @parent: whose child; in its network namespace and memory cgroup
+ * @parent: whose child; its network namespace pays
  * @mm: of the child, which does not run yet
  *
  * Context: under mmap_lock of both; does not fail.
@@ -203,13 +196,10 @@ struct libra_process *libra_process_fork(struct libra_process *parent,
 					 struct mm_struct *mm)
 {
 	struct libra_process *process = libra_process_known(mm);
-	struct mem_cgroup *memcg = NULL;
 
 	if (process)
 		return process;
-	if (parent->memcg && mem_cgroup_tryget(parent->memcg))
-		memcg = parent->memcg;
-	process = libra_process_alloc(mm, parent->account.net->net, memcg,
+	process = libra_process_alloc(mm, parent->account.net->net,
 				      GFP_KERNEL | __GFP_NOFAIL);
 	libra_process_publish(process);
 	return process;

@@ -7,7 +7,6 @@
  * not a plain read of bytes is tcp_recvmsg()'s, as is a read that has no whole page
  * to gain.
  */
-#include <linux/memcontrol.h>
 #include <linux/skbuff.h>
 #include <linux/uio.h>
 #include <net/rps.h>
@@ -91,7 +90,9 @@ static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 b
 	rx->pages = bytes >> PAGE_SHIFT;
 	if (!libra_slots_ready(rx->payload, rx->pgoff, rx->pages))
 		return false;
-	rx->la = libra_lazy_anchor_alloc(&rx->process->account, rx->process->memcg);
+	/* Who paid for it as socket memory goes on to. */
+	rx->la = libra_lazy_anchor_alloc(&rx->process->account,
+					 libra_memcg_of(rx->sk));
 	if (!rx->la) {
 		LIBRA_INC(rx->net, LIBRA_MIB_FB_NOMEM);
 		return false;

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // libra-lazy: what payload memory (/dev/libra) promises, case by case, in TAP.
+#include <linux/libra_memory.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
+#include <iostream>
 #include <string>
 
 #include "frame.h"
+#include "hostile/common/counters.h"
 
 int main(int argc, char** argv) {
     using libra::test::setting;
@@ -23,6 +29,12 @@ int main(int argc, char** argv) {
     if (list) {
         libra::test::list_cases();
         return 0;
+    }
+    if (!setting().plain && (::access(LIBRA_DEVICE, R_OK | W_OK) != 0 ||
+                             !libra::test::counters_exist())) {
+        std::cerr << "libra-lazy: " LIBRA_DEVICE ": " << std::strerror(errno)
+                  << ": load the module, or use --plain\n";
+        return 2;
     }
     ::signal(SIGPIPE, SIG_IGN);
     return libra::test::run_cases(only);

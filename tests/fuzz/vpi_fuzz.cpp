@@ -61,19 +61,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     libra_domain dom = {.cookie = input.take<u64>()};
     libra_msg msg = {.dom = &dom};
-    libra_anchor anchor = {.msg = &msg, .id = input.take<u64>(), .len = input.take<u32>()};
+    libra_minted minted = {.msg = &msg, .id = input.take<u64>(), .anchor = {input.take<u32>()}};
     const u64 foreign = input.take<u64>();
     const Token forged = input.take<Token>();
     Token token, end;
-    libra_vpi_write(token.bytes, &anchor);
-    libra_vpi_write_mark(end.bytes, &anchor);
+    libra_vpi_write(token.bytes, &minted);
+    libra_vpi_write_mark(end.bytes, &minted);
 
     u64 id = 0;
     u32 len = 0;
-    require(
-        libra_vpi_read(token.bytes, dom.cookie, &id, &len) && id == anchor.id && len == anchor.len,
-        "a VPI that was not accepted as it was minted");
-    require(libra_vpi_id(token.bytes) == anchor.id && libra_vpi_id(end.bytes) == anchor.id,
+    require(libra_vpi_read(token.bytes, dom.cookie, &id, &len) && id == minted.id &&
+                len == minted.anchor.len,
+            "a VPI that was not accepted as it was minted");
+    require(libra_vpi_id(token.bytes) == minted.id && libra_vpi_id(end.bytes) == minted.id,
             "a token of another anchor");
     require(libra_vpi_is_mark(end.bytes, dom.cookie), "a mark that was not accepted");
     require(!std::memcmp(token.bytes, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE) &&

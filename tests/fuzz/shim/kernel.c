@@ -5,9 +5,9 @@
 #include "kernel.h"
 #include "random.h"
 
-#include "net/libra/field.c"
-#include "net/libra/match.c"
-#include "net/libra/vpi.c"
+#include "net/libra/token/field.c"
+#include "net/libra/token/match.c"
+#include "net/libra/token/vpi.c"
 
 static const u8 *random_bytes;
 static size_t random_left;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The little of the kernel that field.c, match.c and vpi.c need, for user space, and in
- * place of net/libra/libra.h, which needs much more, what they use of it.
+ * place of net/libra/token/token.h, which needs much more, what they use of it.
  */
 #ifndef FUZZ_KERNEL_H
 #define FUZZ_KERNEL_H
 
-#define _NET_LIBRA_PRIVATE_H
+#define _NET_LIBRA_TOKEN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +28,7 @@ typedef uint64_t u64;
 #define __always_inline	inline __attribute__((__always_inline__))
 #define noinline __attribute__((noinline))
 #define __ro_after_init
+#define __read_mostly
 #define __aligned(n)		__attribute__((aligned(n)))
 #define BUILD_BUG_ON(cond)	_Static_assert(!(cond), #cond)
 #define round_down(x, y)	((x) & ~((y) - 1))
@@ -60,18 +61,22 @@ struct libra_msg {
 };
 
 struct libra_anchor {
+	u32 len;
+};
+
+struct libra_minted {
 	struct libra_msg *msg;
 	u64 id;
-	u32 len;
+	struct libra_anchor anchor;
 };
 
 void libra_vpi_init(void);
 const u8 *libra_vpi_magic(void);
 const u8 *libra_vpi_magic_place(void);
-void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
+void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_minted *minted);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
 void libra_vpi_write_mark(u8 vpi[LIBRA_VPI_SIZE],
-			 const struct libra_anchor *anchor);
+			 const struct libra_minted *minted);
 bool libra_vpi_is_mark(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie);
 u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
 u32 libra_find_byte(const u8 *data, u32 len, u8 byte);

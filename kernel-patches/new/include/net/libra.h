@@ -3,7 +3,7 @@
  * Libra: what the inet socket layer of a patched kernel calls.
  *
  * All of it compiles to nothing without CONFIG_LIBRA, and to a static branch
- * that is not taken while no parser is registered.
+ * that is not taken while no parser is registered and no payload memory is there.
  */
 #ifndef _NET_LIBRA_H
 #define _NET_LIBRA_H
@@ -13,6 +13,7 @@
 #include <net/inet_connection_sock.h>
 #include <uapi/linux/libra.h>
 
+struct libra_process;
 struct libra_sock;
 struct mem_cgroup;
 struct msghdr;
@@ -24,9 +25,13 @@ struct msghdr;
  * @release: before inet_release()
  * @shutdown: before inet_shutdown()
  * @attach: TCP_LIBRA; under RCU and the socket lock
+ * @enter: a reference on the current process, if it has payload memory; under RCU
+ * @lazy_recvmsg: in place of inet_recvmsg(); gives the reference back
+ * @lazy_sendmsg: in place of inet_sendmsg(); gives the reference back
  *
- * All but @attach are only called for attached sockets, each of which holds a
- * reference on the module.
+ * The first four are only called for attached sockets, each of which holds a
+ * reference on the module, the last two with a reference on a process, which
+ * holds one as well.
  */
 struct libra_hooks {
 	int (*recvmsg)(struct libra_sock *ls, struct msghdr *msg, size_t size,
@@ -35,6 +40,11 @@ struct libra_hooks {
 	void (*release)(struct libra_sock *ls);
 	void (*shutdown)(struct libra_sock *ls, int how);
 	int (*attach)(struct sock *sk, const struct libra_attach *args);
+	struct libra_process *(*enter)(void);
+	int (*lazy_recvmsg)(struct libra_process *process, struct sock *sk,
+			    struct msghdr *msg, size_t size, int flags);
+	int (*lazy_sendmsg)(struct libra_process *process, struct sock *sk,
+			    struct msghdr *msg, size_t size);
 };
 
 #if IS_ENABLED(CONFIG_LIBRA)
@@ -62,6 +72,28 @@ static inline const struct libra_hooks *libra_hooks_of(const struct libra_sock *
 	return rcu_dereference_protected(libra_hooks, ls);
 }
 
+struct libra_process *__libra_enter(void);
+
+/**
+ * libra_enter() - does this call touch payload memory?
+ * @sk: any inet socket
+ *
+ * Return: the current process, for one call of libra_hooks.lazy_recvmsg or
+ * lazy_sendmsg, or NULL.
+ */
+static inline struct libra_process *libra_enter(const struct sock *sk)
+{
+	if (!static_branch_unlikely(&libra_key) || !sk_is_tcp(sk))
+		return NULL;
+	return __libra_enter();
+}
+
+static inline const struct libra_hooks *
+libra_hooks_with(const struct libra_process *process)
+{
+	return rcu_dereference_protected(libra_hooks, process);
+}
+
 int libra_setsockopt(struct sock *sk, sockptr_t optval, unsigned int optlen);
 
 /* For the module. */
@@ -77,6 +109,17 @@ static inline struct libra_sock *libra_of(const struct sock *sk)
 
 /* Never called, because libra_of() says so; must compile all the same. */
 static inline const struct libra_hooks *libra_hooks_of(const struct libra_sock *ls)
+{
+	return NULL;
+}
+
+static inline struct libra_process *libra_enter(const struct sock *sk)
+{
+	return NULL;
+}
+
+static inline const struct libra_hooks *
+libra_hooks_with(const struct libra_process *process)
 {
 	return NULL;
 }

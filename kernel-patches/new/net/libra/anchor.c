@@ -1,144 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: anchors and the messages they belong to.
- *
- * An anchor has exactly one owner at any time: the receiver that builds it, the
- * domain's hash while it is live, then whoever took it out of there (the sender
- * that redeems it, or one of the ways in which it dies unredeemed). Ownership
- * moves under the domain lock; freeing happens outside of it.
+ * Libra: anchors, pages of received payload, and what they are charged to.
  */
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
-#include <linux/random.h>
+#include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <net/sock.h>
 
+#include "anchor.h"
 #include "libra.h"
-#include "trace.h"
+
+/* Fragments this small cost more as pages than as bytes. */
+#define LIBRA_FRAG_MIN	256
 
 /**
- * libra_msg_open() - begin a message
- * @source: the receiving socket
- * @gfp: how to allocate
+ * libra_anchor_init() - an empty anchor
+ * @anchor: memory of the caller
+ * @account: what to charge
+ * @memcg: what to charge too, or NULL; not charged if it is on its way out
  *
- * Context: under @source's socket lock.
- * Return: a message with the receiver's reference, or NULL.
+ * Context: any; somebody else holds @account and @memcg.
  */
-struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp)
+void libra_anchor_init(struct libra_anchor *anchor, struct libra_account *account,
+		       struct mem_cgroup *memcg)
 {
-	struct libra_msg *msg;
-
-	msg = kzalloc(sizeof(*msg), gfp | __GFP_ACCOUNT | __GFP_NOWARN);
-	if (!msg)
-		return NULL;
-	refcount_set(&msg->ref, 1);
-	refcount_inc(&source->ref);
-	msg->source = source;
-	refcount_inc(&source->dom->ref);
-	msg->dom = source->dom;
-	if (mem_cgroup_sockets_enabled && source->sk->sk_memcg &&
-	    mem_cgroup_tryget(source->sk->sk_memcg))
-		msg->memcg = source->sk->sk_memcg;
-	msg->stamp = jiffies;
-	msg->opened = jiffies;
-	INIT_LIST_HEAD(&msg->anchors);
-	INIT_LIST_HEAD(&msg->redeemer_node);
-
-	spin_lock_bh(&msg->dom->lock);
-	list_add_tail(&msg->dom_node, &msg->dom->msgs);
-	list_add_tail(&msg->source_node, &source->minted);
-	list_add_tail(&msg->unmet_node, &msg->dom->unmet);
-	spin_unlock_bh(&msg->dom->lock);
-	return msg;
-}
-
-/**
- * libra_msgs_unmet() - do messages of this domain get lost?
- * @dom: domain
- *
- * An application that sends payload by a way that Libra does not see (a file, a
- * socket that is not attached, encrypted in user space) sends VPIs to somebody
- * who can do nothing with them. The first sign is that messages are minted of
- * which no VPI comes back. A proxy sends the beginning of a message as soon as
- * it has it, unless its client stalls.
- *
- * Return: true when net.libra.max_unmet messages are older than net.libra.unmet_ms
- * and no VPI of them was met on a socket of the domain.
- */
-bool libra_msgs_unmet(struct libra_domain *dom)
-{
-	u32 limit = READ_ONCE(dom->net->sysctl.max_unmet);
-	struct libra_msg *msg;
-	bool lost = false;
-	u32 n = 0;
-
-	spin_lock_bh(&dom->lock);
-	list_for_each_entry(msg, &dom->unmet, unmet_node) {
-		if (++n < limit)
-			continue;
-		lost = time_after(jiffies, msg->opened +
-				  msecs_to_jiffies(READ_ONCE(dom->net->sysctl.unmet_ms)));
-		break;
-	}
-	spin_unlock_bh(&dom->lock);
-	return lost;
-}
-
-/**
- * libra_msg_put() - drop a reference
- * @msg: message
- *
- * Context: any, without the domain lock.
- */
-void libra_msg_put(struct libra_msg *msg)
-{
-	struct libra_domain *dom = msg->dom;
-
-	/*
-	 * The lists hold no reference: whoever walks them does so under the
-	 * lock under which the last reference takes the message off them.
-	 */
-	local_bh_disable();
-	if (!refcount_dec_and_lock(&msg->ref, &dom->lock)) {
-		local_bh_enable();
-		return;
-	}
-	__acquire(&dom->lock);	/* which sparse does not see */
-	list_del(&msg->dom_node);
-	list_del(&msg->source_node);
-	list_del(&msg->redeemer_node);
-	list_del(&msg->unmet_node);
-	spin_unlock_bh(&dom->lock);
-
-	mem_cgroup_put(msg->memcg);
-	libra_sock_put(msg->source);
-	libra_domain_put(dom);
-	kfree(msg);
-}
-
-/**
- * libra_anchor_alloc() - an empty anchor
- * @msg: the message it will belong to
- * @gfp: how to allocate
- *
- * Return: the anchor, owned by the caller, or NULL.
- */
-struct libra_anchor *libra_anchor_alloc(struct libra_msg *msg, gfp_t gfp)
-{
-	struct libra_anchor *anchor;
-
-	anchor = kmalloc(sizeof(*anchor), gfp | __GFP_ACCOUNT | __GFP_NOWARN);
-	if (!anchor)
-		return NULL;
-	refcount_inc(&msg->ref);
-	anchor->msg = msg;
-	anchor->id = get_random_u64();
+	libra_account_get(account);
+	anchor->account = account;
+	anchor->memcg = memcg && mem_cgroup_tryget(memcg) ? memcg : NULL;
 	anchor->len = 0;
 	anchor->charge = 0;
 	anchor->pages = 0;
 	anchor->nr = 0;
 	anchor->room = LIBRA_ANCHOR_BV0;
 	anchor->bv = anchor->bv0;
-	return anchor;
 }
 
 /**
@@ -146,32 +41,32 @@ struct libra_anchor *libra_anchor_alloc(struct libra_msg *msg, gfp_t gfp)
  * @anchor: being built
  * @bytes: as truesize counts them
  *
+ * Context: any.
  * Return: false at a limit, with the fallback counted and nothing charged.
  */
 bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 {
 	u32 pages = PAGE_ALIGN(anchor->charge + bytes) / PAGE_SIZE;
-	struct libra_sock *source = anchor->msg->source;
-	struct mem_cgroup *memcg = anchor->msg->memcg;
-	struct libra_net *ln = anchor->msg->dom->net;
+	struct libra_account *account = anchor->account;
+	struct libra_net *ln = account->net;
 
-	if (atomic_long_add_return(bytes, &source->charge) >
-	    READ_ONCE(ln->sysctl.max_socket_bytes)) {
-		atomic_long_sub(bytes, &source->charge);
-		LIBRA_INC(ln, LIBRA_MIB_FB_SOCKET_LIMIT);
+	if (atomic_long_add_return(bytes, &account->charge) >
+	    READ_ONCE(*account->limit)) {
+		atomic_long_sub(bytes, &account->charge);
+		LIBRA_INC(ln, account->at_limit);
 		return false;
 	}
 	if ((unsigned long)atomic_long_add_return(bytes, &ln->charge) >
 	    READ_ONCE(ln->sysctl.max_netns_bytes)) {
 		atomic_long_sub(bytes, &ln->charge);
-		atomic_long_sub(bytes, &source->charge);
+		atomic_long_sub(bytes, &account->charge);
 		LIBRA_INC(ln, LIBRA_MIB_FB_NETNS_LIMIT);
 		return false;
 	}
-	if (memcg && pages > anchor->pages) {
-		if (!libra_memcg_charge(memcg, pages - anchor->pages)) {
+	if (anchor->memcg && pages > anchor->pages) {
+		if (!libra_memcg_charge(anchor->memcg, pages - anchor->pages)) {
 			atomic_long_sub(bytes, &ln->charge);
-			atomic_long_sub(bytes, &source->charge);
+			atomic_long_sub(bytes, &account->charge);
 			LIBRA_INC(ln, LIBRA_MIB_FB_MEMCG);
 			return false;
 		}
@@ -207,6 +102,7 @@ static bool libra_anchor_grow(struct libra_anchor *anchor, gfp_t gfp)
  * @len: bytes
  * @gfp: how to allocate
  *
+ * Context: any that @gfp allows.
  * Return: 0 or -ENOMEM, then nothing was taken.
  */
 int libra_anchor_add(struct libra_anchor *anchor, struct page *page, u32 off,
@@ -232,109 +128,133 @@ int libra_anchor_add(struct libra_anchor *anchor, struct page *page, u32 off,
 }
 
 /**
- * libra_anchor_publish() - the anchor is complete and becomes redeemable
- * @anchor: owned by the caller, afterwards by the domain
+ * libra_anchor_add_copy() - append bytes that lie in no page that may be sent
+ * @anchor: being built
+ * @sk: the receiving socket
+ * @data: the bytes
+ * @len: how many
  *
- * From here on it is not the caller's: another thread may redeem it, a closing
- * client end its message.
+ * The one copy of them, into the task's page fragment.
+ *
+ * Context: process context.
+ * Return: 0 or -ENOMEM; @anchor->len says how many bytes went.
  */
-void libra_anchor_publish(struct libra_anchor *anchor)
+int libra_anchor_add_copy(struct libra_anchor *anchor, struct sock *sk,
+			  const void *data, u32 len)
 {
-	struct libra_msg *msg = anchor->msg;
-	struct libra_domain *dom = msg->dom;
+	struct page_frag *frag = sk_page_frag(sk);
 
-	spin_lock_bh(&dom->lock);
-	hash_add(dom->anchors, &anchor->hash, anchor->id);
-	list_add_tail(&anchor->msg_node, &msg->anchors);
-	msg->stamp = jiffies;
-	atomic_long_inc(&dom->net->anchors);
-	atomic_long_add(anchor->len, &dom->net->anchor_bytes);
-	spin_unlock_bh(&dom->lock);
-}
+	while (len) {
+		u32 n;
 
-/* Under the domain lock: live -> owned by the caller. */
-static void libra_anchor_take(struct libra_anchor *anchor)
-{
-	struct libra_net *ln = anchor->msg->dom->net;
-
-	hash_del(&anchor->hash);
-	list_del(&anchor->msg_node);
-	atomic_long_dec(&ln->anchors);
-	atomic_long_sub(anchor->len, &ln->anchor_bytes);
-}
-
-/* Live -> owned by the caller, and met by @redeemer. */
-static struct libra_anchor *libra_anchor_lookup(struct libra_domain *dom, u64 id,
-						struct libra_sock *redeemer)
-{
-	struct libra_anchor *anchor;
-
-	spin_lock_bh(&dom->lock);
-	hash_for_each_possible(dom->anchors, anchor, hash, id)
-		if (anchor->id == id)
-			break;
-	if (anchor) {
-		libra_anchor_take(anchor);
-		if (list_empty(&anchor->msg->redeemer_node))
-			list_add_tail(&anchor->msg->redeemer_node,
-				      &redeemer->redeeming);
-		list_del_init(&anchor->msg->unmet_node);
+		if (!skb_page_frag_refill(32, frag, GFP_KERNEL))
+			return -ENOMEM;
+		n = min(len, frag->size - frag->offset);
+		memcpy(page_address(frag->page) + frag->offset, data, n);
+		if (libra_anchor_add(anchor, frag->page, frag->offset, n,
+				     GFP_KERNEL))
+			return -ENOMEM;
+		frag->offset += n;
+		data += n;
+		len -= n;
 	}
-	spin_unlock_bh(&dom->lock);
-	return anchor;
+	return 0;
+}
+
+static int libra_anchor_add_frag(struct libra_anchor *anchor, struct sock *sk,
+				 struct page *page, u32 off, u32 len)
+{
+	page += off / PAGE_SIZE;
+	off %= PAGE_SIZE;
+	if (len < LIBRA_FRAG_MIN || !sendpage_ok(page))
+		return libra_anchor_add_copy(anchor, sk, page_address(page) + off,
+					     len);
+	/* Pages of one compound page merge if named by its head. */
+	off += (page - compound_head(page)) * PAGE_SIZE;
+	return libra_anchor_add(anchor, compound_head(page), off, len,
+				GFP_KERNEL);
 }
 
 /**
- * libra_anchor_redeem() - exchange a VPI for its anchor
- * @dom: domain of the sending socket
- * @vpi: LIBRA_VPI_SIZE bytes that begin with the magic
- * @redeemer: the sending socket
+ * libra_anchor_add_skb() - append payload of a receive queue
+ * @anchor: being built
+ * @sk: the receiving socket
+ * @skb: a buffer of its queue; it may be freed afterwards
+ * @off: where the payload begins in it
+ * @len: bytes
  *
- * The socket becomes the redeemer of the whole message, if it is the first one.
+ * Takes page references where it can. Nothing is charged: that was for the
+ * caller to do before.
  *
- * Return: the anchor, owned by the caller, or NULL when the VPI is not
- * authentic, of another domain, redeemed before, or expired.
+ * Context: process context, under the socket lock.
+ * Return: 0 or -ENOMEM; @anchor->len says how many bytes went, so that a failure
+ * in the middle leaves the anchor right, only shorter.
  */
-struct libra_anchor *libra_anchor_redeem(struct libra_domain *dom,
-					 const u8 vpi[LIBRA_VPI_SIZE],
-					 struct libra_sock *redeemer)
+int libra_anchor_add_skb(struct libra_anchor *anchor, struct sock *sk,
+			 struct sk_buff *skb, u32 off, u32 len)
 {
-	u32 len;
-	u64 id;
+	u32 start = skb_headlen(skb);
+	struct sk_buff *part;
+	int i, err;
+	u32 n;
 
-	/* Ids are unique: of an authentic VPI the length is right, too. */
-	if (!libra_vpi_read(vpi, dom->cookie, &id, &len))
-		return NULL;
-	return libra_anchor_lookup(dom, id, redeemer);
+	if (off < start) {
+		void *data = skb->data + off;
+
+		n = min(start - off, len);
+		if (skb->head_frag)
+			err = libra_anchor_add_frag(anchor, sk, virt_to_page(data),
+						    offset_in_page(data), n);
+		else
+			err = libra_anchor_add_copy(anchor, sk, data, n);
+		if (err)
+			return err;
+		off += n;
+		len -= n;
+	}
+	for (i = 0; len && i < skb_shinfo(skb)->nr_frags; i++) {
+		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
+		u32 end = start + skb_frag_size(frag);
+
+		if (off < end) {
+			n = min(end - off, len);
+			err = libra_anchor_add_frag(anchor, sk, skb_frag_page(frag),
+						    skb_frag_off(frag) + off - start,
+						    n);
+			if (err)
+				return err;
+			off += n;
+			len -= n;
+		}
+		start = end;
+	}
+	skb_walk_frags(skb, part) {
+		u32 end = start + part->len;
+
+		if (!len)
+			break;
+		if (off < end) {
+			n = min(end - off, len);
+			err = libra_anchor_add_skb(anchor, sk, part, off - start, n);
+			if (err)
+				return err;
+			off += n;
+			len -= n;
+		}
+		start = end;
+	}
+	return 0;
 }
 
 /**
- * libra_anchor_redeem_cut() - the same for a VPI of which the rest is to come
- * @dom: domain of the sending socket
- * @cut: at least LIBRA_VPI_ID_SIZE bytes that begin with the magic
- * @redeemer: the sending socket
+ * libra_anchor_release() - drop the pages and the charge
+ * @anchor: nobody uses it any more; its memory is the caller's
  *
- * Whoever knows magic and id has seen the VPI. The caller sees to it that the
- * rest is right when it comes.
- *
- * Return: the anchor, owned by the caller, or NULL.
+ * Context: any in which the account may be released.
  */
-struct libra_anchor *libra_anchor_redeem_cut(struct libra_domain *dom,
-					     const u8 cut[LIBRA_VPI_ID_SIZE],
-					     struct libra_sock *redeemer)
+void libra_anchor_release(struct libra_anchor *anchor)
 {
-	return libra_anchor_lookup(dom, libra_vpi_id(cut), redeemer);
-}
-
-/**
- * libra_anchor_free() - drop the pages and the charge
- * @anchor: owned by the caller
- *
- * Context: any, without the domain lock.
- */
-void libra_anchor_free(struct libra_anchor *anchor)
-{
-	struct libra_msg *msg = anchor->msg;
+	struct libra_account *account = anchor->account;
 	u32 i;
 
 	for (i = 0; i < anchor->nr; i++)
@@ -342,109 +262,22 @@ void libra_anchor_free(struct libra_anchor *anchor)
 	if (anchor->bv != anchor->bv0)
 		kfree(anchor->bv);
 	if (anchor->pages)
-		libra_memcg_uncharge(msg->memcg, anchor->pages);
-	atomic_long_sub(anchor->charge, &msg->source->charge);
-	atomic_long_sub(anchor->charge, &msg->dom->net->charge);
-	kfree(anchor);
-	libra_msg_put(msg);
+		libra_memcg_uncharge(anchor->memcg, anchor->pages);
+	mem_cgroup_put(anchor->memcg);
+	atomic_long_sub(anchor->charge, &account->charge);
+	atomic_long_sub(anchor->charge, &account->net->charge);
+	libra_account_put(account);
 }
 
 /**
- * libra_anchors_free() - the same for a list
- * @dead: linked by msg_node
- */
-void libra_anchors_free(struct list_head *dead)
-{
-	struct libra_anchor *anchor, *next;
-
-	list_for_each_entry_safe(anchor, next, dead, msg_node)
-		libra_anchor_free(anchor);
-}
-
-/* Under the domain lock: the message is over, what is live moves to @dead. */
-static void libra_msg_kill(struct libra_msg *msg, struct list_head *dead,
-			   enum libra_mib why)
-{
-	struct libra_anchor *anchor, *next;
-
-	WRITE_ONCE(msg->dead, true);
-	list_for_each_entry_safe(anchor, next, &msg->anchors, msg_node) {
-		libra_anchor_take(anchor);
-		list_add_tail(&anchor->msg_node, dead);
-		LIBRA_INC(msg->dom->net, why);
-		trace_libra_reclaim(anchor->id, anchor->len,
-				    libra_mib_names[why]);
-	}
-}
-
-/**
- * libra_sock_end_messages() - an attached socket is closed
- * @ls: the socket
- * @exiting: its process dies, and the VPIs that it holds with it
- *
- * Ends the messages that this socket began to redeem. Those that it minted live
- * on, because a proxy may close the upstream connection long before a slow
- * client has all, unless they never met a client and the process exits.
+ * libra_memory_pressure() - does the memory cgroup of a socket run out?
+ * @sk: socket
  *
  * Context: any.
  */
-void libra_sock_end_messages(struct libra_sock *ls, bool exiting)
+bool libra_memory_pressure(const struct sock *sk)
 {
-	struct libra_domain *dom = ls->dom;
-	struct libra_msg *msg, *next;
-	LIST_HEAD(dead);
+	struct mem_cgroup *memcg = libra_memcg_of(sk);
 
-	spin_lock_bh(&dom->lock);
-	list_for_each_entry_safe(msg, next, &ls->redeeming, redeemer_node) {
-		libra_msg_kill(msg, &dead, LIBRA_MIB_RECLAIMED);
-		list_del_init(&msg->redeemer_node);
-	}
-	list_for_each_entry_safe(msg, next, &ls->minted, source_node) {
-		if (exiting && list_empty(&msg->redeemer_node))
-			libra_msg_kill(msg, &dead, LIBRA_MIB_RECLAIMED);
-		list_del_init(&msg->source_node);
-	}
-	spin_unlock_bh(&dom->lock);
-	libra_anchors_free(&dead);
-}
-
-/**
- * libra_domain_expire() - drop what never met a client socket
- * @dom: domain
- * @ttl: jiffies since the last mint
- *
- * A VPI that turns up later is a fail-stop.
- *
- * Context: process context.
- */
-void libra_domain_expire(struct libra_domain *dom, unsigned long ttl)
-{
-	struct libra_msg *msg;
-	LIST_HEAD(dead);
-
-	spin_lock_bh(&dom->lock);
-	list_for_each_entry(msg, &dom->msgs, dom_node)
-		if (list_empty(&msg->redeemer_node) &&
-		    time_after(jiffies, msg->stamp + ttl))
-			libra_msg_kill(msg, &dead, LIBRA_MIB_EXPIRED);
-	spin_unlock_bh(&dom->lock);
-	libra_anchors_free(&dead);
-}
-
-/**
- * libra_domain_purge() - drop all anchors, the namespace ends
- * @dom: domain without attached sockets
- *
- * Context: process context.
- */
-void libra_domain_purge(struct libra_domain *dom)
-{
-	struct libra_msg *msg;
-	LIST_HEAD(dead);
-
-	spin_lock_bh(&dom->lock);
-	list_for_each_entry(msg, &dom->msgs, dom_node)
-		libra_msg_kill(msg, &dead, LIBRA_MIB_RECLAIMED);
-	spin_unlock_bh(&dom->lock);
-	libra_anchors_free(&dead);
+	return memcg && mem_cgroup_under_socket_pressure(memcg);
 }

@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: KUnit tests of anchors: what they pin and are charged for, who may
- * redeem them, and the ways in which they die.
+ * Libra: KUnit tests of anchors: what they pin and are charged for.
  */
 #include <linux/mm.h>
+#include <linux/skbuff.h>
+#include <linux/uio.h>
 
+#include "anchor.h"
 #include "libra_test.h"
 
 /*
- * A source (towards an upstream) and a client socket of one domain, a message
- * between them, and a page whose references tell who holds it.
+ * An empty anchor, an account with a limit and a counter that nothing else uses
+ * here, and a page whose references tell who holds it.
  */
 struct anchor_test {
 	typeof_member(struct libra_net, sysctl) sysctl;
 	struct libra_net *ln;
-	struct libra_sock *source;
-	struct libra_sock *client;
-	struct libra_msg *msg;
+	struct libra_account account;
+	struct libra_anchor *anchor;
 	struct page *page;
 	long charge;
-	long anchors;
-	long anchor_bytes;
+	u32 limit;
+	bool released;
 };
+
+static void anchor_test_release(struct libra_account *account)
+{
+	container_of(account, struct anchor_test, account)->released = true;
+}
 
 static int anchor_test_init(struct kunit *test)
 {
@@ -31,16 +37,27 @@ static int anchor_test_init(struct kunit *test)
 	test->priv = t;
 	t->ln = libra_net(&init_net);
 	t->charge = atomic_long_read(&t->ln->charge);
-	t->anchors = atomic_long_read(&t->ln->anchors);
-	t->anchor_bytes = atomic_long_read(&t->ln->anchor_bytes);
 	t->sysctl = t->ln->sysctl;
-	t->source = libra_test_sock(test, LIBRA_TEST_DOMAIN, LIBRA_ROLE_ACTIVE);
-	t->client = libra_test_sock(test, LIBRA_TEST_DOMAIN, LIBRA_ROLE_PASSIVE);
+	t->limit = U32_MAX;
+	refcount_set(&t->account.ref, 1);
+	t->account.release = anchor_test_release;
+	t->account.net = t->ln;
+	t->account.limit = &t->limit;
+	t->account.at_limit = LIBRA_MIB_FB_SMALL;
 	t->page = alloc_page(GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, t->page);
-	t->msg = libra_msg_open(t->source, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, t->msg);
+	t->anchor = kunit_kmalloc(test, sizeof(*t->anchor), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->anchor);
+	libra_anchor_init(t->anchor, &t->account, NULL);
 	return 0;
+}
+
+static void anchor_end(struct kunit *test)
+{
+	struct anchor_test *t = test->priv;
+
+	libra_anchor_release(t->anchor);
+	t->anchor = NULL;
 }
 
 /* Whatever a test did: nothing is left, and nothing was dropped twice. */
@@ -51,96 +68,51 @@ static void anchor_test_exit(struct kunit *test)
 	if (!t || !t->page)
 		return;
 	t->ln->sysctl = t->sysctl;
-	if (t->msg)
-		libra_msg_put(t->msg);
+	if (t->anchor)
+		anchor_end(test);
 	KUNIT_EXPECT_EQ(test, 1, page_ref_count(t->page));
-	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&t->source->charge));
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&t->account.charge));
 	KUNIT_EXPECT_EQ(test, t->charge, atomic_long_read(&t->ln->charge));
-	KUNIT_EXPECT_EQ(test, t->anchors, atomic_long_read(&t->ln->anchors));
-	KUNIT_EXPECT_EQ(test, t->anchor_bytes,
-			atomic_long_read(&t->ln->anchor_bytes));
-	/* The sockets themselves go with their own actions, after this. */
-	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->source->ref));
-	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->client->ref));
-	KUNIT_EXPECT_EQ(test, 2, refcount_read(&t->source->dom->ref));
-	KUNIT_EXPECT_TRUE(test, list_empty(&t->source->dom->msgs));
-	KUNIT_EXPECT_TRUE(test, hash_empty(t->source->dom->anchors));
 	put_page(t->page);
-}
-
-/* An anchor with half a page, not yet published. */
-static struct libra_anchor *anchor_build(struct kunit *test)
-{
-	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor = libra_anchor_alloc(t->msg, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
-	KUNIT_ASSERT_TRUE(test, libra_anchor_charge(anchor, PAGE_SIZE));
-	KUNIT_ASSERT_EQ(test, 0, libra_anchor_add(anchor, t->page, 0,
-						  PAGE_SIZE / 2, GFP_KERNEL));
-	return anchor;
-}
-
-/* A live one, of which the application has the VPI. */
-static void anchor_mint(struct kunit *test, u8 vpi[LIBRA_VPI_SIZE])
-{
-	struct libra_anchor *anchor = anchor_build(test);
-
-	libra_vpi_write(vpi, anchor);
-	libra_anchor_publish(anchor);
-}
-
-static void anchor_end_message(struct kunit *test)
-{
-	struct anchor_test *t = test->priv;
-
-	libra_msg_put(t->msg);
-	t->msg = NULL;
 }
 
 static void anchor_charges(struct kunit *test)
 {
 	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor = libra_anchor_alloc(t->msg, GFP_KERNEL);
-	u64 refused = libra_test_count(LIBRA_MIB_FB_SOCKET_LIMIT);
+	struct libra_anchor *anchor = t->anchor;
+	u64 refused = libra_test_count(LIBRA_MIB_FB_SMALL);
 
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
-	t->ln->sysctl.max_socket_bytes = 10000;
+	t->limit = 10000;
 	KUNIT_EXPECT_TRUE(test, libra_anchor_charge(anchor, 6000));
 	KUNIT_EXPECT_FALSE(test, libra_anchor_charge(anchor, 4001));
-	KUNIT_EXPECT_EQ(test, 6000, atomic_long_read(&t->source->charge));
+	KUNIT_EXPECT_EQ(test, 6000, atomic_long_read(&t->account.charge));
 	KUNIT_EXPECT_EQ(test, t->charge + 6000, atomic_long_read(&t->ln->charge));
 	KUNIT_EXPECT_TRUE(test, libra_anchor_charge(anchor, 4000));
 	KUNIT_EXPECT_EQ(test, 10000, anchor->charge);
-	KUNIT_EXPECT_EQ(test, refused + 1,
-			libra_test_count(LIBRA_MIB_FB_SOCKET_LIMIT));
-	libra_anchor_free(anchor);
+	KUNIT_EXPECT_EQ(test, refused + 1, libra_test_count(LIBRA_MIB_FB_SMALL));
 }
 
 static void anchor_charges_netns(struct kunit *test)
 {
 	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor = libra_anchor_alloc(t->msg, GFP_KERNEL);
+	struct libra_anchor *anchor = t->anchor;
 	u64 refused = libra_test_count(LIBRA_MIB_FB_NETNS_LIMIT);
 
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
 	t->ln->sysctl.max_netns_bytes = t->charge + 10000;
 	KUNIT_EXPECT_TRUE(test, libra_anchor_charge(anchor, 6000));
 	KUNIT_EXPECT_FALSE(test, libra_anchor_charge(anchor, 4001));
-	KUNIT_EXPECT_EQ(test, 6000, atomic_long_read(&t->source->charge));
+	KUNIT_EXPECT_EQ(test, 6000, atomic_long_read(&t->account.charge));
 	KUNIT_EXPECT_EQ(test, t->charge + 6000, atomic_long_read(&t->ln->charge));
 	KUNIT_EXPECT_EQ(test, refused + 1,
 			libra_test_count(LIBRA_MIB_FB_NETNS_LIMIT));
-	libra_anchor_free(anchor);
 }
 
 static void anchor_merges(struct kunit *test)
 {
 	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor = libra_anchor_alloc(t->msg, GFP_KERNEL);
+	struct libra_anchor *anchor = t->anchor;
 	struct page *other = alloc_page(GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	/* Side by side: one entry, one reference. */
 	KUNIT_EXPECT_EQ(test, 0, libra_anchor_add(anchor, t->page, 100, 50, GFP_KERNEL));
@@ -156,7 +128,7 @@ static void anchor_merges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 90, anchor->len);
 	KUNIT_EXPECT_EQ(test, 4, page_ref_count(t->page));
 	KUNIT_EXPECT_EQ(test, 2, page_ref_count(other));
-	libra_anchor_free(anchor);
+	anchor_end(test);
 	KUNIT_EXPECT_EQ(test, 1, page_ref_count(other));
 	put_page(other);
 }
@@ -164,10 +136,9 @@ static void anchor_merges(struct kunit *test)
 static void anchor_grows_to_its_limit(struct kunit *test)
 {
 	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor = libra_anchor_alloc(t->msg, GFP_KERNEL);
+	struct libra_anchor *anchor = t->anchor;
 	u32 i;
 
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
 	for (i = 0; i < LIBRA_ANCHOR_MAX_BV; i++)
 		KUNIT_ASSERT_EQ_MSG(test, 0,
 				    libra_anchor_add(anchor, t->page, i % 2 * 9,
@@ -185,224 +156,124 @@ static void anchor_grows_to_its_limit(struct kunit *test)
 			libra_anchor_add(anchor, t->page, 1000, 1, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, i, anchor->len);
 	KUNIT_EXPECT_EQ(test, LIBRA_ANCHOR_MAX_BV + 1, page_ref_count(t->page));
-	libra_anchor_free(anchor);
 }
 
-static void anchor_redeemed_once(struct kunit *test)
+/* What the anchor holds is the @len bytes at @expected. */
+static void anchor_expect(struct kunit *test, const u8 *expected, u32 len)
 {
 	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor;
-	u8 vpi[LIBRA_VPI_SIZE];
+	u8 *found = kunit_kzalloc(test, len, GFP_KERNEL);
+	struct iov_iter from;
 
-	anchor_mint(test, vpi);
-	KUNIT_EXPECT_EQ(test, t->anchors + 1, atomic_long_read(&t->ln->anchors));
-	KUNIT_EXPECT_EQ(test, t->anchor_bytes + PAGE_SIZE / 2,
-			atomic_long_read(&t->ln->anchor_bytes));
-
-	anchor = libra_anchor_redeem(t->client->dom, vpi, t->client);
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE / 2, anchor->len);
-	KUNIT_EXPECT_PTR_EQ(test, t->page, anchor->bv[0].bv_page);
-	KUNIT_EXPECT_EQ(test, t->anchors, atomic_long_read(&t->ln->anchors));
-	/* The redeemer owns it: it is charged for until it has been sent. */
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE, atomic_long_read(&t->source->charge));
-
-	KUNIT_EXPECT_NULL(test, libra_anchor_redeem(t->client->dom, vpi, t->client));
-	libra_anchor_free(anchor);
-	KUNIT_EXPECT_NULL(test, libra_anchor_redeem(t->client->dom, vpi, t->client));
+	KUNIT_ASSERT_NOT_NULL(test, found);
+	KUNIT_ASSERT_EQ(test, len, t->anchor->len);
+	iov_iter_bvec(&from, ITER_SOURCE, t->anchor->bv, t->anchor->nr, len);
+	KUNIT_ASSERT_EQ(test, len, copy_from_iter(found, len, &from));
+	KUNIT_EXPECT_MEMEQ(test, found, expected, len);
 }
 
-static void anchor_other_domain(struct kunit *test)
+/* Bytes of which none is like its neighbours. */
+static u8 *anchor_bytes(struct kunit *test, u32 len)
 {
-	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor;
-	struct libra_sock *other;
-	u8 vpi[LIBRA_VPI_SIZE];
+	u8 *bytes = kunit_kmalloc(test, len, GFP_KERNEL);
+	u32 i;
 
-	other = libra_test_sock(test, LIBRA_TEST_DOMAIN_2, LIBRA_ROLE_PASSIVE);
-	KUNIT_ASSERT_PTR_NE(test, other->dom, t->client->dom);
-	KUNIT_EXPECT_NE(test, other->dom->cookie, t->client->dom->cookie);
-	KUNIT_EXPECT_PTR_EQ(test, t->source->dom, t->client->dom);
-
-	anchor_mint(test, vpi);
-	KUNIT_EXPECT_NULL(test, libra_anchor_redeem(other->dom, vpi, other));
-	/* Nor did the attempt spend it. */
-	anchor = libra_anchor_redeem(t->client->dom, vpi, t->client);
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
-	libra_anchor_free(anchor);
+	KUNIT_ASSERT_NOT_NULL(test, bytes);
+	for (i = 0; i < len; i++)
+		bytes[i] = i * 7 + i / 256;
+	return bytes;
 }
 
-/* Authentic, but its anchor is not there yet: recv() has not returned. */
-static void anchor_not_live(struct kunit *test)
+/* A socket of which only the page fragment is used: the task's. */
+static struct sock *anchor_sock(struct kunit *test)
 {
-	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor = anchor_build(test);
-	u8 vpi[LIBRA_VPI_SIZE];
+	struct sock *sk = kunit_kzalloc(test, sizeof(*sk), GFP_KERNEL);
 
-	libra_vpi_write(vpi, anchor);
-	KUNIT_EXPECT_NULL(test, libra_anchor_redeem(t->client->dom, vpi, t->client));
-	libra_anchor_free(anchor);
+	KUNIT_ASSERT_NOT_NULL(test, sk);
+	sk->sk_use_task_frag = true;
+	sk->sk_allocation = GFP_KERNEL;
+	return sk;
 }
 
-/* A VPI of which the end is to come names its anchor all the same, once. */
-static void anchor_redeemed_cut(struct kunit *test)
+static void anchor_copies(struct kunit *test)
 {
 	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor;
-	u8 vpi[LIBRA_VPI_SIZE];
+	struct sock *sk = anchor_sock(test);
+	u32 len = 100000;
+	u8 *bytes = anchor_bytes(test, len);
 
-	anchor_mint(test, vpi);
-	memset(vpi + LIBRA_VPI_ID_SIZE, 0, sizeof(vpi) - LIBRA_VPI_ID_SIZE);
-	anchor = libra_anchor_redeem_cut(t->client->dom, vpi, t->client);
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
-	KUNIT_EXPECT_PTR_EQ(test, t->page, anchor->bv[0].bv_page);
-	KUNIT_EXPECT_NULL(test, libra_anchor_redeem_cut(t->client->dom, vpi, t->client));
-	libra_anchor_free(anchor);
+	/* What was appended does not change when the source does. */
+	KUNIT_EXPECT_EQ(test, 0, libra_anchor_add_copy(t->anchor, sk, bytes, 0));
+	KUNIT_EXPECT_EQ(test, 0, libra_anchor_add_copy(t->anchor, sk, bytes, 1));
+	KUNIT_EXPECT_EQ(test, 0,
+			libra_anchor_add_copy(t->anchor, sk, bytes + 1, len - 1));
+	anchor_expect(test, bytes, len);
 }
 
-/* Messages of which no VPI comes back are a sign; they are not when one did. */
-static void anchor_unmet(struct kunit *test)
+/*
+ * A linear part in memory of the slab, a page, a few bytes of one, and another
+ * buffer in the frag_list: any range of it.
+ */
+static void anchor_takes_an_skb(struct kunit *test)
 {
+	static const u32 ranges[][2] = {
+		{ 0, 3000 }, { 0, 100 }, { 99, 2 }, { 100, 1800 }, { 150, 1900 },
+		{ 1900, 200 }, { 2000, 1000 }, { 2050, 700 }, { 2999, 1 },
+	};
 	struct anchor_test *t = test->priv;
-	struct libra_domain *dom = t->source->dom;
-	u8 vpi[LIBRA_VPI_SIZE];
-
-	t->ln->sysctl.max_unmet = 1;
-	t->ln->sysctl.unmet_ms = 1000;
-	anchor_mint(test, vpi);
-	KUNIT_EXPECT_FALSE(test, libra_msgs_unmet(dom));
-	t->msg->opened = jiffies - 2 * HZ;
-	KUNIT_EXPECT_TRUE(test, libra_msgs_unmet(dom));
-	t->ln->sysctl.max_unmet = 2;
-	KUNIT_EXPECT_FALSE(test, libra_msgs_unmet(dom));
-	t->ln->sysctl.max_unmet = 1;
-	libra_anchor_free(libra_anchor_redeem(dom, vpi, t->client));
-	KUNIT_EXPECT_FALSE(test, libra_msgs_unmet(dom));
-}
-
-static void anchor_dies_with_the_client(struct kunit *test)
-{
-	u64 reclaimed = libra_test_count(LIBRA_MIB_RECLAIMED);
-	struct anchor_test *t = test->priv;
-	u8 vpi[3][LIBRA_VPI_SIZE];
+	struct sock *sk = anchor_sock(test);
+	u8 *bytes = anchor_bytes(test, 3000);
+	struct sk_buff *skb, *part;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(vpi); i++)
-		anchor_mint(test, vpi[i]);
-	libra_anchor_free(libra_anchor_redeem(t->client->dom, vpi[1], t->client));
-	libra_sock_end_messages(t->client, false);
-	KUNIT_EXPECT_TRUE(test, t->msg->dead);
-	KUNIT_EXPECT_EQ(test, reclaimed + 2, libra_test_count(LIBRA_MIB_RECLAIMED));
-	KUNIT_EXPECT_NULL(test, libra_anchor_redeem(t->client->dom, vpi[0], t->client));
-	KUNIT_EXPECT_EQ(test, t->anchors, atomic_long_read(&t->ln->anchors));
+	/* 100 bytes, 1800 in a page, 100 in the same page, 1000 behind. */
+	skb = alloc_skb(100, GFP_KERNEL);
+	part = alloc_skb(1000, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	KUNIT_ASSERT_NOT_NULL(test, part);
+	skb_put_data(skb, bytes, 100);
+	memcpy(page_address(t->page), bytes + 100, 1800);
+	memcpy(page_address(t->page) + 2000, bytes + 1900, 100);
+	get_page(t->page);
+	skb_add_rx_frag(skb, 0, t->page, 0, 1800, PAGE_SIZE);
+	get_page(t->page);
+	skb_add_rx_frag(skb, 1, t->page, 2000, 100, 0);
+	skb_put_data(part, bytes + 2000, 1000);
+	skb_shinfo(skb)->frag_list = part;
+	skb->len += part->len;
+	skb->data_len += part->len;
+
+	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
+		u32 off = ranges[i][0], len = ranges[i][1];
+
+		KUNIT_EXPECT_EQ(test, 0, libra_anchor_add_skb(t->anchor, sk, skb,
+							      off, len));
+		anchor_expect(test, bytes + off, len);
+		anchor_end(test);
+		t->anchor = kunit_kmalloc(test, sizeof(*t->anchor), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, t->anchor);
+		libra_anchor_init(t->anchor, &t->account, NULL);
+	}
+
+	/* The page, but not the few bytes; and they stay without the skb. */
+	KUNIT_EXPECT_EQ(test, 3, page_ref_count(t->page));
+	KUNIT_EXPECT_EQ(test, 0, libra_anchor_add_skb(t->anchor, sk, skb, 0, 3000));
+	KUNIT_EXPECT_EQ(test, 4, page_ref_count(t->page));
+	KUNIT_EXPECT_EQ(test, 0, t->anchor->charge);
+	kfree_skb(skb);
+	KUNIT_EXPECT_EQ(test, 2, page_ref_count(t->page));
+	anchor_expect(test, bytes, 3000);
 }
 
-/* Another client's end is none of the message's business. */
-static void anchor_outlives_others(struct kunit *test)
+static void anchor_holds_its_account(struct kunit *test)
 {
 	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor;
-	struct libra_sock *other;
-	u8 vpi[2][LIBRA_VPI_SIZE];
 
-	other = libra_test_sock(test, LIBRA_TEST_DOMAIN, LIBRA_ROLE_PASSIVE);
-	anchor_mint(test, vpi[0]);
-	anchor_mint(test, vpi[1]);
-	libra_anchor_free(libra_anchor_redeem(t->client->dom, vpi[0], t->client));
-	libra_sock_end_messages(other, true);
-	/* The upstream may close, or its process exit, once a client has a part. */
-	libra_sock_end_messages(t->source, true);
-	anchor = libra_anchor_redeem(t->client->dom, vpi[1], t->client);
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
-	libra_anchor_free(anchor);
-	/* The exit handler counts two references on the domain. */
-	libra_test_sock_end_now(test, other);
-}
-
-static void anchor_dies_with_the_process(struct kunit *test)
-{
-	u64 reclaimed = libra_test_count(LIBRA_MIB_RECLAIMED);
-	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor;
-	u8 vpi[2][LIBRA_VPI_SIZE];
-
-	anchor_mint(test, vpi[0]);
-	libra_sock_end_messages(t->source, false);
-	/* Only closed: a slow client may still come for it. */
-	anchor = libra_anchor_redeem(t->client->dom, vpi[0], t->client);
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
-	libra_anchor_free(anchor);
-	anchor_end_message(test);
-
-	t->msg = libra_msg_open(t->source, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, t->msg);
-	anchor_mint(test, vpi[1]);
-	libra_sock_end_messages(t->source, true);
-	KUNIT_EXPECT_EQ(test, reclaimed + 1, libra_test_count(LIBRA_MIB_RECLAIMED));
-	KUNIT_EXPECT_NULL(test, libra_anchor_redeem(t->client->dom, vpi[1], t->client));
-}
-
-static void anchor_expires(struct kunit *test)
-{
-	u64 expired = libra_test_count(LIBRA_MIB_EXPIRED);
-	struct anchor_test *t = test->priv;
-	u8 vpi[LIBRA_VPI_SIZE];
-
-	anchor_mint(test, vpi);
-	libra_domain_expire(t->client->dom, 1000 * HZ);
-	KUNIT_EXPECT_EQ(test, expired, libra_test_count(LIBRA_MIB_EXPIRED));
-	t->msg->stamp = jiffies - 1000 * HZ - 1;
-	libra_domain_expire(t->client->dom, 1000 * HZ);
-	KUNIT_EXPECT_EQ(test, expired + 1, libra_test_count(LIBRA_MIB_EXPIRED));
-	KUNIT_EXPECT_TRUE(test, t->msg->dead);
-	KUNIT_EXPECT_NULL(test, libra_anchor_redeem(t->client->dom, vpi, t->client));
-}
-
-/* Once a client began to redeem, the client decides, however slow it is. */
-static void anchor_of_a_client_stays(struct kunit *test)
-{
-	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor;
-	u8 vpi[2][LIBRA_VPI_SIZE];
-
-	anchor_mint(test, vpi[0]);
-	anchor_mint(test, vpi[1]);
-	libra_anchor_free(libra_anchor_redeem(t->client->dom, vpi[0], t->client));
-	t->msg->stamp = jiffies - 1000 * HZ - 1;
-	libra_domain_expire(t->client->dom, 1000 * HZ);
-	anchor = libra_anchor_redeem(t->client->dom, vpi[1], t->client);
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
-	libra_anchor_free(anchor);
-}
-
-static void anchor_purged(struct kunit *test)
-{
-	struct anchor_test *t = test->priv;
-	u8 vpi[2][LIBRA_VPI_SIZE];
-
-	anchor_mint(test, vpi[0]);
-	anchor_mint(test, vpi[1]);
-	libra_anchor_free(libra_anchor_redeem(t->client->dom, vpi[0], t->client));
-	libra_domain_purge(t->client->dom);
-	KUNIT_EXPECT_NULL(test, libra_anchor_redeem(t->client->dom, vpi[1], t->client));
-	KUNIT_EXPECT_EQ(test, 1, page_ref_count(t->page));
-}
-
-/* Anchors hold their message, its source's charge and the domain on their own. */
-static void anchor_outlives_the_receiver(struct kunit *test)
-{
-	struct anchor_test *t = test->priv;
-	struct libra_anchor *anchor;
-	u8 vpi[LIBRA_VPI_SIZE];
-
-	anchor_mint(test, vpi);
-	anchor_end_message(test);
-	KUNIT_EXPECT_EQ(test, 2, refcount_read(&t->source->ref));
-	KUNIT_EXPECT_EQ(test, 3, refcount_read(&t->source->dom->ref));
-	anchor = libra_anchor_redeem(t->client->dom, vpi, t->client);
-	KUNIT_ASSERT_NOT_NULL(test, anchor);
-	libra_anchor_free(anchor);
-	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->source->ref));
+	KUNIT_EXPECT_EQ(test, 2, refcount_read(&t->account.ref));
+	libra_account_put(&t->account);
+	KUNIT_EXPECT_FALSE(test, t->released);
+	anchor_end(test);
+	KUNIT_EXPECT_TRUE(test, t->released);
 }
 
 static struct kunit_case anchor_cases[] = {
@@ -410,25 +281,14 @@ static struct kunit_case anchor_cases[] = {
 	KUNIT_CASE(anchor_charges_netns),
 	KUNIT_CASE(anchor_merges),
 	KUNIT_CASE(anchor_grows_to_its_limit),
-	KUNIT_CASE(anchor_redeemed_once),
-	KUNIT_CASE(anchor_other_domain),
-	KUNIT_CASE(anchor_not_live),
-	KUNIT_CASE(anchor_redeemed_cut),
-	KUNIT_CASE(anchor_unmet),
-	KUNIT_CASE(anchor_dies_with_the_client),
-	KUNIT_CASE(anchor_outlives_others),
-	KUNIT_CASE(anchor_dies_with_the_process),
-	KUNIT_CASE(anchor_expires),
-	KUNIT_CASE(anchor_of_a_client_stays),
-	KUNIT_CASE(anchor_purged),
-	KUNIT_CASE(anchor_outlives_the_receiver),
+	KUNIT_CASE(anchor_copies),
+	KUNIT_CASE(anchor_takes_an_skb),
+	KUNIT_CASE(anchor_holds_its_account),
 	{}
 };
 
 static struct kunit_suite anchor_suite = {
 	.name = "libra_anchor",
-	.suite_init = libra_test_suite_init,
-	.suite_exit = libra_test_suite_exit,
 	.init = anchor_test_init,
 	.exit = anchor_test_exit,
 	.test_cases = anchor_cases,

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: when the hooks are in place: while there is a parser or an attached
- * socket. How they work is up to hook_ftrace.c or hook_static.c.
+ * Libra: when the hooks are in place: while there is a parser, an attached socket
+ * or payload memory. How they work is up to hook_ftrace.c or hook_static.c.
  */
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
 
 #include "libra.h"
+#include "lazy/lazy.h"
+#include "token/token.h"
 
 static DEFINE_MUTEX(libra_hook_lock);	/* protects libra_hooked */
 static bool libra_hooked;
@@ -32,12 +34,13 @@ int libra_hook_enable(void)
 }
 
 /*
- * A parser is in the list before libra_hook_enable() waits for the lock, and no
- * socket is attached without a parser.
+ * A parser is in the list, and an arena is counted, before libra_hook_enable()
+ * waits for the lock, and no socket is attached without a parser.
  */
 static bool libra_hook_unused(void)
 {
-	return !libra_parsers_registered() && !atomic_read(&libra_attached);
+	return !libra_parsers_registered() && !atomic_read(&libra_attached) &&
+	       !atomic_read(&libra_arenas);
 }
 
 static void libra_hook_work(struct work_struct *work)
@@ -53,7 +56,7 @@ static void libra_hook_work(struct work_struct *work)
 static DECLARE_WORK(libra_hook_update_work, libra_hook_work);
 
 /**
- * libra_hook_update() - a parser or an attached socket went away
+ * libra_hook_update() - a parser, an attached socket or an arena went away
  *
  * Context: any.
  */
@@ -69,7 +72,7 @@ int __init libra_hook_init(void)
 }
 
 /**
- * libra_hook_exit() - no parser, no socket: take everything back
+ * libra_hook_exit() - no parser, no socket, no arena: take everything back
  *
  * Context: module exit. When it returns, no task is in our code on behalf of a
  * socket any more, and none will be.

@@ -18,6 +18,27 @@ const struct libra_hooks __rcu *libra_hooks;
 EXPORT_SYMBOL_GPL(libra_hooks);
 
 /**
+ * __libra_enter() - has the current process payload memory?
+ *
+ * Context: process context.
+ * Return: the process, with a reference by which the module stays, or NULL. The
+ * reference is given back by libra_hooks.lazy_recvmsg or lazy_sendmsg.
+ */
+struct libra_process *__libra_enter(void)
+{
+	struct libra_process *process = NULL;
+	const struct libra_hooks *hooks;
+
+	rcu_read_lock();
+	hooks = rcu_dereference(libra_hooks);
+	if (hooks)
+		process = hooks->enter();
+	rcu_read_unlock();
+	return process;
+}
+EXPORT_SYMBOL_GPL(__libra_enter);
+
+/**
  * libra_memcg_charge() - charge what anchors pin
  * @memcg: the receiving socket's, with a reference
  * @pages: how many

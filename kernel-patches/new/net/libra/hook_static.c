@@ -6,6 +6,8 @@
 #include <net/libra.h>
 
 #include "libra.h"
+#include "lazy/lazy.h"
+#include "token/token.h"
 
 struct libra_sock *libra_sk(const struct sock *sk)
 {
@@ -42,12 +44,20 @@ static int libra_static_attach(struct sock *sk, const struct libra_attach *args)
 	return libra_attach_sock(sk, args, false);
 }
 
+static struct libra_process *libra_static_enter(void)
+{
+	return atomic_read(&libra_arenas) ? libra_process_enter() : NULL;
+}
+
 static const struct libra_hooks libra_static_hooks = {
 	.recvmsg = libra_recvmsg,
 	.sendmsg = libra_sendmsg,
 	.release = libra_sock_release,
 	.shutdown = libra_sock_shutdown,
 	.attach = libra_static_attach,
+	.enter = libra_static_enter,
+	.lazy_recvmsg = libra_lazy_recvmsg,
+	.lazy_sendmsg = libra_lazy_sendmsg,
 };
 
 int __init libra_hook_backend_init(void)
@@ -59,6 +69,6 @@ int __init libra_hook_backend_init(void)
 void libra_hook_backend_exit(void)
 {
 	RCU_INIT_POINTER(libra_hooks, NULL);
-	/* libra_setsockopt() may be in there. */
+	/* libra_setsockopt() or libra_enter() may be in there. */
 	synchronize_rcu();
 }

@@ -1,32 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Libra: what the files of net/libra share.
- *
- * Lock order:
- *
- *   libra_sock.tx_lock (mutex) -> socket lock -> libra_sock.parse_lock
- *                                             -> libra_domain.lock
- *
- * The receive side runs under the socket lock, as tcp_recvmsg() does. The
- * transmit side runs under tx_lock and under the socket lock, or enters a ULP's
- * sendmsg(), which takes the socket lock for itself. parse_lock and domain.lock
- * are leaves, taken with bottom halves off, because a socket can die in softirq
- * context.
+ * Libra: what all modes share. What is one mode's alone stands in a folder with
+ * a header of its own: token/token.h.
  */
 #ifndef _NET_LIBRA_PRIVATE_H
 #define _NET_LIBRA_PRIVATE_H
 
-#include <linux/bvec.h>
-#include <linux/hashtable.h>
 #include <linux/list.h>
-#include <linux/mutex.h>
-#include <linux/net.h>
-#include <linux/refcount.h>
-#include <linux/rhashtable-types.h>
-#include <linux/skbuff.h>
-#include <linux/socket.h>
+#include <linux/percpu.h>
 #include <linux/spinlock.h>
-#include <linux/uio.h>
 #include <linux/workqueue.h>
 #include <net/libra.h>
 #include <net/net_namespace.h>
@@ -35,272 +17,29 @@
 
 #include "mib.h"
 
-struct libra_anchor;
-struct libra_domain;
-struct libra_msg;
-
-/* ---- parsers (parser.c) ------------------------------------------------- */
-
-/**
- * struct libra_parser - a registered parser
- * @node: in the list of parsers, RCU
- * @ops: NULL once unregistered; RCU
- * @ref: one for the registration, one per attached socket
- * @name: a copy, because it outlives @ops
- */
-struct libra_parser {
-	struct list_head node;
-	const struct libra_parser_ops __rcu *ops;
-	refcount_t ref;
-	struct rcu_head rcu;
-	char name[LIBRA_NAME_MAX];
-};
-
-bool libra_name_valid(const char *name);
-int libra_parser_register(const struct libra_parser_ops *ops);
-void libra_parser_unregister(const struct libra_parser_ops *ops);
-struct libra_parser *libra_parser_get(const char *name);
-void libra_parser_put(struct libra_parser *parser);
-bool libra_parsers_registered(void);
-
-/* ---- segmenter (segment.c) ---------------------------------------------- */
-
-enum libra_seg_state {
-	LIBRA_SEG_ASK,		/* at a boundary: ask the parser */
-	LIBRA_SEG_META,		/* @left bytes to copy */
-	LIBRA_SEG_PAYLOAD,	/* @left bytes that may be anchored */
-	LIBRA_SEG_PASS,		/* native, for good */
-};
-
-/**
- * struct libra_seg - where one direction of a socket is in its stream
- * @state: enum libra_seg_state; read without the lock by the fast path, which
- *	only acts on LIBRA_SEG_PASS, a state that is never left
- * @unparsed: the META bytes of @left belong to a header whose end was not at
- *	hand; they are kept in @behind as they pass
- * @goes_on: payload of the same message may follow behind this segment
- * @left: bytes of the segment not passed yet; U64_MAX until close
- * @need: bytes the parser wants to see before it is asked again
- * @behind: bytes that already passed but the parser has to see again
- * @behind_len: how many
- * @behind_size: room in @behind
- *
- * Ingress is protected by the socket lock, egress by libra_sock.tx_lock.
- */
-struct libra_seg {
-	u8 state;
-	bool unparsed;
-	bool goes_on;
-	u64 left;
-	u32 need;
-	u32 behind_len;
-	u32 behind_size;
-	u8 *behind;
-};
-
 struct libra_sock;
-
-void libra_seg_classify(struct libra_sock *ls, enum libra_dir dir,
-			const u8 *data, u32 len);
-void libra_seg_consume(struct libra_seg *seg, const u8 *data, u32 len);
-void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
-		    enum libra_mib why);
-void libra_seg_free(struct libra_seg *seg);
-
-/**
- * struct libra_call - a question to the parser as the kfuncs see it
- * @ctx: what the parser sees; its scratch area lives here between the calls
- * @data: the bytes at hand
- * @active: the kfuncs only work while a parser is being asked
- *
- * Protected by libra_sock.parse_lock.
- */
-struct libra_call {
-	struct libra_ctx ctx;
-	const u8 *data;
-	bool active;
-};
-
-/* ---- VPI (vpi.c) -------------------------------------------------------- */
-
-#define LIBRA_VPI_SIZE		32
-/* Magic and id. */
-#define LIBRA_VPI_ID_SIZE	16
-/*
- * How many bytes of a magic at the end of what there is may be chance. More than
- * that in random bytes is one in 2^40.
- */
-#define LIBRA_VPI_CHANCE	4
-/* Payload of this size has marks as well: behind the VPI, and at its end. */
-#define LIBRA_VPI_MARKED	(3 * LIBRA_VPI_SIZE)
-#define LIBRA_VPI_MAGIC_SIZE	8
-
-void libra_vpi_init(void);
-const u8 *libra_vpi_magic(void);
-const u8 *libra_vpi_magic_place(void);
-void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_anchor *anchor);
-bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
-u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
-void libra_vpi_write_mark(u8 out[LIBRA_VPI_SIZE],
-			  const struct libra_anchor *anchor);
-bool libra_vpi_is_mark(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
-
-/* ---- matcher (match.c) -------------------------------------------------- */
-
-u32 libra_find_byte(const u8 *data, u32 len, u8 byte);
-u32 libra_find_below(const u8 *data, u32 len, u8 limit);
-u32 libra_match(const u8 *data, u32 len);
-
-/* ---- header fields (field.c) -------------------------------------------- */
-
-u32 libra_skip_fields(const u8 *data, u32 len, u64 sizes, u32 *lines);
-
-/* ---- anchors (anchor.c) ------------------------------------------------- */
-
-/**
- * struct libra_anchor - payload that stayed in the kernel
- * @hash: in libra_domain.anchors while live; domain lock
- * @msg_node: in libra_msg.anchors while live; domain lock
- * @msg: the message it belongs to, with a reference
- * @id: random, never reused
- * @len: bytes
- * @charge: what it is accounted for, in bytes
- * @pages: the same, as it was charged to the memory cgroup
- * @nr: used entries of @bv
- * @room: entries in @bv
- * @bv: page fragments, each with a page reference of the anchor
- * @bv0: the first entries, so that most anchors need no second allocation
- *
- * Built by one receiver, then published (libra_anchor_publish()): live. Whoever
- * takes it out of the hash under the domain lock owns it and frees it.
- */
-#define LIBRA_ANCHOR_BV0	26	/* with them, it fills an object of 512 bytes */
-#define LIBRA_ANCHOR_MAX_BV	2048
-
-struct libra_anchor {
-	struct hlist_node hash;
-	struct list_head msg_node;
-	struct libra_msg *msg;
-	u64 id;
-	u32 len;
-	u32 charge;
-	u32 pages;
-	u32 nr;
-	u32 room;
-	struct bio_vec *bv;
-	struct bio_vec bv0[LIBRA_ANCHOR_BV0];
-};
-
-struct libra_anchor *libra_anchor_alloc(struct libra_msg *msg, gfp_t gfp);
-bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes);
-int libra_anchor_add(struct libra_anchor *anchor, struct page *page, u32 off,
-		     u32 len, gfp_t gfp);
-void libra_anchor_publish(struct libra_anchor *anchor);
-struct libra_anchor *libra_anchor_redeem(struct libra_domain *dom,
-					 const u8 vpi[LIBRA_VPI_SIZE],
-					 struct libra_sock *redeemer);
-struct libra_anchor *libra_anchor_redeem_cut(struct libra_domain *dom,
-					     const u8 cut[LIBRA_VPI_ID_SIZE],
-					     struct libra_sock *redeemer);
-void libra_anchor_free(struct libra_anchor *anchor);
-void libra_anchors_free(struct list_head *dead);
-
-/**
- * struct libra_msg - the anchors of one message
- * @ref: one by the receiver while the message lasts, one per anchor
- * @dom: with a reference
- * @source: the receiving socket, with a reference (for its charge)
- * @memcg: its memory cgroup, with a reference, or NULL
- * @dom_node: in libra_domain.msgs
- * @source_node: in libra_sock.minted, until the receiving socket is closed
- * @redeemer_node: in libra_sock.redeeming of the socket that redeemed the first
- *	of its anchors, until that socket is closed
- * @anchors: the live ones
- * @unmet_node: in libra_domain.unmet, until one of its anchors is redeemed
- * @opened: jiffies of the first mint
- * @stamp: jiffies of the last mint
- * @dead: nothing more is minted for it
- *
- * All but @ref is protected by the domain lock. When the redeemer closes, the
- * message is over and what is left of it is reclaimed; a message that never met
- * a redeemer ends by its time to live, or with the process that held its VPIs.
- */
-struct libra_msg {
-	refcount_t ref;
-	struct libra_domain *dom;
-	struct libra_sock *source;
-	struct mem_cgroup *memcg;
-	struct list_head dom_node;
-	struct list_head source_node;
-	struct list_head redeemer_node;
-	struct list_head unmet_node;
-	struct list_head anchors;
-	unsigned long opened;
-	unsigned long stamp;
-	bool dead;
-};
-
-struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp);
-bool libra_msgs_unmet(struct libra_domain *dom);
-void libra_msg_put(struct libra_msg *msg);
-void libra_sock_end_messages(struct libra_sock *ls, bool exiting);
-void libra_domain_expire(struct libra_domain *dom, unsigned long ttl);
-void libra_domain_purge(struct libra_domain *dom);
-
-/* ---- domains (domain.c) ------------------------------------------------- */
-
-#define LIBRA_ANCHOR_HASH_BITS	9
-
-/**
- * struct libra_domain - who may redeem whose anchors
- * @ref: one per attached socket, one per message
- * @node: in libra_net.domains, under libra_net.lock
- * @net: its network namespace
- * @id: the policy's domain number
- * @cookie: part of every VPI's authentication
- * @egress_passes: attached sockets per role whose outgoing stream is not
- *	understood (any more). While there is one towards the clients, responses
- *	are not anchored, and the other way round: a VPI in a stream that cannot
- *	be segmented would be a fail-stop, and a stream that is encrypted in user
- *	space would hide it.
- * @lock: protects @anchors, @msgs, @unmet and the lists of the messages
- * @msgs: all messages
- * @unmet: those of which nothing was redeemed yet, oldest first
- * @anchors: live anchors by id
- */
-struct libra_domain {
-	refcount_t ref;
-	struct list_head node;
-	struct libra_net *net;
-	u32 id;
-	u64 cookie;
-	atomic_t egress_passes[2];
-	spinlock_t lock;	/* protects what follows, and the messages */
-	struct list_head msgs;
-	struct list_head unmet;
-	DECLARE_HASHTABLE(anchors, LIBRA_ANCHOR_HASH_BITS);
-};
-
-struct libra_domain *libra_domain_get(struct libra_net *ln, u32 id);
-void libra_domain_put(struct libra_domain *dom);
 
 /* ---- per network namespace (main.c) ------------------------------------- */
 
 /**
  * struct libra_net - Libra in one network namespace
  *
- * Attached sockets hold the namespace; what they leave behind is purged when it
- * ends, so nothing here needs a reference of its own.
+ * Attached sockets and processes with payload memory hold the namespace; what the
+ * former leave behind is purged when it ends, so nothing here needs a reference of
+ * its own.
  *
  * @net: back pointer
  * @lock: protects @domains
- * @domains: live domains
+ * @domains: live domains, token mode
  * @mib: counters
  * @charge: bytes all anchors are accounted for
- * @anchors: live anchors
+ * @anchors: live anchors, token mode
  * @anchor_bytes: their payload
- * @attached: attached sockets
- * @expire: drops messages that nobody redeems
+ * @attached: attached sockets, token mode
+ * @lazy_pages: pages that stand for bytes nobody has looked at, lazy mode
+ * @payload_pages: pages of payload memory, lazy mode
+ * @payload_processes: processes that have any, lazy mode
+ * @expire: drops messages that nobody redeems, token mode
  * @sysctl: see Documentation/networking/libra.rst
  */
 struct libra_net {
@@ -312,14 +51,19 @@ struct libra_net {
 	atomic_long_t anchors;
 	atomic_long_t anchor_bytes;
 	atomic_long_t attached;
+	atomic_long_t lazy_pages;
+	atomic_long_t payload_pages;
+	atomic_long_t payload_processes;
 	struct delayed_work expire;
 	struct ctl_table_header *sysctl_header;
 	struct {
 		u8 enabled;
 		u8 scrub;
+		u8 lazy;
 		u32 min_anchor;
 		u32 max_header;
 		u32 max_socket_bytes;
+		u32 max_process_bytes;
 		u32 anchor_ttl_ms;
 		u32 max_unmet;
 		u32 unmet_ms;
@@ -329,7 +73,9 @@ struct libra_net {
 
 extern unsigned int libra_net_id;
 struct libra_net *libra_net(const struct net *net);
-void libra_expire_later(struct libra_net *ln);
+
+/* Work that belongs to a socket, which it holds. */
+extern struct workqueue_struct *libra_wq;
 
 #define LIBRA_INC(ln, item)		this_cpu_inc((ln)->mib->count[item])
 #define LIBRA_ADD(ln, item, n)		this_cpu_add((ln)->mib->count[item], n)
@@ -338,165 +84,6 @@ int libra_sysctl_init(struct libra_net *ln);
 void libra_sysctl_exit(struct libra_net *ln);
 int libra_mib_init(struct libra_net *ln);
 void libra_mib_exit(struct libra_net *ln);
-
-/* ---- sockets (sock.c) --------------------------------------------------- */
-
-/* A VPI without its last byte, and framing that was put into it. */
-#define LIBRA_HOLD_MAX		160
-
-/**
- * struct libra_sock - an attached socket
- * @sk: the socket; no reference: its sk_destruct ends the attachment. NULL
- *	afterwards, for messages that still hold the charge
- * @ref: one by the socket, one per message it minted
- * @hash: by @sk, stock kernel only
- * @prot: sk_prot at attach; another one means that a ULP came on top
- * @disconnects: sk_disconnects at attach; another one means another connection
- * @destruct: the sk_destruct that was there before
- * @net: counters and limits
- * @dom: attach domain, with a reference
- * @parser: with a reference
- * @mode: enum libra_mode
- * @role: enum libra_role
- * @policy: opaque
- * @charge: bytes of the live anchors that it minted
- * @egress_passed: counted in the domain's egress_passes
- * @ended: nothing more is sent: shutdown or close
- * @released: inet_release() was seen; nothing more happens on the socket
- * @parse_lock: protects @call
- * @call: question to the parser
- * @minted: messages minted by this socket; domain lock
- * @redeeming: messages that this socket began to redeem; domain lock
- * @rx: ingress, under the socket lock
- * @tx: egress, under @tx_lock
- */
-struct libra_sock {
-	struct sock *sk;
-	refcount_t ref;
-	struct rhash_head hash;
-	const struct proto *prot;
-	int disconnects;
-	void (*destruct)(struct sock *sk);
-	struct libra_net *net;
-	struct libra_domain *dom;
-	struct libra_parser *parser;
-	u8 mode;
-	u8 role;
-	u32 policy;
-	atomic_long_t charge;
-	atomic_t egress_passed;
-	bool ended;
-	bool released;
-	struct rcu_head rcu;
-
-	spinlock_t parse_lock;	/* protects @call */
-	struct libra_call call;
-
-	struct list_head minted;
-	struct list_head redeeming;
-
-	/**
-	 * @rx.seg: where the incoming stream is
-	 * @rx.seq: the copied_seq up to which @rx.seg knows the stream
-	 * @rx.msg: the message that is being received, once something of it
-	 *	was anchored
-	 */
-	struct {
-		struct libra_seg seg;
-		u32 seq;
-		struct libra_msg *msg;
-	} rx;
-
-	struct mutex tx_lock;	/* protects @tx */
-	/**
-	 * @tx.seg: where the outgoing stream is
-	 * @tx.seq: the write_seq up to which @tx.seg knows the stream
-	 * @tx.anchor: redeemed, and sent up to @tx.sent
-	 * @tx.sent: bytes
-	 * @tx.cut: bytes of a VPI that were accepted without the rest of it;
-	 *	see tx_hold.c
-	 * @tx.owed: bytes that were accepted but not sent: those @tx.cut, and
-	 *	the framing behind and between them
-	 * @tx.held: the owed bytes
-	 * @tx.of_vpi: which of them are of the VPI
-	 * @tx.release: sends what is held and is no VPI for certain
-	 * @tx.prefix: how many bytes of a magic the last payload bytes sent were
-	 * @tx.window: how many bytes to look at next
-	 * @tx.first_window: the same at the beginning of a send(), unless that
-	 *	is payload; 0 before anything was sent
-	 */
-	struct {
-		struct libra_seg seg;
-		u32 seq;
-		struct libra_anchor *anchor;
-		u32 sent;
-		u32 cut;
-		u32 owed;
-		u8 held[LIBRA_HOLD_MAX];
-		DECLARE_BITMAP(of_vpi, LIBRA_HOLD_MAX);
-		struct delayed_work release;
-		u32 prefix;
-		u32 window;
-		u32 first_window;
-	} tx;
-};
-
-/* A ULP came on top of what was attached, or it is another connection. */
-static inline bool libra_sock_changed(const struct libra_sock *ls)
-{
-	return ls->sk->sk_prot != ls->prot ||
-	       ls->sk->sk_disconnects != ls->disconnects;
-}
-
-int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
-		      bool adopt);
-void libra_policy_unmet(const struct sock *sk, int err);
-void libra_sock_egress_passes(struct libra_sock *ls);
-void libra_sock_stop(struct libra_sock *ls);
-void libra_sock_adopt_again(struct libra_sock *ls);
-void libra_sock_put(struct libra_sock *ls);
-void libra_fail_stop(struct libra_sock *ls, enum libra_mib why);
-
-void libra_sock_release(struct libra_sock *ls);
-void libra_sock_shutdown(struct libra_sock *ls, int how);
-
-/* Attached sockets in all network namespaces. */
-extern atomic_t libra_attached;
-
-/* In place of inet_recvmsg() and inet_sendmsg(); attached sockets only. */
-int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
-		  int flags);
-int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size);
-
-/* What tx_hold.c holds back, when a socket ends; false: it was half a VPI. */
-bool libra_hold_end(struct libra_sock *ls, bool alone);
-void libra_hold_init(struct libra_sock *ls);
-
-/* Work that belongs to an attached socket, which it holds. */
-extern struct workqueue_struct *libra_wq;
-
-/* Has any VPI ever been minted? Until then nothing has to be looked for. */
-extern bool libra_vpi_minted;
-
-/* ---- receive runs (rx_run.c) -------------------------------------------- */
-
-/**
- * struct libra_rx_run - payload of one read that becomes one anchor
- * @anchor: being built; NULL when there is no run
- * @vpi_at: where in the application's memory the payload began
- * @room: bytes left in that iovec segment
- */
-struct libra_rx_run {
-	struct libra_anchor *anchor;
-	struct iov_iter vpi_at;
-	size_t room;
-};
-
-bool libra_run_begin(struct libra_sock *ls, struct libra_rx_run *run,
-		     struct iov_iter *to, u32 want);
-u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
-		  struct sk_buff *skb, u32 off, u32 len);
-int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run);
 
 /* ---- hooks (hook.c) ------------------------------------------------------ */
 
@@ -527,29 +114,5 @@ void libra_hook_remove(void);
 int libra_hook_bind(struct libra_sock *ls);
 void libra_hook_unbind(struct libra_sock *ls);
 struct libra_sock *libra_sk(const struct sock *sk);
-
-/* ---- BPF (bpf.c) -------------------------------------------------------- */
-
-#ifdef CONFIG_LIBRA_BPF
-int libra_bpf_init(void);
-#else
-static inline int libra_bpf_init(void)
-{
-	return 0;
-}
-#endif
-
-/* kfuncs; declared for sparse only. */
-int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst, u32 dst__sz);
-int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len, const void *delim,
-		   u32 delim__sz);
-int bpf_libra_find_below(struct libra_ctx *ctx, u32 off, u32 len, u32 limit);
-u64 bpf_libra_skip_fields(struct libra_ctx *ctx, u32 off, u32 len, u64 sizes,
-			  u32 lines);
-int bpf_libra_attach(const struct sock *sk, const struct libra_attach *args,
-		     u32 args__sz);
-int bpf_libra_adopt(struct sock_common *skc, const struct libra_attach *args,
-		    u32 args__sz);
-int bpf_libra_stop(struct sock_common *skc, u32 policy);
 
 #endif /* _NET_LIBRA_PRIVATE_H */

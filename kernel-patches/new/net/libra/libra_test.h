@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Libra: what its KUnit tests share.
+ * Libra: what KUnit tests of all modes share.
  */
 #ifndef _NET_LIBRA_TEST_H
 #define _NET_LIBRA_TEST_H
@@ -9,26 +9,6 @@
 
 #include "libra.h"
 
-/* Domains that no policy of a machine that runs the tests is likely to use. */
-#define LIBRA_TEST_DOMAIN	0x7e570001
-#define LIBRA_TEST_DOMAIN_2	0x7e570002
-
-#define LIBRA_TEST_PARSER	"kunit"
-
-/*
- * What the parser answers; the tests set it. It sees the bytes through
- * libra_test_data(). Suites run one after the other, so one of each will do.
- */
-extern int (*libra_test_segment)(struct libra_ctx *ctx);
-const u8 *libra_test_data(const struct libra_ctx *ctx);
-void libra_test_unregister(void);
-
-int libra_test_suite_init(struct kunit_suite *suite);
-void libra_test_suite_exit(struct kunit_suite *suite);
-
-struct libra_sock *libra_test_sock(struct kunit *test, u32 domain,
-				   enum libra_role role);
-void libra_test_sock_end_now(struct kunit *test, struct libra_sock *ls);
 u64 libra_test_count(enum libra_mib item);
 u8 *libra_test_page(struct kunit *test);
 

@@ -38,6 +38,11 @@ static int libra_mib_show(struct seq_file *seq, void *v)
 		   atomic_long_read(&ln->anchor_bytes));
 	seq_printf(seq, "anchor_charge_live %ld\n",
 		   atomic_long_read(&ln->charge));
+	seq_printf(seq, "lazy_pages %ld\n", atomic_long_read(&ln->lazy_pages));
+	seq_printf(seq, "payload_pages %ld\n",
+		   atomic_long_read(&ln->payload_pages));
+	seq_printf(seq, "payload_processes %ld\n",
+		   atomic_long_read(&ln->payload_processes));
 	for (i = 0; i < LIBRA_MIB_MAX; i++) {
 		u64 sum = libra_mib_sum(ln, i);
 

@@ -64,6 +64,31 @@
 	/* fallback for good: the stream was under way at attach */	\
 	X(FB_ADOPTED,		"fallback_adopted")			\
 	X(FB_TX_NATIVE,		"fallback_tx_native")			\
+	/* lazy mode: bytes read into payload memory and left in the kernel */ \
+	X(LAZY_RX,		"lazy_rx_bytes")			\
+	/* ... bytes that such reads copied */				\
+	X(LAZY_RX_COPIED,	"lazy_rx_copied_bytes")			\
+	/* lazy mode: bytes sent from anchors */			\
+	X(LAZY_TX,		"lazy_tx_bytes")			\
+	/* ... bytes that such sends copied */				\
+	X(LAZY_TX_COPIED,	"lazy_tx_copied_bytes")			\
+	/* lazy mode: pages that were filled because somebody looked */	\
+	X(LAZY_FILLS_USER,	"lazy_fills_user")			\
+	X(LAZY_FILLS_KERNEL,	"lazy_fills_kernel")			\
+	/* lazy mode: pages unmapped because something was received into them */ \
+	X(LAZY_UNMAPS,		"lazy_unmaps")				\
+	/* fallback: the page is held by somebody; it was written where it is */ \
+	X(LAZY_PINNED,		"fallback_lazy_pinned")			\
+	/* fallback: others may still write these bytes (sendfile, vmsplice) */ \
+	X(LAZY_SHARED_FRAG,	"fallback_lazy_shared_frag")		\
+	/* fallback: the buffers hold much more memory than bytes */	\
+	X(LAZY_SPARSE,		"fallback_lazy_sparse")			\
+	/* fallback: max_process_bytes */				\
+	X(LAZY_PROCESS_LIMIT,	"fallback_lazy_process_limit")		\
+	/* fallback: net.libra.lazy is 0 */				\
+	X(LAZY_DISABLED,	"fallback_lazy_disabled")		\
+	/* fallback: the process has locked memory */			\
+	X(LAZY_LOCKED,		"fallback_lazy_locked")			\
 	/* fail-stop: a VPI that names no live anchor of the domain */	\
 	X(FS_UNKNOWN,		"fail_stop_unknown_vpi")		\
 	/* fail-stop: memory behind a VPI without the VPI */	\

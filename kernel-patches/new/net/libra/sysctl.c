@@ -6,6 +6,7 @@
 #include <linux/sysctl.h>
 
 #include "libra.h"
+#include "token/token.h"
 
 /* A VPI and something worth saving; the largest iovec segment nginx makes. */
 static u32 libra_min_anchor_lo = 2 * LIBRA_VPI_SIZE;
@@ -37,6 +38,15 @@ static const struct ctl_table libra_sysctls[] = {
 		.extra2		= SYSCTL_ONE,
 	},
 	{
+		.procname	= "lazy",
+		.data		= (void *)offsetof(struct libra_net, sysctl.lazy),
+		.maxlen		= sizeof(u8),
+		.mode		= 0644,
+		.proc_handler	= proc_dou8vec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_ONE,
+	},
+	{
 		.procname	= "min_anchor",
 		.data		= (void *)offsetof(struct libra_net, sysctl.min_anchor),
 		.maxlen		= sizeof(u32),
@@ -57,6 +67,13 @@ static const struct ctl_table libra_sysctls[] = {
 	{
 		.procname	= "max_socket_bytes",
 		.data		= (void *)offsetof(struct libra_net, sysctl.max_socket_bytes),
+		.maxlen		= sizeof(u32),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec,
+	},
+	{
+		.procname	= "max_process_bytes",
+		.data		= (void *)offsetof(struct libra_net, sysctl.max_process_bytes),
 		.maxlen		= sizeof(u32),
 		.mode		= 0644,
 		.proc_handler	= proc_douintvec,
@@ -103,9 +120,11 @@ int libra_sysctl_init(struct libra_net *ln)
 	int i;
 
 	ln->sysctl.enabled = 1;
+	ln->sysctl.lazy = 1;
 	ln->sysctl.min_anchor = 4096;
 	ln->sysctl.max_header = 64 << 10;
 	ln->sysctl.max_socket_bytes = 8 << 20;
+	ln->sysctl.max_process_bytes = 256 << 20;
 	ln->sysctl.max_netns_bytes = 512UL << 20;
 	ln->sysctl.anchor_ttl_ms = 120 * 1000;
 	ln->sysctl.max_unmet = 16;

@@ -127,6 +127,40 @@ TRACE_EVENT(libra_fail_stop,
 	TP_printk(LIBRA_SK_FMT "why=%s", LIBRA_SK_ARGS, __get_str(why))
 );
 
+/* Lazy mode: these bytes of user memory are in the kernel, and were not written. */
+TRACE_EVENT(libra_lazy_receive,
+	TP_PROTO(const struct sock *sk, unsigned long addr, u32 len),
+	TP_ARGS(sk, addr, len),
+	TP_STRUCT__entry(
+		LIBRA_SK_FIELDS
+		__field(unsigned long, addr)
+		__field(u32, len)
+	),
+	TP_fast_assign(
+		LIBRA_SK_ASSIGN;
+		__entry->addr = addr;
+		__entry->len = len;
+	),
+	TP_printk(LIBRA_SK_FMT "addr=%lx len=%u", LIBRA_SK_ARGS,
+		  __entry->addr, __entry->len)
+);
+
+/* Lazy mode: somebody looked at a page of them, and they were written. */
+TRACE_EVENT(libra_lazy_fill,
+	TP_PROTO(unsigned long addr, bool user),
+	TP_ARGS(addr, user),
+	TP_STRUCT__entry(
+		__field(unsigned long, addr)
+		__field(bool, user)
+	),
+	TP_fast_assign(
+		__entry->addr = addr;
+		__entry->user = user;
+	),
+	TP_printk("addr=%lx by=%s", __entry->addr,
+		  __entry->user ? "user" : "kernel")
+);
+
 #endif /* _NET_LIBRA_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Libra on an unpatched kernel: ftrace redirects functions of the inet socket
- * layer for attached sockets.
+ * layer for attached sockets, and for processes with payload memory.
  *
  * The callback runs with preemption off at the first instruction of the traced
  * function. For an attached socket it sets the instruction pointer to our
- * replacement, which takes the same arguments, as livepatch does; for any other
- * one it returns, and the function runs as if nothing had happened. So no task
- * is ever in module text on behalf of an unattached socket, and every attached
- * one holds a reference on the module until it is freed.
+ * replacement, which takes the same arguments, as livepatch does; so it does when
+ * the current process has payload memory, on which it takes a reference first. In
+ * any other case it returns, and the function runs as if nothing had happened. So
+ * no task sleeps in module text without one of two that hold the module: an
+ * attached socket until it is freed, or a process until the call ends.
  *
- * The hooks are only in place while there is a parser or an attached socket.
+ * The hooks are only in place while there is a parser, an attached socket or
+ * payload memory.
  */
 #include <linux/ftrace.h>
 #include <linux/module.h>
@@ -19,6 +21,8 @@
 #include <net/rps.h>
 
 #include "libra.h"
+#include "lazy/lazy.h"
+#include "token/token.h"
 
 static const struct rhashtable_params libra_socks_params = {
 	.key_len = sizeof(struct sock *),
@@ -70,10 +74,31 @@ static int libra_inet_shutdown(struct socket *sock, int how)
 	return inet_shutdown(sock, how);
 }
 
+static int libra_lazy_inet_recvmsg(struct socket *sock, struct msghdr *msg,
+				   size_t size, int flags)
+{
+	return libra_lazy_recvmsg(libra_process_entered(), sock->sk, msg, size, flags);
+}
+
+static int libra_lazy_inet_sendmsg(struct socket *sock, struct msghdr *msg,
+				   size_t size)
+{
+	return libra_lazy_sendmsg(libra_process_entered(), sock->sk, msg, size);
+}
+
+/**
+ * struct libra_hook - a function that is redirected
+ * @func: its name
+ * @to: where to, for an attached socket
+ * @wanted: is this attached socket's call redirected?
+ * @lazy_to: where to, in a process with payload memory, or NULL
+ * @ops: of ftrace
+ */
 struct libra_hook {
 	const char *func;
 	void *to;
 	bool (*wanted)(const struct libra_sock *ls);
+	void *lazy_to;
 	struct ftrace_ops ops;
 };
 
@@ -101,16 +126,30 @@ static bool libra_wants_shutdown(const struct libra_sock *ls)
 	return READ_ONCE(ls->tx.owed) && !READ_ONCE(ls->ended);
 }
 
+static void *libra_hook_target(const struct libra_hook *hook, const struct sock *sk)
+{
+	const struct libra_sock *ls = NULL;
+
+	if (atomic_read(&libra_attached))
+		ls = libra_sk(sk);
+	if (ls)
+		return hook->wanted(ls) ? hook->to : NULL;
+	/* The reference is given back by what is called then. */
+	if (hook->lazy_to && atomic_read(&libra_arenas) && libra_process_enter())
+		return hook->lazy_to;
+	return NULL;
+}
+
 static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 				 struct ftrace_ops *ops,
 				 struct ftrace_regs *fregs)
 {
 	const struct libra_hook *hook = container_of(ops, struct libra_hook, ops);
 	const struct socket *sock;
-	const struct libra_sock *ls;
+	void *to;
 	int bit;
 
-	if (!atomic_read(&libra_attached))
+	if (!atomic_read(&libra_attached) && !atomic_read(&libra_arenas))
 		return;
 	sock = (const void *)ftrace_regs_get_argument(fregs, 0);
 	if (!sock->sk || sock->sk->sk_protocol != IPPROTO_TCP)
@@ -119,17 +158,18 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 	bit = ftrace_test_recursion_trylock(ip, parent_ip);
 	if (bit < 0)
 		return;
-	ls = libra_sk(sock->sk);
-	if (ls && hook->wanted(ls))
-		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->to);
+	to = libra_hook_target(hook, sock->sk);
+	if (to)
+		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)to);
 	ftrace_test_recursion_unlock(bit);
 }
 
-#define LIBRA_HOOK(name, replacement, when)				\
+#define LIBRA_HOOK(name, replacement, when, lazy)			\
 	{								\
 		.func = name,						\
 		.to = replacement,					\
 		.wanted = when,						\
+		.lazy_to = lazy,					\
 		.ops = {						\
 			.func = libra_ftrace,				\
 			.flags = FTRACE_OPS_FL_IPMODIFY,		\
@@ -137,16 +177,20 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 	}
 
 static struct libra_hook libra_hooks[] = {
-	LIBRA_HOOK("inet_recvmsg", libra_inet_recvmsg, libra_wants_all),
-	LIBRA_HOOK("inet_sendmsg", libra_inet_sendmsg, libra_wants_all),
+	LIBRA_HOOK("inet_recvmsg", libra_inet_recvmsg, libra_wants_all,
+		   libra_lazy_inet_recvmsg),
+	LIBRA_HOOK("inet_sendmsg", libra_inet_sendmsg, libra_wants_all,
+		   libra_lazy_inet_sendmsg),
 #if IS_ENABLED(CONFIG_IPV6)
-	LIBRA_HOOK("inet6_recvmsg", libra_inet_recvmsg, libra_wants_all),
-	LIBRA_HOOK("inet6_sendmsg", libra_inet_sendmsg, libra_wants_all),
+	LIBRA_HOOK("inet6_recvmsg", libra_inet_recvmsg, libra_wants_all,
+		   libra_lazy_inet_recvmsg),
+	LIBRA_HOOK("inet6_sendmsg", libra_inet_sendmsg, libra_wants_all,
+		   libra_lazy_inet_sendmsg),
 #endif
 	/* inet6_release() and the AF_INET6 shutdown come through these, too. */
-	LIBRA_HOOK("inet_release", libra_inet_release, libra_wants_release),
-	LIBRA_HOOK("inet_shutdown", libra_inet_shutdown, libra_wants_shutdown),
-	LIBRA_HOOK("inet_listen", libra_inet_listen, libra_wants_all),
+	LIBRA_HOOK("inet_release", libra_inet_release, libra_wants_release, NULL),
+	LIBRA_HOOK("inet_shutdown", libra_inet_shutdown, libra_wants_shutdown, NULL),
+	LIBRA_HOOK("inet_listen", libra_inet_listen, libra_wants_all, NULL),
 };
 
 static void libra_unhook(int n)

@@ -4,7 +4,7 @@
  */
 #include <linux/prandom.h>
 
-#include "libra_test.h"
+#include "token_test.h"
 
 /* Byte by byte, straight from what libra_match() promises. */
 static u32 naive_match(const u8 *data, u32 len)

@@ -4,7 +4,7 @@
  * behalf of parsers. Most fields of a header mean nothing to where its message
  * ends; a parser in BPF need not look at each.
  */
-#include "libra.h"
+#include "token.h"
 #include "word.h"
 
 /* Marks for libra_until(): @colon, and what is below @first or not ASCII, or DEL. */

@@ -2,69 +2,31 @@
 /*
  * Libra: recv() on an attached socket.
  *
- * The loop is that of tcp_recvmsg_locked() (net/ipv4/tcp.c), with its rules for
- * SO_RCVLOWAT, MSG_WAITALL, timeouts, errors, end of file and the backlog; only
- * what is done with the bytes at the head of the receive queue differs. What
- * Libra does not know how to do exactly goes to sk_prot->recvmsg(), and the
- * segmenter finds its place again by copied_seq, or passes.
+ * The loop is in recv.c; here is what is done with the bytes at the head of the
+ * receive queue. What goes the native way passes the segmenter, which finds its
+ * place again by copied_seq, or passes.
  */
 #include <linux/skbuff.h>
 #include <linux/uio.h>
-#include <net/busy_poll.h>
 #include <net/rps.h>
 #include <net/tcp.h>
 
-#include "libra.h"
-#include "trace.h"
-
-/* Flags under which the bytes are not simply read. */
-#define LIBRA_RX_NATIVE_FLAGS \
-	(MSG_PEEK | MSG_OOB | MSG_TRUNC | MSG_ERRQUEUE | MSG_SOCK_DEVMEM)
-
-/* Not an error of any socket call. */
-#define LIBRA_RX_PASS	(-EREMCHG)
+#include "../recv.h"
+#include "token.h"
 
 /**
  * struct libra_rx - one recv() call
+ * @reader: the loop's view of it
  * @ls: attachment
- * @msg: the application's memory
  * @run: the anchor being built
  * @fail: the connection has to be aborted
  */
 struct libra_rx {
+	struct libra_reader reader;
 	struct libra_sock *ls;
-	struct msghdr *msg;
 	struct libra_rx_run run;
 	bool fail;
 };
-
-static int libra_rx_native(struct libra_sock *ls, struct msghdr *msg,
-			   size_t size, int flags)
-{
-	struct sock *sk = ls->sk;
-	int addr_len = 0;
-	int ret;
-
-	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
-	ret = READ_ONCE(sk->sk_prot)->recvmsg(sk, msg, size, flags, &addr_len);
-	if (ret >= 0)
-		msg->msg_namelen = addr_len;
-	return ret;
-}
-
-/* Wants of the application that only the native path serves. */
-static bool libra_rx_wants_native(const struct sock *sk,
-				  const struct msghdr *msg, size_t size,
-				  int flags)
-{
-	return flags & LIBRA_RX_NATIVE_FLAGS || !size ||
-	       !user_backed_iter(&msg->msg_iter) ||
-	       sock_flag(sk, SOCK_RCVTSTAMP) ||
-	       READ_ONCE(sk->sk_tsflags) & (SOF_TIMESTAMPING_SOFTWARE |
-					    SOF_TIMESTAMPING_RAW_HARDWARE) ||
-	       tcp_sk(sk)->recvmsg_inq || tcp_sk(sk)->repair ||
-	       READ_ONCE(sk->sk_peek_off) >= 0;
-}
 
 /* At its end a message has all its anchors. */
 static void libra_rx_end_msg(struct libra_sock *ls)
@@ -121,7 +83,7 @@ static int libra_rx_copy(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 {
 	int err;
 
-	err = skb_copy_datagram_iter(skb, off, &rx->msg->msg_iter, len);
+	err = skb_copy_datagram_iter(skb, off, &rx->reader.msg->msg_iter, len);
 	if (err)
 		return err;
 	if (rx->ls->rx.seg.state == LIBRA_SEG_PAYLOAD)
@@ -149,12 +111,12 @@ static int libra_rx_end_run(struct libra_rx *rx)
 static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 			    u32 len, u32 queued)
 {
-	struct iov_iter *to = &rx->msg->msg_iter;
+	struct iov_iter *to = &rx->reader.msg->msg_iter;
 	struct libra_sock *ls = rx->ls;
 	u32 room, n;
 
 	len = min_t(u64, len, ls->rx.seg.left);
-	if (!rx->run.anchor) {
+	if (!rx->run.minted) {
 		room = min_t(u64, libra_rx_room(to), queued);
 		room = min_t(u64, room, ls->rx.seg.left);
 		n = min(room, len);
@@ -181,7 +143,7 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			  unsigned int offset, size_t size)
 {
-	struct libra_rx *rx = desc->arg.data;
+	struct libra_rx *rx = container_of(desc->arg.data, struct libra_rx, reader);
 	struct libra_sock *ls = rx->ls;
 	struct libra_seg *seg = &ls->rx.seg;
 	u32 end = offset + size;
@@ -224,82 +186,40 @@ static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 	return off > offset ? off - offset : ret;
 }
 
-/*
- * The loop of tcp_recvmsg_locked(). A run never spans a release of the socket
- * lock: another reader could take the bytes behind it.
- */
-static int libra_rx_locked(struct libra_rx *rx, size_t len, int flags)
+static int libra_rx_before(struct libra_reader *reader, struct sock *sk)
 {
+	struct libra_rx *rx = container_of(reader, struct libra_rx, reader);
 	struct libra_sock *ls = rx->ls;
-	struct sock *sk = ls->sk;
-	struct tcp_sock *tp = tcp_sk(sk);
-	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
-	int target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
-	int copied = 0;
-	int ret;
 
-	if (sk->sk_state == TCP_LISTEN)
-		return -ENOTCONN;
-
-	for (;;) {
-		read_descriptor_t desc = {
-			.arg.data = rx,
-			.count = len - copied,
-		};
-
-		/* The urgent mark is for the native path, see libra_recvmsg(). */
-		if (unlikely(tp->urg_data)) {
-			libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_URGENT);
-			return copied ? : LIBRA_RX_PASS;
-		}
-
-		libra_rx_resync(ls);
-		ret = tcp_read_sock(sk, &desc, libra_rx_actor);
-		ls->rx.seq = tp->copied_seq;
-		if (ret < 0)
-			return copied ? : ret;
-		copied += ret;
-		if (libra_rx_end_run(rx) || copied >= len)
-			return copied;
-
-		if (copied >= target && !READ_ONCE(sk->sk_backlog.tail))
-			return copied;
-
-		if (copied) {
-			if (!timeo || sk->sk_err || sk->sk_state == TCP_CLOSE ||
-			    sk->sk_shutdown & RCV_SHUTDOWN ||
-			    signal_pending(current))
-				return copied;
-		} else {
-			if (sock_flag(sk, SOCK_DONE))
-				return 0;
-			if (sk->sk_err)
-				return sock_error(sk);
-			if (sk->sk_shutdown & RCV_SHUTDOWN)
-				return 0;
-			if (sk->sk_state == TCP_CLOSE)
-				return -ENOTCONN;
-			if (!timeo)
-				return -EAGAIN;
-			if (signal_pending(current))
-				return sock_intr_errno(timeo);
-		}
-
-		if (copied >= target) {
-			/* Do not sleep, just process the backlog. */
-			release_sock(sk);
-			lock_sock(sk);
-		} else {
-			ret = sk_wait_data(sk, &timeo,
-					   skb_peek_tail(&sk->sk_receive_queue));
-			if (ret < 0)
-				return copied ? : ret;
-		}
-		/* Another reader may have been faster, or changed the world. */
-		if (ls->rx.seg.state == LIBRA_SEG_PASS && !copied)
-			return LIBRA_RX_PASS;
+	/* Another reader may have been faster, or changed the world. */
+	if (ls->rx.seg.state == LIBRA_SEG_PASS && !reader->copied)
+		return LIBRA_RECV_NATIVE;
+	/* The urgent mark is for the native path. */
+	if (unlikely(tcp_sk(sk)->urg_data)) {
+		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_URGENT);
+		return LIBRA_RECV_NATIVE;
 	}
+	libra_rx_resync(ls);
+	return 0;
 }
+
+/*
+ * A run never spans a release of the socket lock: another reader could take the
+ * bytes behind it.
+ */
+static int libra_rx_after(struct libra_reader *reader, struct sock *sk)
+{
+	struct libra_rx *rx = container_of(reader, struct libra_rx, reader);
+
+	rx->ls->rx.seq = tcp_sk(sk)->copied_seq;
+	return libra_rx_end_run(rx);
+}
+
+static const struct libra_reader_ops libra_rx_ops = {
+	.before = libra_rx_before,
+	.actor = libra_rx_actor,
+	.after = libra_rx_after,
+};
 
 /**
  * libra_recvmsg() - in place of inet_recvmsg() on an attached socket
@@ -314,7 +234,10 @@ static int libra_rx_locked(struct libra_rx *rx, size_t len, int flags)
 int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 		  int flags)
 {
-	struct libra_rx rx = { .ls = ls, .msg = msg };
+	struct libra_rx rx = {
+		.reader = { .ops = &libra_rx_ops, .msg = msg },
+		.ls = ls,
+	};
 	struct sock *sk = ls->sk;
 	int ret;
 
@@ -322,42 +245,28 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 		sock_rps_record_flow(sk);
 
 	if (READ_ONCE(ls->rx.seg.state) == LIBRA_SEG_PASS)
-		return libra_rx_native(ls, msg, size, flags);
-	if (libra_rx_wants_native(sk, msg, size, flags)) {
+		return libra_recv_native(sk, msg, size, flags);
+	if (libra_recv_wants_native(sk, msg, size, flags)) {
 		LIBRA_INC(ls->net, LIBRA_MIB_FB_FLAGS);
-		return libra_rx_native(ls, msg, size, flags);
+		return libra_recv_native(sk, msg, size, flags);
 	}
 
-	if (sk_can_busy_loop(sk) &&
-	    skb_queue_empty_lockless(&sk->sk_receive_queue) &&
-	    sk->sk_state == TCP_ESTABLISHED)
-		sk_busy_loop(sk, flags & MSG_DONTWAIT);
+	libra_recv_busy_loop(sk, flags);
 
 	lock_sock(sk);
 	if (libra_sock_changed(ls))
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_ULP);
-	if (ls->rx.seg.state == LIBRA_SEG_PASS) {
-		ret = LIBRA_RX_PASS;
-	} else {
-		ret = libra_rx_locked(&rx, size, flags);
-		libra_rx_end_run(&rx);
-	}
+	ret = libra_recv_locked(sk, &rx.reader, size, flags);
 	release_sock(sk);
 
 	if (unlikely(rx.fail)) {
 		libra_fail_stop(ls, LIBRA_MIB_FS_FAULT);
 		return -EFAULT;
 	}
-	/* LIBRA_RX_PASS: native from here on, nothing was read yet. */
-	if (ret == LIBRA_RX_PASS)
-		return libra_rx_native(ls, msg, size, flags);
-	if (ret >= 0) {
-		msg->msg_namelen = 0;
-		if (msg->msg_get_inq) {
-			msg->msg_inq = tcp_inq(sk);
-			if (!msg->msg_inq && sock_flag(sk, SOCK_DONE))
-				msg->msg_inq = 1;
-		}
-	}
+	/* Native from here on, nothing was read yet. */
+	if (ret == LIBRA_RECV_NATIVE)
+		return libra_recv_native(sk, msg, size, flags);
+	if (ret >= 0)
+		libra_recv_finish(sk, msg);
 	return ret;
 }

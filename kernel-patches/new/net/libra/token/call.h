@@ -9,7 +9,7 @@
 
 #include <linux/string.h>
 
-#include "libra.h"
+#include "token.h"
 
 #define LIBRA_DELIM_MAX	16
 

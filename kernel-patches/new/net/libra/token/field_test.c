@@ -4,7 +4,7 @@
  */
 #include <linux/prandom.h>
 
-#include "libra_test.h"
+#include "token_test.h"
 
 #define FIELD_SIZES	(1ULL << 2 | 1ULL << 7)
 

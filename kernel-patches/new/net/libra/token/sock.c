@@ -12,8 +12,8 @@
 #include <net/mptcp.h>
 #include <net/tcp.h>
 
-#include "libra.h"
-#include "trace.h"
+#include "../trace.h"
+#include "token.h"
 
 atomic_t libra_attached = ATOMIC_INIT(0);
 
@@ -22,20 +22,30 @@ static void libra_sock_free_rcu(struct rcu_head *rcu)
 	kfree(container_of(rcu, struct libra_sock, rcu));
 }
 
-/**
- * libra_sock_put() - drop a reference
- * @ls: attachment
- *
- * Context: any, without the domain lock.
- */
-void libra_sock_put(struct libra_sock *ls)
+/* The last reference is dropped. Any context, without the domain lock. */
+static void libra_sock_free(struct libra_account *account)
 {
-	if (!refcount_dec_and_test(&ls->ref))
-		return;
+	struct libra_sock *ls = container_of(account, struct libra_sock, account);
+
 	libra_parser_put(ls->parser);
 	libra_domain_put(ls->dom);
 	/* libra_sk() looks it up under RCU. */
 	call_rcu(&ls->rcu, libra_sock_free_rcu);
+}
+
+/**
+ * libra_sock_init_account() - of what its anchors are charged to
+ * @ls: attachment without references
+ * @ln: its network namespace
+ */
+void libra_sock_init_account(struct libra_sock *ls, struct libra_net *ln)
+{
+	refcount_set(&ls->account.ref, 1);
+	ls->account.release = libra_sock_free;
+	ls->account.net = ln;
+	ls->account.limit = &ln->sysctl.max_socket_bytes;
+	ls->account.at_limit = LIBRA_MIB_FB_SOCKET_LIMIT;
+	ls->net = ln;
 }
 
 /*
@@ -45,9 +55,9 @@ void libra_sock_put(struct libra_sock *ls)
 static void libra_sock_cleanup(struct libra_sock *ls, bool exiting)
 {
 	ls->released = true;
-	if (ls->tx.anchor) {
-		libra_anchor_free(ls->tx.anchor);
-		ls->tx.anchor = NULL;
+	if (ls->tx.redeemed) {
+		libra_minted_free(ls->tx.redeemed);
+		ls->tx.redeemed = NULL;
 	}
 	ls->tx.owed = 0;
 	if (ls->rx.msg) {
@@ -79,7 +89,7 @@ static void libra_sk_destruct(struct sock *sk)
 	atomic_dec(&libra_attached);
 	trace_libra_detach(sk);
 	ls->sk = NULL;
-	libra_sock_put(ls);
+	libra_account_put(&ls->account);
 
 	sk->sk_destruct(sk);
 	libra_hook_update();
@@ -167,8 +177,7 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 		goto put_parser;
 
 	ls->sk = sk;
-	refcount_set(&ls->ref, 1);
-	ls->net = ln;
+	libra_sock_init_account(ls, ln);
 	ls->prot = sk->sk_prot;
 	ls->mode = args->mode;
 	ls->disconnects = sk->sk_disconnects;

@@ -10,8 +10,8 @@
  */
 #include <linux/slab.h>
 
-#include "libra.h"
-#include "trace.h"
+#include "../trace.h"
+#include "token.h"
 
 /* How much of a long buffer to put behind kept bytes at a time. */
 #define LIBRA_SEG_STEP	4096

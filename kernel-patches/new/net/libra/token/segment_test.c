@@ -5,7 +5,7 @@
  */
 #include <linux/prandom.h>
 
-#include "libra_test.h"
+#include "token_test.h"
 
 /* ---- a parser that says what it was told to ----------------------------- */
 

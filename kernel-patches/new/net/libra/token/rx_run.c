@@ -11,17 +11,8 @@
 #include <linux/userfaultfd_k.h>
 #include <net/tcp.h>
 
-#include "libra.h"
-#include "trace.h"
-
-/* Fragments this small cost more as pages than as bytes. */
-#define LIBRA_FRAG_MIN	256
-
-static bool libra_memory_pressure(const struct sock *sk)
-{
-	return mem_cgroup_sockets_enabled && sk->sk_memcg &&
-	       mem_cgroup_under_socket_pressure(sk->sk_memcg);
-}
+#include "../trace.h"
+#include "token.h"
 
 static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 {
@@ -114,109 +105,14 @@ bool libra_run_begin(struct libra_sock *ls, struct libra_rx_run *run,
 	if (!ls->rx.msg)
 		ls->rx.msg = libra_msg_open(ls, GFP_KERNEL);
 	if (ls->rx.msg)
-		run->anchor = libra_anchor_alloc(ls->rx.msg, GFP_KERNEL);
-	if (!run->anchor) {
+		run->minted = libra_minted_alloc(ls->rx.msg, GFP_KERNEL);
+	if (!run->minted) {
 		LIBRA_INC(ls->net, LIBRA_MIB_FB_NOMEM);
 		return false;
 	}
 	run->vpi_at = *to;
 	run->room = iov_iter_single_seg_count(to);
 	return true;
-}
-
-/* Bytes that lie in no page that may be sent: the one copy is ours. */
-static int libra_run_copy(struct libra_sock *ls, struct libra_anchor *anchor,
-			  const void *data, u32 len)
-{
-	struct page_frag *frag = sk_page_frag(ls->sk);
-
-	while (len) {
-		u32 n;
-
-		if (!skb_page_frag_refill(32, frag, GFP_KERNEL))
-			return -ENOMEM;
-		n = min(len, frag->size - frag->offset);
-		memcpy(page_address(frag->page) + frag->offset, data, n);
-		if (libra_anchor_add(anchor, frag->page, frag->offset, n,
-				     GFP_KERNEL))
-			return -ENOMEM;
-		frag->offset += n;
-		data += n;
-		len -= n;
-	}
-	return 0;
-}
-
-static int libra_run_page(struct libra_sock *ls, struct libra_anchor *anchor,
-			  struct page *page, u32 off, u32 len)
-{
-	page += off / PAGE_SIZE;
-	off %= PAGE_SIZE;
-	if (len < LIBRA_FRAG_MIN || !sendpage_ok(page))
-		return libra_run_copy(ls, anchor, page_address(page) + off, len);
-	/* Pages of one compound page merge if named by its head. */
-	off += (page - compound_head(page)) * PAGE_SIZE;
-	return libra_anchor_add(anchor, compound_head(page), off, len,
-				GFP_KERNEL);
-}
-
-/*
- * Append @len bytes of @skb from @off on, or as many as go. @added counts them,
- * so that a failure in the middle leaves the anchor right, only shorter.
- */
-static int libra_run_skb(struct libra_sock *ls, struct libra_anchor *anchor,
-			 struct sk_buff *skb, u32 off, u32 len)
-{
-	u32 start = skb_headlen(skb);
-	struct sk_buff *part;
-	int i, err;
-	u32 n;
-
-	if (off < start) {
-		void *data = skb->data + off;
-
-		n = min(start - off, len);
-		if (skb->head_frag)
-			err = libra_run_page(ls, anchor, virt_to_page(data),
-					     offset_in_page(data), n);
-		else
-			err = libra_run_copy(ls, anchor, data, n);
-		if (err)
-			return err;
-		off += n;
-		len -= n;
-	}
-	for (i = 0; len && i < skb_shinfo(skb)->nr_frags; i++) {
-		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
-		u32 end = start + skb_frag_size(frag);
-
-		if (off < end) {
-			n = min(end - off, len);
-			err = libra_run_page(ls, anchor, skb_frag_page(frag),
-					     skb_frag_off(frag) + off - start, n);
-			if (err)
-				return err;
-			off += n;
-			len -= n;
-		}
-		start = end;
-	}
-	skb_walk_frags(skb, part) {
-		u32 end = start + part->len;
-
-		if (!len)
-			break;
-		if (off < end) {
-			n = min(end - off, len);
-			err = libra_run_skb(ls, anchor, part, off - start, n);
-			if (err)
-				return err;
-			off += n;
-			len -= n;
-		}
-		start = end;
-	}
-	return 0;
 }
 
 /**
@@ -235,14 +131,14 @@ static int libra_run_skb(struct libra_sock *ls, struct libra_anchor *anchor,
 u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
 		  struct sk_buff *skb, u32 off, u32 len)
 {
-	struct libra_anchor *anchor = run->anchor;
+	struct libra_anchor *anchor = &run->minted->anchor;
 	u32 before = anchor->len;
 	u32 added;
 
 	if (!libra_anchor_charge(anchor, div_u64((u64)skb->truesize * len,
 						 skb->len) + 1))
 		return 0;
-	if (libra_run_skb(ls, anchor, skb, off, len))
+	if (libra_anchor_add_skb(anchor, ls->sk, skb, off, len))
 		LIBRA_INC(ls->net, LIBRA_MIB_FB_NOMEM);
 	added = anchor->len - before;
 	run->room -= added;
@@ -255,15 +151,16 @@ u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
  */
 static int libra_run_write(struct libra_sock *ls, struct libra_rx_run *run)
 {
-	const struct libra_anchor *anchor = run->anchor;
+	const struct libra_minted *minted = run->minted;
 	u8 vpi[2 * LIBRA_VPI_SIZE], *mark = vpi + LIBRA_VPI_SIZE;
-	bool marked = anchor->len >= LIBRA_VPI_MARKED;
-	size_t rest = anchor->len - LIBRA_VPI_MARKED;
+	u32 total = minted->anchor.len;
+	bool marked = total >= LIBRA_VPI_MARKED;
+	size_t rest = total - LIBRA_VPI_MARKED;
 	u32 len = marked ? sizeof(vpi) : LIBRA_VPI_SIZE;
 
-	libra_vpi_write(vpi, anchor);
+	libra_vpi_write(vpi, minted);
 	if (marked)
-		libra_vpi_write_mark(mark, anchor);
+		libra_vpi_write_mark(mark, minted);
 	if (copy_to_iter(vpi, len, &run->vpi_at) != len)
 		return -EFAULT;
 	if (!marked)
@@ -281,7 +178,7 @@ static int libra_run_write(struct libra_sock *ls, struct libra_rx_run *run)
 /* Too short for a VPI after all: hand it over natively. */
 static int libra_run_copy_out(struct libra_rx_run *run)
 {
-	const struct libra_anchor *anchor = run->anchor;
+	const struct libra_anchor *anchor = &run->minted->anchor;
 	u32 i;
 
 	for (i = 0; i < anchor->nr; i++) {
@@ -304,16 +201,18 @@ static int libra_run_copy_out(struct libra_rx_run *run)
  */
 int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 {
-	struct libra_anchor *anchor = run->anchor;
+	struct libra_minted *minted = run->minted;
 	int err = 0;
+	u32 len;
 
-	if (!anchor)
+	if (!minted)
 		return 0;
+	len = minted->anchor.len;
 
-	if (anchor->len < LIBRA_VPI_SIZE) {
-		LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED, anchor->len);
+	if (len < LIBRA_VPI_SIZE) {
+		LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED, len);
 		err = libra_run_copy_out(run);
-		libra_anchor_free(anchor);
+		libra_minted_free(minted);
 		goto out;
 	}
 
@@ -322,17 +221,17 @@ int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 	/* Before the anchor is live: nobody may see the buffer before that. */
 	err = libra_run_write(ls, run);
 	if (err) {
-		libra_anchor_free(anchor);
+		libra_minted_free(minted);
 		goto out;
 	}
 	LIBRA_INC(ls->net, LIBRA_MIB_MINTED);
-	LIBRA_ADD(ls->net, LIBRA_MIB_RX_ANCHORED, anchor->len);
+	LIBRA_ADD(ls->net, LIBRA_MIB_RX_ANCHORED, len);
 	LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED,
-		  anchor->len < LIBRA_VPI_MARKED ? LIBRA_VPI_SIZE : LIBRA_VPI_MARKED);
-	trace_libra_anchor(ls->sk, anchor->id, anchor->len);
-	libra_anchor_publish(anchor);
+		  len < LIBRA_VPI_MARKED ? LIBRA_VPI_SIZE : LIBRA_VPI_MARKED);
+	trace_libra_anchor(ls->sk, minted->id, len);
+	libra_minted_publish(minted);
 	libra_expire_later(ls->net);
 out:
-	run->anchor = NULL;
+	run->minted = NULL;
 	return err;
 }

@@ -83,7 +83,7 @@ struct bench_parts {
 	struct bench_series series;
 	struct libra_domain dom;
 	struct libra_msg msg;
-	struct libra_anchor anchor;
+	struct libra_minted minted;
 	struct libra_sock *ls;
 	u8 vpi[LIBRA_VPI_SIZE];
 	const u8 *data;
@@ -120,8 +120,8 @@ static void bench_op_nothing(struct bench_parts *p)
 
 static void bench_op_mint(struct bench_parts *p)
 {
-	p->anchor.id++;
-	libra_vpi_write(p->vpi, &p->anchor);
+	p->minted.id++;
+	libra_vpi_write(p->vpi, &p->minted);
 }
 
 static void bench_op_verify(struct bench_parts *p)
@@ -144,8 +144,8 @@ static struct bench_parts *bench_parts_new(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	p->dom.cookie = 0x0123456789abcdefULL;
 	p->msg.dom = &p->dom;
-	p->anchor.msg = &p->msg;
-	p->anchor.len = 65536;
+	p->minted.msg = &p->msg;
+	p->minted.anchor.len = 65536;
 	return p;
 }
 

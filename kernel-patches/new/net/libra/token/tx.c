@@ -22,62 +22,14 @@
 #include <net/inet_common.h>
 #include <net/tcp.h>
 
-#include "libra.h"
-#include "trace.h"
+#include "../trace.h"
+#include "token.h"
 #include "tx.h"
-
-/* The transport took @n bytes at the application's iterator. */
-static void libra_tx_accepted(struct libra_tx *tx, size_t n)
-{
-	iov_iter_advance(&tx->msg->msg_iter, n);
-	tx->sent += n;
-}
-
-static int libra_tx_transport(struct libra_tx *tx, struct msghdr *msg,
-			      size_t count)
-{
-	struct sock *sk = tx->ls->sk;
-
-	if (tx->locked)
-		return tcp_sendmsg_locked(sk, msg, count);
-	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
-	return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, count);
-}
-
-/*
- * Hand @count bytes of @bv, from @skip on, to the transport. @last: nothing of
- * this send() comes behind them.
- */
-static int libra_tx_splice(struct libra_tx *tx, const struct bio_vec *bv,
-			   u32 nr, size_t skip, size_t count, bool last)
-{
-	struct msghdr part = { .msg_flags = tx->flags | MSG_SPLICE_PAGES };
-	struct sock *sk = tx->ls->sk;
-	int ret;
-
-	if (!last)
-		part.msg_flags = (part.msg_flags | MSG_MORE) & ~MSG_EOR;
-	if (tx->sent) {
-		/* Natively one call: an error now is for the next one. */
-		if (sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN)
-			return -EPIPE;
-		part.msg_flags |= MSG_NOSIGNAL;
-	}
-	iov_iter_bvec(&part.msg_iter, ITER_SOURCE, bv, nr, skip + count);
-	iov_iter_advance(&part.msg_iter, skip);
-	ret = libra_tx_transport(tx, &part, count);
-	if (ret > 0) {
-		tx->corked = !last;
-		tx->full = ret < count;
-	}
-	/* Not seen of any transport; would be no progress. */
-	return ret ? : -EAGAIN;
-}
 
 static bool libra_tx_finds(struct libra_tx *tx, size_t skip, const u8 *expected,
 			   u32 len)
 {
-	struct iov_iter at = tx->msg->msg_iter;
+	struct iov_iter at = tx->out.msg->msg_iter;
 	u8 found[LIBRA_VPI_SIZE];
 
 	LIBRA_ADD(tx->ls->net, LIBRA_MIB_TX_COPIED, len);
@@ -94,20 +46,21 @@ static bool libra_tx_finds(struct libra_tx *tx, size_t skip, const u8 *expected,
  */
 static bool libra_tx_intact(struct libra_tx *tx, size_t count)
 {
-	const struct libra_anchor *anchor = tx->ls->tx.anchor;
+	const struct libra_minted *minted = tx->ls->tx.redeemed;
+	u32 len = minted->anchor.len;
 	u32 sent = tx->ls->tx.sent;
 	u8 vpi[LIBRA_VPI_SIZE];
 
 	if (sent && sent < LIBRA_VPI_SIZE) {
-		libra_vpi_write(vpi, anchor);
+		libra_vpi_write(vpi, minted);
 		if (!libra_tx_finds(tx, 0, vpi + sent,
 				    min_t(size_t, count, LIBRA_VPI_SIZE - sent)))
 			return false;
 	}
-	if (anchor->len < LIBRA_VPI_MARKED || count < LIBRA_VPI_SIZE ||
-	    sent + count != anchor->len)
+	if (len < LIBRA_VPI_MARKED || count < LIBRA_VPI_SIZE ||
+	    sent + count != len)
 		return true;
-	libra_vpi_write_mark(vpi, anchor);
+	libra_vpi_write_mark(vpi, minted);
 	return libra_tx_finds(tx, count - LIBRA_VPI_SIZE, vpi, LIBRA_VPI_SIZE);
 }
 
@@ -115,8 +68,8 @@ static bool libra_tx_intact(struct libra_tx *tx, size_t count)
 static int libra_tx_anchor(struct libra_tx *tx)
 {
 	struct libra_sock *ls = tx->ls;
-	struct libra_anchor *anchor = ls->tx.anchor;
-	size_t left = msg_data_left(tx->msg);
+	struct libra_anchor *anchor = &ls->tx.redeemed->anchor;
+	size_t left = msg_data_left(tx->out.msg);
 	size_t count;
 	int ret;
 
@@ -124,21 +77,21 @@ static int libra_tx_anchor(struct libra_tx *tx)
 	count = min_t(u64, count, ls->tx.seg.left);
 	if (!libra_tx_intact(tx, count))
 		return libra_tx_fail(tx, LIBRA_MIB_FS_ALTERED);
-	ret = libra_tx_splice(tx, anchor->bv, anchor->nr, ls->tx.sent, count,
+	ret = libra_out_splice(&tx->out, anchor->bv, anchor->nr, ls->tx.sent, count,
 			      count == left);
 	if (ret <= 0)
 		return ret;
 
-	libra_tx_accepted(tx, ret);
+	libra_out_accepted(&tx->out, ret);
 	libra_seg_consume(&ls->tx.seg, NULL, ret);
 	LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
 	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, ret);
 	ls->tx.prefix = 0;
 	ls->tx.sent += ret;
 	if (ls->tx.sent == anchor->len) {
-		ls->tx.anchor = NULL;
+		libra_minted_free(ls->tx.redeemed);
+		ls->tx.redeemed = NULL;
 		ls->tx.window = LIBRA_WINDOW_PAYLOAD;
-		libra_anchor_free(anchor);
 	}
 	return ret;
 }
@@ -170,7 +123,7 @@ static u32 libra_tx_window_size(u32 window, const struct iov_iter *from)
 int libra_tx_look(struct libra_tx *tx, struct libra_window *win)
 {
 	struct libra_sock *ls = tx->ls;
-	struct iov_iter from = tx->msg->msg_iter;
+	struct iov_iter from = tx->out.msg->msg_iter;
 	struct page_frag *frag = sk_page_frag(ls->sk);
 	size_t left = iov_iter_count(&from);
 	u32 want = libra_tx_window_size(ls->tx.window, &from);
@@ -226,11 +179,11 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 	int ret;
 
 	bvec_set_page(&bv, win->page, n, win->off + win->pos);
-	ret = libra_tx_splice(tx, &bv, 1, 0, n,
+	ret = libra_out_splice(&tx->out, &bv, 1, 0, n,
 			      !win->more && win->pos + n == win->len);
 	if (ret <= 0)
 		return ret;
-	libra_tx_accepted(tx, ret);
+	libra_out_accepted(&tx->out, ret);
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
 		ls->tx.first_window = LIBRA_WINDOW_NATIVE;
@@ -314,7 +267,7 @@ int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
 		ls->tx.window = LIBRA_WINDOW_PAYLOAD;
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, win->len - win->pos);
 	}
-	if (ls->tx.anchor && !ls->tx.seg.goes_on) {
+	if (ls->tx.redeemed && !ls->tx.seg.goes_on) {
 		/*
 		 * The message ended inside an anchor. Metadata behind it: the
 		 * application left the rest of the anchor out. Anything else
@@ -323,8 +276,8 @@ int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
 		if (ls->tx.seg.state != LIBRA_SEG_META)
 			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 		LIBRA_INC(ls->net, LIBRA_MIB_RECLAIMED);
-		libra_anchor_free(ls->tx.anchor);
-		ls->tx.anchor = NULL;
+		libra_minted_free(ls->tx.redeemed);
+		ls->tx.redeemed = NULL;
 	}
 	return 0;
 }
@@ -332,15 +285,15 @@ int libra_tx_classify(struct libra_tx *tx, struct libra_window *win)
 /**
  * libra_tx_redeemed() - from here on an anchor stands in the stream
  * @ls: attachment, under tx_lock
- * @anchor: now owned by @ls
+ * @minted: the anchor, now owned by @ls
  */
-void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor)
+void libra_tx_redeemed(struct libra_sock *ls, struct libra_minted *minted)
 {
-	ls->tx.anchor = anchor;
+	ls->tx.redeemed = minted;
 	ls->tx.sent = 0;
 	ls->tx.first_window = LIBRA_WINDOW_MIN;
 	LIBRA_INC(ls->net, LIBRA_MIB_REDEEMED);
-	trace_libra_redeem(ls->sk, anchor->id, anchor->len);
+	trace_libra_redeem(ls->sk, minted->id, minted->anchor.len);
 }
 
 /**
@@ -353,17 +306,16 @@ void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor)
 int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi)
 {
 	struct libra_sock *ls = tx->ls;
-
-	struct libra_anchor *anchor;
+	struct libra_minted *minted;
 
 	/* Half an anchor was sent, and this is not the rest of it. */
-	if (ls->tx.anchor)
+	if (ls->tx.redeemed)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
-	anchor = libra_anchor_redeem(ls->dom, vpi, ls);
-	if (!anchor)
+	minted = libra_minted_redeem(ls->dom, vpi, ls);
+	if (!minted)
 		return libra_tx_fail(tx, libra_vpi_is_mark(vpi, ls->dom->cookie) ?
 					 LIBRA_MIB_FS_STALE : LIBRA_MIB_FS_UNKNOWN);
-	libra_tx_redeemed(ls, anchor);
+	libra_tx_redeemed(ls, minted);
 	return 0;
 }
 
@@ -385,7 +337,7 @@ static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
 			return err;
 	}
 	/* Behind framing an anchor goes on. */
-	if (ls->tx.anchor && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
+	if (ls->tx.redeemed && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
 		return 0;
 	n = min_t(u64, win->len - win->pos, ls->tx.seg.left);
 
@@ -433,7 +385,7 @@ static int libra_tx_window(struct libra_tx *tx)
 
 	do {
 		ret = libra_tx_step(tx, &win);
-	} while (ret > 0 && !tx->full && win.pos < win.len);
+	} while (ret > 0 && !tx->out.full && win.pos < win.len);
 
 	libra_tx_look_away(tx, &win);
 	return min(ret, 0);
@@ -443,29 +395,18 @@ static int libra_tx_window(struct libra_tx *tx)
 static int libra_tx_direct(struct libra_tx *tx)
 {
 	struct libra_sock *ls = tx->ls;
-	struct msghdr *msg = tx->msg;
-	size_t left = msg_data_left(msg);
-	size_t count = min_t(u64, left, ls->tx.seg.left);
-	int flags = msg->msg_flags;
 	int ret;
 
-	if (count < left)
-		msg->msg_flags = (flags | MSG_MORE) & ~MSG_EOR;
-	iov_iter_truncate(&msg->msg_iter, count);
-	ret = libra_tx_transport(tx, msg, count);
-	iov_iter_reexpand(&msg->msg_iter, left - max(ret, 0));
-	msg->msg_flags = flags;
+	ret = libra_out_direct(&tx->out, min_t(u64, msg_data_left(tx->out.msg),
+					       ls->tx.seg.left));
 	if (ret <= 0)
 		return ret;
 
-	tx->corked = count < left;
-	tx->sent += ret;
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, ret);
 	}
 	libra_seg_consume(&ls->tx.seg, NULL, ret);
-	tx->full = ret < count;
 	return 0;
 }
 
@@ -488,14 +429,14 @@ static int libra_tx_stream(struct libra_tx *tx)
 	int ret = 0;
 
 	lock_sock(sk);
-	tx->locked = !libra_sock_changed(ls);
-	if (!tx->locked)
+	tx->out.locked = !libra_sock_changed(ls);
+	if (!tx->out.locked)
 		release_sock(sk);
 
-	while (!ret && !tx->full && msg_data_left(tx->msg)) {
+	while (!ret && !tx->out.full && msg_data_left(tx->out.msg)) {
 		if (ls->tx.owed)
 			ret = libra_hold_continue(tx);
-		else if (ls->tx.anchor && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
+		else if (ls->tx.redeemed && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
 			ret = min(libra_tx_anchor(tx), 0);
 		else if (libra_tx_may_go_direct(ls))
 			ret = libra_tx_direct(tx);
@@ -503,21 +444,11 @@ static int libra_tx_stream(struct libra_tx *tx)
 			ret = libra_tx_window(tx);
 	}
 
-	if (tx->locked) {
-		tx->locked = false;
+	if (tx->out.locked) {
+		tx->out.locked = false;
 		release_sock(sk);
 	}
 	return ret;
-}
-
-/* A push that MSG_MORE put off, unless the application wants it so. */
-static void libra_tx_push(struct libra_tx *tx)
-{
-	struct sock *sk = tx->ls->sk;
-
-	if (tx->corked && !(tx->flags & MSG_MORE) && sk->sk_prot == tx->ls->prot &&
-	    !(tcp_sk(sk)->nonagle & TCP_NAGLE_CORK))
-		tcp_sock_set_cork(sk, false);
 }
 
 /*
@@ -528,7 +459,7 @@ static void libra_tx_push(struct libra_tx *tx)
 static int libra_tx_odd(struct libra_tx *tx)
 {
 	struct libra_sock *ls = tx->ls;
-	struct iov_iter from = tx->msg->msg_iter;
+	struct iov_iter from = tx->out.msg->msg_iter;
 	u32 kept = ls->tx.prefix;
 	u8 buf[256];
 	int ret;
@@ -547,23 +478,17 @@ static int libra_tx_odd(struct libra_tx *tx)
 	}
 	ls->tx.prefix = kept;
 
-	ret = READ_ONCE(ls->sk->sk_prot)->sendmsg(ls->sk, tx->msg,
-						  msg_data_left(tx->msg));
+	ret = READ_ONCE(ls->sk->sk_prot)->sendmsg(ls->sk, tx->out.msg,
+						  msg_data_left(tx->out.msg));
 	if (ret > 0)
-		tx->sent += ret;
+		tx->out.sent += ret;
 	return min(ret, 0);
-}
-
-static bool libra_tx_is_odd(const struct msghdr *msg)
-{
-	return msg->msg_flags & (MSG_OOB | MSG_ZEROCOPY | MSG_FASTOPEN) ||
-	       msg->msg_controllen || msg->msg_ubuf;
 }
 
 /* Under tx_lock. */
 static int libra_tx_locked(struct libra_tx *tx)
 {
-	bool odd = libra_tx_is_odd(tx->msg);
+	bool odd = libra_out_is_odd(tx->out.msg);
 	struct libra_sock *ls = tx->ls;
 	struct sock *sk = ls->sk;
 	int ret;
@@ -577,7 +502,7 @@ static int libra_tx_locked(struct libra_tx *tx)
 
 	if (ls->tx.seg.state == LIBRA_SEG_PASS) {
 		/* Half an anchor, and no telling where the rest would go. */
-		if (ls->tx.anchor || ls->tx.cut > LIBRA_VPI_CHANCE ||
+		if (ls->tx.redeemed || ls->tx.cut > LIBRA_VPI_CHANCE ||
 		    (ls->tx.owed && libra_sock_changed(ls)))
 			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 		ls->tx.window = LIBRA_WINDOW_MAX;
@@ -608,7 +533,7 @@ static int libra_tx_locked(struct libra_tx *tx)
  */
 int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 {
-	struct libra_tx tx = { .ls = ls, .msg = msg };
+	struct libra_tx tx = { .ls = ls };
 	struct sock *sk = ls->sk;
 	int ret;
 
@@ -625,14 +550,15 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 	} else if (mutex_lock_interruptible(&ls->tx_lock)) {
 		return -ERESTARTSYS;
 	}
-	tx.flags = msg->msg_flags & ~(MSG_SPLICE_PAGES | MSG_ZEROCOPY);
+	libra_out_init(&tx.out, sk, msg);
 	ret = libra_tx_locked(&tx);
-	libra_tx_push(&tx);
+	if (sk->sk_prot == ls->prot)
+		libra_out_push(&tx.out);
 	mutex_unlock(&ls->tx_lock);
 
 	if (unlikely(tx.fail)) {
 		libra_fail_stop(ls, tx.fail);
 		return -ECONNABORTED;
 	}
-	return tx.sent ? : ret;
+	return tx.out.sent ? : ret;
 }

@@ -6,7 +6,8 @@
 #ifndef _NET_LIBRA_TX_H
 #define _NET_LIBRA_TX_H
 
-#include "libra.h"
+#include "../send.h"
+#include "token.h"
 
 /*
  * How many bytes to look at: little where a VPI is likely to be near, because
@@ -24,22 +25,12 @@
 /**
  * struct libra_tx - one send() call
  * @ls: attachment
- * @msg: the application's; its iterator stands behind what was accepted
- * @flags: of every piece
- * @sent: bytes accepted from the application
- * @corked: the last piece went with MSG_MORE
- * @locked: the socket lock is held
- * @full: the transport took a part of a piece: natively the call ends there
+ * @out: the transport's view of it
  * @fail: why the connection has to be aborted, or 0
  */
 struct libra_tx {
 	struct libra_sock *ls;
-	struct msghdr *msg;
-	int flags;
-	size_t sent;
-	bool corked;
-	bool locked;
-	bool full;
+	struct libra_out out;
 	int fail;
 };
 
@@ -71,7 +62,7 @@ int libra_tx_look(struct libra_tx *tx, struct libra_window *win);
 void libra_tx_look_away(struct libra_tx *tx, struct libra_window *win);
 int libra_tx_classify(struct libra_tx *tx, struct libra_window *win);
 int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi);
-void libra_tx_redeemed(struct libra_sock *ls, struct libra_anchor *anchor);
+void libra_tx_redeemed(struct libra_sock *ls, struct libra_minted *minted);
 
 /* tx_hold.c */
 bool libra_hold_wanted(const struct libra_sock *ls, u32 n);

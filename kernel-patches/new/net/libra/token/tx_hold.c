@@ -23,7 +23,7 @@
 #include <linux/bitmap.h>
 #include <net/tcp.h>
 
-#include "libra.h"
+#include "token.h"
 #include "tx.h"
 
 #define LIBRA_HOLD_TIME		(HZ / 5)
@@ -44,7 +44,7 @@ bool libra_hold_wanted(const struct libra_sock *ls, u32 n)
  */
 static bool libra_hold_peek(struct libra_tx *tx, u32 n, u8 *rest, u32 len)
 {
-	struct iov_iter at = tx->msg->msg_iter;
+	struct iov_iter at = tx->out.msg->msg_iter;
 
 	if (!user_backed_iter(&at))
 		return false;
@@ -58,25 +58,25 @@ static bool libra_hold_peek(struct libra_tx *tx, u32 n, u8 *rest, u32 len)
  * @at: the bytes
  * @n: how many, fewer than a VPI has
  *
- * Return: true when it is known for what the bytes stand; tx.anchor is set.
+ * Return: true when it is known for what the bytes stand; tx.redeemed is set.
  */
 bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n)
 {
-	struct libra_anchor *anchor = NULL;
+	struct libra_minted *minted = NULL;
 	struct libra_sock *ls = tx->ls;
 	u8 vpi[LIBRA_VPI_SIZE];
 
-	if (ls->tx.anchor)
+	if (ls->tx.redeemed)
 		return false;
 	memcpy(vpi, at, n);
 	if (n >= LIBRA_VPI_ID_SIZE)
-		anchor = libra_anchor_redeem_cut(ls->dom, vpi, ls);
+		minted = libra_minted_redeem_cut(ls->dom, vpi, ls);
 	else if (libra_hold_peek(tx, n, vpi + n, LIBRA_VPI_SIZE - n) &&
 		 !memcmp(vpi, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE))
-		anchor = libra_anchor_redeem(ls->dom, vpi, ls);
-	if (!anchor)
+		minted = libra_minted_redeem(ls->dom, vpi, ls);
+	if (!minted)
 		return false;
-	libra_tx_redeemed(ls, anchor);
+	libra_tx_redeemed(ls, minted);
 	return true;
 }
 
@@ -115,8 +115,7 @@ static void libra_hold_add(struct libra_tx *tx, struct libra_window *win, u32 n,
 	}
 	WRITE_ONCE(ls->tx.owed, ls->tx.owed + n);
 	libra_seg_consume(&ls->tx.seg, data, n);
-	iov_iter_advance(&tx->msg->msg_iter, n);
-	tx->sent += n;
+	libra_out_accepted(&tx->out, n);
 	win->pos += n;
 }
 
@@ -211,6 +210,7 @@ static int libra_hold_redeem(struct libra_tx *tx, const u8 *rest)
 	u8 vpi[LIBRA_VPI_SIZE], first[LIBRA_VPI_SIZE];
 	struct libra_sock *ls = tx->ls;
 	u32 have = ls->tx.cut, i, n = 0;
+	const struct libra_anchor *anchor;
 	struct iov_iter from;
 	int err;
 
@@ -221,8 +221,8 @@ static int libra_hold_redeem(struct libra_tx *tx, const u8 *rest)
 	if (err)
 		return err;
 
-	iov_iter_bvec(&from, ITER_SOURCE, ls->tx.anchor->bv, ls->tx.anchor->nr,
-		      have);
+	anchor = &ls->tx.redeemed->anchor;
+	iov_iter_bvec(&from, ITER_SOURCE, anchor->bv, anchor->nr, have);
 	if (copy_from_iter(first, have, &from) != have)
 		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 	n = 0;
@@ -303,7 +303,7 @@ int libra_hold_continue(struct libra_tx *tx)
 			return ret;
 	}
 	if (!ls->tx.cut)
-		return libra_hold_flush(ls, tx->locked);
+		return libra_hold_flush(ls, tx->out.locked);
 	if (ls->tx.cut <= LIBRA_VPI_CHANCE)
 		libra_hold_arm(ls);
 	return 0;

@@ -7,7 +7,7 @@
 
 #include <linux/sizes.h>
 
-#include "libra_test.h"
+#include "token_test.h"
 
 #define BENCH_ROUNDS	15
 #define BENCH_SAMPLES	256

@@ -7,7 +7,7 @@
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
-#include "libra.h"
+#include "token.h"
 
 static DEFINE_MUTEX(libra_parsers_lock);	/* writers of libra_parsers */
 static LIST_HEAD(libra_parsers);

@@ -5,7 +5,7 @@
  */
 #include <linux/string.h>
 
-#include "libra.h"
+#include "token.h"
 #include "word.h"
 
 /*

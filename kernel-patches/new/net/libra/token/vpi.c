@@ -24,7 +24,7 @@
 #include <linux/random.h>
 #include <linux/siphash.h>
 
-#include "libra.h"
+#include "token.h"
 
 struct libra_vpi {
 	u8 magic[LIBRA_VPI_MAGIC_SIZE];
@@ -33,6 +33,9 @@ struct libra_vpi {
 	u32 mark;
 	u64 mac;
 };
+
+/* Has any VPI ever been minted? Until then nothing has to be looked for. */
+bool libra_vpi_minted __read_mostly;
 
 static u8 libra_magic[LIBRA_VPI_MAGIC_SIZE] __ro_after_init __aligned(8);
 static u8 libra_magic_place[256] __ro_after_init;
@@ -82,30 +85,30 @@ static u64 libra_vpi_mac(const struct libra_vpi *vpi, u64 cookie)
 }
 
 static void libra_vpi_make(u8 out[LIBRA_VPI_SIZE],
-			   const struct libra_anchor *anchor, u32 mark)
+			   const struct libra_minted *minted, u32 mark)
 {
 	struct libra_vpi vpi = {
-		.id = anchor->id,
-		.len = anchor->len,
+		.id = minted->id,
+		.len = minted->anchor.len,
 		.mark = mark,
 	};
 
 	BUILD_BUG_ON(sizeof(vpi) != LIBRA_VPI_SIZE);
 	memcpy(vpi.magic, libra_magic, sizeof(vpi.magic));
-	vpi.mac = libra_vpi_mac(&vpi, anchor->msg->dom->cookie);
+	vpi.mac = libra_vpi_mac(&vpi, minted->msg->dom->cookie);
 	memcpy(out, &vpi, sizeof(vpi));
 }
 
 /**
  * libra_vpi_write() - mint the token of an anchor
  * @out: LIBRA_VPI_SIZE bytes
- * @anchor: complete; its id and len do not change any more
+ * @minted: complete; its id and len do not change any more
  *
  * The same anchor always has the same VPI.
  */
-void libra_vpi_write(u8 out[LIBRA_VPI_SIZE], const struct libra_anchor *anchor)
+void libra_vpi_write(u8 out[LIBRA_VPI_SIZE], const struct libra_minted *minted)
 {
-	libra_vpi_make(out, anchor, 0);
+	libra_vpi_make(out, minted, 0);
 }
 
 /**
@@ -132,12 +135,12 @@ bool libra_vpi_read(const u8 in[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len)
 /**
  * libra_vpi_write_mark() - what marks the memory behind a VPI
  * @out: LIBRA_VPI_SIZE bytes
- * @anchor: complete; the same one always has the same mark
+ * @minted: complete; the same one always has the same mark
  */
 void libra_vpi_write_mark(u8 out[LIBRA_VPI_SIZE],
-			  const struct libra_anchor *anchor)
+			  const struct libra_minted *minted)
 {
-	libra_vpi_make(out, anchor, 1);
+	libra_vpi_make(out, minted, 1);
 }
 
 /**

@@ -2,12 +2,12 @@
 /*
  * Libra: KUnit tests of the VPI.
  */
-#include "libra_test.h"
+#include "token_test.h"
 
 struct vpi_test {
 	struct libra_domain dom;
 	struct libra_msg msg;
-	struct libra_anchor anchor;
+	struct libra_minted minted;
 };
 
 static int vpi_test_init(struct kunit *test)
@@ -17,9 +17,9 @@ static int vpi_test_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	t->dom.cookie = 0x0123456789abcdefULL;
 	t->msg.dom = &t->dom;
-	t->anchor.msg = &t->msg;
-	t->anchor.id = 0xfedcba9876543210ULL;
-	t->anchor.len = 65536;
+	t->minted.msg = &t->msg;
+	t->minted.id = 0xfedcba9876543210ULL;
+	t->minted.anchor.len = 65536;
 	test->priv = t;
 	return 0;
 }
@@ -43,10 +43,10 @@ static void vpi_round_trip(struct kunit *test)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		t->anchor.id = cases[i].id;
-		t->anchor.len = cases[i].len;
+		t->minted.id = cases[i].id;
+		t->minted.anchor.len = cases[i].len;
 		t->dom.cookie = cases[i].cookie;
-		libra_vpi_write(vpi, &t->anchor);
+		libra_vpi_write(vpi, &t->minted);
 		KUNIT_EXPECT_MEMEQ(test, vpi, libra_vpi_magic(),
 				   LIBRA_VPI_MAGIC_SIZE);
 		KUNIT_ASSERT_TRUE(test, libra_vpi_read(vpi, cases[i].cookie,
@@ -65,7 +65,7 @@ static void vpi_bit_flips(struct kunit *test)
 	u64 id;
 	int bit;
 
-	libra_vpi_write(vpi, &t->anchor);
+	libra_vpi_write(vpi, &t->minted);
 	for (bit = 0; bit < 8 * LIBRA_VPI_SIZE; bit++) {
 		vpi[bit / 8] ^= 1 << bit % 8;
 		if (bit < 8 * LIBRA_VPI_MAGIC_SIZE)
@@ -89,7 +89,7 @@ static void vpi_other_domain(struct kunit *test)
 	u64 id;
 	int bit;
 
-	libra_vpi_write(vpi, &t->anchor);
+	libra_vpi_write(vpi, &t->minted);
 	for (bit = 0; bit < 64; bit++)
 		KUNIT_EXPECT_FALSE_MSG(test,
 				       libra_vpi_read(vpi, t->dom.cookie ^ BIT_ULL(bit),
@@ -103,14 +103,14 @@ static void vpi_is_the_same_again(struct kunit *test)
 	u8 a[LIBRA_VPI_SIZE], b[LIBRA_VPI_SIZE];
 	struct vpi_test *t = test->priv;
 
-	libra_vpi_write(a, &t->anchor);
-	libra_vpi_write(b, &t->anchor);
+	libra_vpi_write(a, &t->minted);
+	libra_vpi_write(b, &t->minted);
 	KUNIT_EXPECT_MEMEQ(test, a, b, sizeof(a));
-	KUNIT_EXPECT_EQ(test, t->anchor.id, libra_vpi_id(a));
-	libra_vpi_write_mark(a, &t->anchor);
-	libra_vpi_write_mark(b, &t->anchor);
+	KUNIT_EXPECT_EQ(test, t->minted.id, libra_vpi_id(a));
+	libra_vpi_write_mark(a, &t->minted);
+	libra_vpi_write_mark(b, &t->minted);
 	KUNIT_EXPECT_MEMEQ(test, a, b, sizeof(a));
-	KUNIT_EXPECT_EQ(test, t->anchor.id, libra_vpi_id(a));
+	KUNIT_EXPECT_EQ(test, t->minted.id, libra_vpi_id(a));
 }
 
 /* The mark at the end is not a second VPI, nor the other way round. */
@@ -122,9 +122,9 @@ static void vpi_end_mark(struct kunit *test)
 	u64 id;
 	int bit;
 
-	libra_vpi_write(vpi, &t->anchor);
+	libra_vpi_write(vpi, &t->minted);
 	KUNIT_EXPECT_FALSE(test, libra_vpi_is_mark(vpi, t->dom.cookie));
-	libra_vpi_write_mark(vpi, &t->anchor);
+	libra_vpi_write_mark(vpi, &t->minted);
 	KUNIT_EXPECT_EQ(test, 0, libra_match(vpi, sizeof(vpi)));
 	KUNIT_EXPECT_TRUE(test, libra_vpi_is_mark(vpi, t->dom.cookie));
 	KUNIT_EXPECT_FALSE(test, libra_vpi_is_mark(vpi, t->dom.cookie + 1));
@@ -160,11 +160,11 @@ static void vpi_magic(struct kunit *test)
 static void vpi_holds_no_address(struct kunit *test)
 {
 	struct vpi_test *t = test->priv;
-	const void *secrets[] = { t, &t->anchor, &t->msg, &t->dom };
+	const void *secrets[] = { t, &t->minted, &t->msg, &t->dom };
 	u8 vpi[LIBRA_VPI_SIZE];
 	int i, at;
 
-	libra_vpi_write(vpi, &t->anchor);
+	libra_vpi_write(vpi, &t->minted);
 	for (i = 0; i < ARRAY_SIZE(secrets); i++)
 		for (at = 0; at <= LIBRA_VPI_SIZE - 6; at++)
 			KUNIT_EXPECT_MEMNEQ(test, vpi + at, &secrets[i], 6);

@@ -11,7 +11,7 @@
 #include <net/tcp.h>
 
 #include "call.h"
-#include "libra.h"
+#include "token.h"
 
 __bpf_kfunc_start_defs();
 

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra, lazy mode: recv() into payload memory.
+ *
+ * Of what the queue holds, whole pages of payload memory are not written: their
+ * slots say which bytes of which anchor belong there. The rest is copied. What is
+ * not a plain read of bytes is tcp_recvmsg()'s, as is a read that has no whole page
+ * to gain.
+ */
+#include <linux/skbuff.h>
+#include <linux/uio.h>
+#include <net/rps.h>
+#include <net/tcp.h>
+
+#include "../recv.h"
+#include "../trace.h"
+#include "lazy.h"
+
+/**
+ * struct libra_lazy_rx - one recv() call
+ * @reader: of the loop
+ * @process: current
+ * @sk: socket
+ * @net: where the socket's counters are
+ * @payload: where the last address was, with a reference, or NULL
+ * @begin: of the addresses that @payload was found for
+ * @end: behind them; without @payload they are ordinary memory
+ * @la: of the run that is being received, or NULL
+ * @pgoff: first page of the run
+ * @pages: of the run
+ * @want: bytes of the run that are still to come
+ * @to: the application's memory at the beginning of the run
+ */
+struct libra_lazy_rx {
+	struct libra_reader reader;
+	struct libra_process *process;
+	struct sock *sk;
+	struct libra_net *net;
+	struct libra_payload *payload;
+	unsigned long begin;
+	unsigned long end;
+	struct libra_lazy_anchor *la;
+	pgoff_t pgoff;
+	u32 pages;
+	u32 want;
+	struct iov_iter to;
+};
+
+static unsigned long libra_iter_addr(const struct iov_iter *iter)
+{
+	return (unsigned long)iter_iov_addr(iter);
+}
+
+/* Room in the current iovec segment, empty ones skipped. */
+static size_t libra_iter_room(struct iov_iter *iter)
+{
+	if (!iov_iter_single_seg_count(iter))
+		iov_iter_advance(iter, 0);
+	return iov_iter_single_seg_count(iter);
+}
+
+/* Bytes of payload memory at @addr, at most @len; 0: ordinary memory. */
+static size_t libra_lazy_at(struct libra_lazy_rx *rx, unsigned long addr, size_t len)
+{
+	if (addr < rx->begin || addr >= rx->end) {
+		if (rx->payload)
+			libra_payload_put(rx->payload);
+		rx->payload = libra_process_find(rx->process, addr, &rx->end);
+		rx->begin = addr;
+	}
+	if (!rx->payload || READ_ONCE(rx->payload->native))
+		return 0;
+	return min_t(size_t, len, rx->end - addr);
+}
+
+/* How many of these bytes fill whole pages of payload memory, from @addr on? */
+static u32 libra_lazy_whole(struct libra_lazy_rx *rx, unsigned long addr, size_t len)
+{
+	if (addr % PAGE_SIZE || len < PAGE_SIZE)
+		return 0;
+	len = min_t(size_t, libra_lazy_at(rx, addr, len), LIBRA_RUN_BYTES);
+	return round_down(len, PAGE_SIZE);
+}
+
+static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 bytes)
+{
+	if (bytes < READ_ONCE(rx->net->sysctl.min_anchor))
+		return false;
+	rx->pgoff = libra_pgoff(rx->payload, addr);
+	rx->pages = bytes >> PAGE_SHIFT;
+	if (!libra_slots_ready(rx->payload, rx->pgoff, rx->pages))
+		return false;
+	/* Who paid for it as socket memory goes on to. */
+	rx->la = libra_lazy_anchor_alloc(&rx->process->account,
+					 libra_memcg_of(rx->sk));
+	if (!rx->la) {
+		LIBRA_INC(rx->net, LIBRA_MIB_FB_NOMEM);
+		return false;
+	}
+	rx->want = bytes;
+	rx->to = rx->reader.msg->msg_iter;
+	return true;
+}
+
+/* All bytes of the run are there. */
+static void libra_lazy_commit(struct libra_lazy_rx *rx)
+{
+	struct libra_lazy_anchor *la = rx->la;
+	u32 bytes = rx->pages << PAGE_SHIFT;
+
+	rx->la = NULL;
+	refcount_set(&la->ref, rx->pages);
+	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX, bytes);
+	trace_libra_lazy_receive(rx->sk, rx->payload->start +
+				 (rx->pgoff << PAGE_SHIFT), bytes);
+	libra_slots_receive(rx->payload, rx->pgoff, rx->pages, la);
+}
+
+/*
+ * The run ends before its time: what it has is written natively. It was read, so if
+ * the memory is gone meanwhile, it was written before that.
+ */
+static void libra_lazy_abandon(struct libra_lazy_rx *rx)
+{
+	struct libra_anchor *anchor;
+	u32 i;
+
+	if (!rx->la)
+		return;
+	anchor = &rx->la->anchor;
+	for (i = 0; i < anchor->nr; i++) {
+		const struct bio_vec *bv = &anchor->bv[i];
+
+		if (copy_page_to_iter(bv->bv_page, bv->bv_offset, bv->bv_len,
+				      &rx->to) != bv->bv_len)
+			break;
+	}
+	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, anchor->len);
+	libra_lazy_anchor_put(rx->la, 1);
+	rx->la = NULL;
+}
+
+/* A copy of our own: others may still write the pages, or they are far too large. */
+static int libra_lazy_take_copy(struct libra_lazy_rx *rx, struct sk_buff *skb,
+				u32 off, u32 len)
+{
+	struct libra_anchor *anchor = &rx->la->anchor;
+	struct page_frag *frag = sk_page_frag(rx->sk);
+
+	while (len) {
+		u32 n;
+
+		if (!skb_page_frag_refill(32, frag, GFP_KERNEL))
+			return -ENOMEM;
+		n = min(len, frag->size - frag->offset);
+		if (!libra_anchor_charge(anchor, n))
+			return -ENOBUFS;
+		if (skb_copy_bits(skb, off, page_address(frag->page) + frag->offset, n) ||
+		    libra_anchor_add(anchor, frag->page, frag->offset, n, GFP_KERNEL))
+			return -ENOMEM;
+		frag->offset += n;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* Is it better copied? Counted by reason. */
+static bool libra_lazy_unfit(struct libra_net *ln, const struct sk_buff *skb)
+{
+	if (skb_has_shared_frag(skb)) {
+		LIBRA_INC(ln, LIBRA_MIB_LAZY_SHARED_FRAG);
+		return true;
+	}
+	if (skb->truesize / LIBRA_LAZY_SPARSE > skb->len) {
+		LIBRA_INC(ln, LIBRA_MIB_LAZY_SPARSE);
+		return true;
+	}
+	return false;
+}
+
+/* The next bytes of the run. Returns how many went; fewer than @len: it is over. */
+static u32 libra_lazy_take(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 off,
+			   u32 len)
+{
+	struct libra_anchor *anchor = &rx->la->anchor;
+	u32 before = anchor->len;
+	u32 taken;
+
+	if (libra_lazy_unfit(rx->net, skb))
+		libra_lazy_take_copy(rx, skb, off, len);
+	else if (libra_anchor_charge(anchor, div_u64((u64)skb->truesize * len,
+						     skb->len) + 1))
+		libra_anchor_add_skb(anchor, rx->sk, skb, off, len);
+	taken = anchor->len - before;
+	iov_iter_advance(&rx->reader.msg->msg_iter, taken);
+	rx->want -= taken;
+	if (!rx->want)
+		libra_lazy_commit(rx);
+	else if (taken < len)
+		libra_lazy_abandon(rx);
+	return taken;
+}
+
+/*
+ * How many of @len bytes to copy: up to where whole pages begin, if there are any.
+ */
+static u32 libra_lazy_native(struct libra_lazy_rx *rx, unsigned long addr, u32 len,
+			     size_t room)
+{
+	u32 head = PAGE_ALIGN(addr) - addr;
+
+	if (head && head + PAGE_SIZE <= room &&
+	    libra_lazy_at(rx, addr + head, PAGE_SIZE) == PAGE_SIZE)
+		return min(len, head);
+	return min_t(size_t, len, room);
+}
+
+static int libra_lazy_copy(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 off,
+			   u32 len)
+{
+	int err;
+
+	err = skb_copy_datagram_iter(skb, off, &rx->reader.msg->msg_iter, len);
+	if (err)
+		return err;
+	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, len);
+	return len;
+}
+
+/* sk_read_actor_t for tcp_read_sock(), under the socket lock. */
+static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
+			    unsigned int offset, size_t size)
+{
+	struct libra_lazy_rx *rx = desc->arg.data;
+	struct iov_iter *to = &rx->reader.msg->msg_iter;
+	u32 off = offset, end = offset + size;
+	int ret = 0;
+
+	if (!skb_frags_readable(skb))
+		return -EFAULT;
+
+	while (off < end && desc->count) {
+		u32 n = min_t(size_t, end - off, desc->count);
+
+		if (!rx->la) {
+			/* As in tcp_inq(): a FIN has a place in rcv_nxt. */
+			u32 queued = tcp_sk(rx->sk)->rcv_nxt -
+				     TCP_SKB_CB(skb)->seq - off -
+				     sock_flag(rx->sk, SOCK_DONE);
+			size_t room = min_t(size_t, libra_iter_room(to), queued);
+			unsigned long addr = libra_iter_addr(to);
+			u32 whole = libra_lazy_whole(rx, addr, room);
+
+			if (!whole || libra_lazy_unfit(rx->net, skb) ||
+			    !libra_lazy_begin(rx, addr, whole)) {
+				n = whole ? min(n, whole) :
+					    libra_lazy_native(rx, addr, n, room);
+				ret = libra_lazy_copy(rx, skb, off, n);
+			}
+		}
+		if (rx->la)
+			ret = libra_lazy_take(rx, skb, off, min(n, rx->want)) ? :
+			      libra_lazy_copy(rx, skb, off,
+					      min_t(size_t, n, libra_iter_room(to)));
+		if (ret < 0)
+			break;
+		off += ret;
+		desc->count -= ret;
+	}
+	return off > offset ? off - offset : ret;
+}
+
+/* The urgent mark is for the native path. */
+static int libra_lazy_before(struct libra_reader *reader, struct sock *sk)
+{
+	return unlikely(tcp_sk(sk)->urg_data) ? LIBRA_RECV_NATIVE : 0;
+}
+
+/* No run outlasts a look: another reader could take the bytes behind it. */
+static int libra_lazy_after(struct libra_reader *reader, struct sock *sk)
+{
+	libra_lazy_abandon(container_of(reader, struct libra_lazy_rx, reader));
+	return 0;
+}
+
+static const struct libra_reader_ops libra_lazy_reader_ops = {
+	.before = libra_lazy_before,
+	.actor = libra_lazy_actor,
+	.after = libra_lazy_after,
+};
+
+/* Does any of it lie in payload memory? */
+static bool libra_lazy_touches(struct libra_lazy_rx *rx)
+{
+	struct iov_iter to = rx->reader.msg->msg_iter;
+
+	while (iov_iter_count(&to)) {
+		size_t n = libra_iter_room(&to);
+
+		if (n >= PAGE_SIZE && libra_lazy_at(rx, libra_iter_addr(&to), n))
+			return true;
+		iov_iter_advance(&to, n);
+	}
+	return false;
+}
+
+static bool libra_lazy_wanted(struct libra_lazy_rx *rx, size_t size, int flags)
+{
+	struct msghdr *msg = rx->reader.msg;
+	struct sock *sk = rx->sk;
+
+	if (size < PAGE_SIZE || sk->sk_prot->recvmsg != tcp_prot.recvmsg ||
+	    !user_backed_iter(&msg->msg_iter))
+		return false;
+	/* Nothing to gain from what there is, and nothing is waited for. */
+	if (flags & MSG_DONTWAIT && (unsigned int)tcp_inq(sk) < PAGE_SIZE)
+		return false;
+	if (!libra_lazy_touches(rx))
+		return false;
+	if (libra_recv_wants_native(sk, msg, size, flags))
+		LIBRA_INC(rx->net, LIBRA_MIB_FB_FLAGS);
+	else if (!READ_ONCE(rx->net->sysctl.lazy))
+		LIBRA_INC(rx->net, LIBRA_MIB_LAZY_DISABLED);
+	else if (READ_ONCE(current->mm->locked_vm))
+		LIBRA_INC(rx->net, LIBRA_MIB_LAZY_LOCKED);
+	else if (libra_memory_pressure(sk))
+		LIBRA_INC(rx->net, LIBRA_MIB_FB_MEMCG);
+	else
+		return true;
+	return false;
+}
+
+/**
+ * libra_lazy_recvmsg() - in place of inet_recvmsg()
+ * @process: current, from libra_process_enter(); the reference is given back
+ * @sk: TCP socket that is not attached
+ * @msg: as for inet_recvmsg()
+ * @size: as for inet_recvmsg()
+ * @flags: as for inet_recvmsg()
+ *
+ * Context: process context; takes the socket lock.
+ * Return: as inet_recvmsg() would.
+ */
+int libra_lazy_recvmsg(struct libra_process *process, struct sock *sk,
+		       struct msghdr *msg, size_t size, int flags)
+{
+	struct libra_lazy_rx rx = {
+		.reader = { .ops = &libra_lazy_reader_ops, .msg = msg },
+		.process = process,
+		.sk = sk,
+		.net = libra_net(sock_net(sk)),
+	};
+	int ret = LIBRA_RECV_NATIVE;
+
+	if (likely(!(flags & MSG_ERRQUEUE)))
+		sock_rps_record_flow(sk);
+
+	if (libra_lazy_wanted(&rx, size, flags)) {
+		libra_recv_busy_loop(sk, flags);
+		lock_sock(sk);
+		/* A ULP may have come on top meanwhile. */
+		if (sk->sk_prot->recvmsg == tcp_prot.recvmsg)
+			ret = libra_recv_locked(sk, &rx.reader, size, flags);
+		release_sock(sk);
+	}
+	if (ret == LIBRA_RECV_NATIVE)
+		ret = libra_recv_native(sk, msg, size, flags);
+	else if (ret >= 0)
+		libra_recv_finish(sk, msg);
+
+	if (rx.payload)
+		libra_payload_put(rx.payload);
+	libra_process_put(process);
+	return ret;
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: send() on a TCP socket, in pieces of any origin, with the return values,
+ * errors and pushes of one native call.
+ */
+#include <linux/uio.h>
+#include <net/tcp.h>
+
+#include "send.h"
+
+static int libra_out_transport(struct libra_out *out, struct msghdr *msg,
+			       size_t count)
+{
+	if (out->locked)
+		return tcp_sendmsg_locked(out->sk, msg, count);
+	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
+	return READ_ONCE(out->sk->sk_prot)->sendmsg(out->sk, msg, count);
+}
+
+/**
+ * libra_out_splice() - hand pages to the transport
+ * @out: the call; its iterator and @out->sent are for the caller to move
+ * @bv: the pages
+ * @nr: entries in @bv
+ * @skip: how many bytes of them not to send
+ * @count: how many bytes to send
+ * @last: nothing of this call comes behind them
+ *
+ * Context: process context.
+ * Return: bytes that were accepted, never 0, or an error.
+ */
+int libra_out_splice(struct libra_out *out, const struct bio_vec *bv, u32 nr,
+		     size_t skip, size_t count, bool last)
+{
+	struct msghdr part = { .msg_flags = out->flags | MSG_SPLICE_PAGES };
+	struct sock *sk = out->sk;
+	int ret;
+
+	if (!last)
+		part.msg_flags = (part.msg_flags | MSG_MORE) & ~MSG_EOR;
+	if (out->sent) {
+		/* Natively one call: an error now is for the next one. */
+		if (sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN)
+			return -EPIPE;
+		part.msg_flags |= MSG_NOSIGNAL;
+	}
+	iov_iter_bvec(&part.msg_iter, ITER_SOURCE, bv, nr, skip + count);
+	iov_iter_advance(&part.msg_iter, skip);
+	ret = libra_out_transport(out, &part, count);
+	if (ret > 0) {
+		out->corked = !last;
+		out->full = ret < count;
+	}
+	/* Not seen of any transport; would be no progress. */
+	return ret ? : -EAGAIN;
+}
+
+/**
+ * libra_out_direct() - hand the application's next bytes to the transport
+ * @out: the call; its iterator and @out->sent are moved
+ * @count: how many, at most what is left
+ *
+ * The transport copies them itself.
+ *
+ * Context: process context.
+ * Return: as the transport does.
+ */
+int libra_out_direct(struct libra_out *out, size_t count)
+{
+	struct msghdr *msg = out->msg;
+	size_t left = msg_data_left(msg);
+	int flags = msg->msg_flags;
+	int ret;
+
+	if (count < left)
+		msg->msg_flags = (flags | MSG_MORE) & ~MSG_EOR;
+	iov_iter_truncate(&msg->msg_iter, count);
+	ret = libra_out_transport(out, msg, count);
+	iov_iter_reexpand(&msg->msg_iter, left - max(ret, 0));
+	msg->msg_flags = flags;
+	if (ret > 0) {
+		out->corked = count < left;
+		out->sent += ret;
+		out->full = ret < count;
+	}
+	return ret;
+}
+
+/**
+ * libra_out_push() - a push that MSG_MORE put off
+ * @out: the call, at its end; there is nothing but TCP below
+ *
+ * Unless the application wants it so.
+ *
+ * Context: process context, without the socket lock.
+ */
+void libra_out_push(struct libra_out *out)
+{
+	if (out->corked && !(out->flags & MSG_MORE) &&
+	    !(tcp_sk(out->sk)->nonagle & TCP_NAGLE_CORK))
+		tcp_sock_set_cork(out->sk, false);
+}

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Libra: what the files of token mode share.
+ *
+ * Lock order:
+ *
+ *   libra_sock.tx_lock (mutex) -> socket lock -> libra_sock.parse_lock
+ *                                             -> libra_domain.lock
+ *
+ * The receive side runs under the socket lock, as tcp_recvmsg() does. The
+ * transmit side runs under tx_lock and under the socket lock, or enters a ULP's
+ * sendmsg(), which takes the socket lock for itself. parse_lock and domain.lock
+ * are leaves, taken with bottom halves off, because a socket can die in softirq
+ * context.
+ */
+#ifndef _NET_LIBRA_TOKEN_H
+#define _NET_LIBRA_TOKEN_H
+
+#include <linux/hashtable.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/net.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+#include <linux/skbuff.h>
+#include <linux/socket.h>
+#include <linux/spinlock.h>
+#include <linux/uio.h>
+#include <linux/workqueue.h>
+#include <net/sock.h>
+#include <uapi/linux/libra.h>
+
+#include "../anchor.h"
+#include "../libra.h"
+
+struct libra_domain;
+struct libra_minted;
+struct libra_msg;
+
+/* ---- parsers (parser.c) ------------------------------------------------- */
+
+/**
+ * struct libra_parser - a registered parser
+ * @node: in the list of parsers, RCU
+ * @ops: NULL once unregistered; RCU
+ * @ref: one for the registration, one per attached socket
+ * @name: a copy, because it outlives @ops
+ */
+struct libra_parser {
+	struct list_head node;
+	const struct libra_parser_ops __rcu *ops;
+	refcount_t ref;
+	struct rcu_head rcu;
+	char name[LIBRA_NAME_MAX];
+};
+
+bool libra_name_valid(const char *name);
+int libra_parser_register(const struct libra_parser_ops *ops);
+void libra_parser_unregister(const struct libra_parser_ops *ops);
+struct libra_parser *libra_parser_get(const char *name);
+void libra_parser_put(struct libra_parser *parser);
+bool libra_parsers_registered(void);
+
+/* ---- segmenter (segment.c) ---------------------------------------------- */
+
+enum libra_seg_state {
+	LIBRA_SEG_ASK,		/* at a boundary: ask the parser */
+	LIBRA_SEG_META,		/* @left bytes to copy */
+	LIBRA_SEG_PAYLOAD,	/* @left bytes that may be anchored */
+	LIBRA_SEG_PASS,		/* native, for good */
+};
+
+/**
+ * struct libra_seg - where one direction of a socket is in its stream
+ * @state: enum libra_seg_state; read without the lock by the fast path, which
+ *	only acts on LIBRA_SEG_PASS, a state that is never left
+ * @unparsed: the META bytes of @left belong to a header whose end was not at
+ *	hand; they are kept in @behind as they pass
+ * @goes_on: payload of the same message may follow behind this segment
+ * @left: bytes of the segment not passed yet; U64_MAX until close
+ * @need: bytes the parser wants to see before it is asked again
+ * @behind: bytes that already passed but the parser has to see again
+ * @behind_len: how many
+ * @behind_size: room in @behind
+ *
+ * Ingress is protected by the socket lock, egress by libra_sock.tx_lock.
+ */
+struct libra_seg {
+	u8 state;
+	bool unparsed;
+	bool goes_on;
+	u64 left;
+	u32 need;
+	u32 behind_len;
+	u32 behind_size;
+	u8 *behind;
+};
+
+struct libra_sock;
+
+void libra_seg_classify(struct libra_sock *ls, enum libra_dir dir,
+			const u8 *data, u32 len);
+void libra_seg_consume(struct libra_seg *seg, const u8 *data, u32 len);
+void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
+		    enum libra_mib why);
+void libra_seg_free(struct libra_seg *seg);
+
+/**
+ * struct libra_call - a question to the parser as the kfuncs see it
+ * @ctx: what the parser sees; its scratch area lives here between the calls
+ * @data: the bytes at hand
+ * @active: the kfuncs only work while a parser is being asked
+ *
+ * Protected by libra_sock.parse_lock.
+ */
+struct libra_call {
+	struct libra_ctx ctx;
+	const u8 *data;
+	bool active;
+};
+
+/* ---- VPI (vpi.c) -------------------------------------------------------- */
+
+#define LIBRA_VPI_SIZE		32
+/* Magic and id. */
+#define LIBRA_VPI_ID_SIZE	16
+/*
+ * How many bytes of a magic at the end of what there is may be chance. More than
+ * that in random bytes is one in 2^40.
+ */
+#define LIBRA_VPI_CHANCE	4
+/* Payload of this size has marks as well: behind the VPI, and at its end. */
+#define LIBRA_VPI_MARKED	(3 * LIBRA_VPI_SIZE)
+#define LIBRA_VPI_MAGIC_SIZE	8
+
+void libra_vpi_init(void);
+const u8 *libra_vpi_magic(void);
+const u8 *libra_vpi_magic_place(void);
+void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_minted *minted);
+bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
+u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
+void libra_vpi_write_mark(u8 out[LIBRA_VPI_SIZE],
+			  const struct libra_minted *minted);
+bool libra_vpi_is_mark(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
+
+/* ---- matcher (match.c) -------------------------------------------------- */
+
+u32 libra_find_byte(const u8 *data, u32 len, u8 byte);
+u32 libra_find_below(const u8 *data, u32 len, u8 limit);
+u32 libra_match(const u8 *data, u32 len);
+
+/* ---- header fields (field.c) -------------------------------------------- */
+
+u32 libra_skip_fields(const u8 *data, u32 len, u64 sizes, u32 *lines);
+
+/* ---- minted anchors and their messages (message.c) ---------------------- */
+
+/**
+ * struct libra_minted - an anchor for which a VPI stands
+ * @hash: in libra_domain.anchors while live; domain lock
+ * @msg_node: in libra_msg.anchors while live; domain lock
+ * @msg: the message it belongs to, with a reference
+ * @id: random, never reused
+ * @anchor: the payload, charged to the socket that received it
+ *
+ * Built by one receiver, then published (libra_minted_publish()): live. Whoever
+ * takes it out of the hash under the domain lock owns it and frees it.
+ */
+struct libra_minted {
+	struct hlist_node hash;
+	struct list_head msg_node;
+	struct libra_msg *msg;
+	u64 id;
+	struct libra_anchor anchor;	/* last, because its bv0 is */
+};
+
+/* One object of the slab, and filled. */
+static_assert(sizeof(struct libra_minted) <= 512);
+
+struct libra_minted *libra_minted_alloc(struct libra_msg *msg, gfp_t gfp);
+void libra_minted_publish(struct libra_minted *minted);
+struct libra_minted *libra_minted_redeem(struct libra_domain *dom,
+					 const u8 vpi[LIBRA_VPI_SIZE],
+					 struct libra_sock *redeemer);
+struct libra_minted *libra_minted_redeem_cut(struct libra_domain *dom,
+					     const u8 cut[LIBRA_VPI_ID_SIZE],
+					     struct libra_sock *redeemer);
+void libra_minted_free(struct libra_minted *minted);
+
+/**
+ * struct libra_msg - the anchors of one message
+ * @ref: one by the receiver while the message lasts, one per anchor
+ * @dom: with a reference
+ * @source: the receiving socket, with a reference
+ * @dom_node: in libra_domain.msgs
+ * @source_node: in libra_sock.minted, until the receiving socket is closed
+ * @redeemer_node: in libra_sock.redeeming of the socket that redeemed the first
+ *	of its anchors, until that socket is closed
+ * @anchors: the live ones
+ * @unmet_node: in libra_domain.unmet, until one of its anchors is redeemed
+ * @opened: jiffies of the first mint
+ * @stamp: jiffies of the last mint
+ * @dead: nothing more is minted for it
+ *
+ * All but @ref is protected by the domain lock. When the redeemer closes, the
+ * message is over and what is left of it is reclaimed; a message that never met
+ * a redeemer ends by its time to live, or with the process that held its VPIs.
+ */
+struct libra_msg {
+	refcount_t ref;
+	struct libra_domain *dom;
+	struct libra_sock *source;
+	struct list_head dom_node;
+	struct list_head source_node;
+	struct list_head redeemer_node;
+	struct list_head unmet_node;
+	struct list_head anchors;
+	unsigned long opened;
+	unsigned long stamp;
+	bool dead;
+};
+
+struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp);
+bool libra_msgs_unmet(struct libra_domain *dom);
+void libra_msg_put(struct libra_msg *msg);
+void libra_sock_end_messages(struct libra_sock *ls, bool exiting);
+void libra_domain_expire(struct libra_domain *dom, unsigned long ttl);
+void libra_domain_purge(struct libra_domain *dom);
+
+/* ---- domains (domain.c) ------------------------------------------------- */
+
+#define LIBRA_ANCHOR_HASH_BITS	9
+
+/**
+ * struct libra_domain - who may redeem whose anchors
+ * @ref: one per attached socket, one per message
+ * @node: in libra_net.domains, under libra_net.lock
+ * @net: its network namespace
+ * @id: the policy's domain number
+ * @cookie: part of every VPI's authentication
+ * @egress_passes: attached sockets per role whose outgoing stream is not
+ *	understood (any more). While there is one towards the clients, responses
+ *	are not anchored, and the other way round: a VPI in a stream that cannot
+ *	be segmented would be a fail-stop, and a stream that is encrypted in user
+ *	space would hide it.
+ * @lock: protects @anchors, @msgs, @unmet and the lists of the messages
+ * @msgs: all messages
+ * @unmet: those of which nothing was redeemed yet, oldest first
+ * @anchors: live anchors by id
+ */
+struct libra_domain {
+	refcount_t ref;
+	struct list_head node;
+	struct libra_net *net;
+	u32 id;
+	u64 cookie;
+	atomic_t egress_passes[2];
+	spinlock_t lock;	/* protects what follows, and the messages */
+	struct list_head msgs;
+	struct list_head unmet;
+	DECLARE_HASHTABLE(anchors, LIBRA_ANCHOR_HASH_BITS);
+};
+
+struct libra_domain *libra_domain_get(struct libra_net *ln, u32 id);
+void libra_domain_put(struct libra_domain *dom);
+void libra_domains_init(struct libra_net *ln);
+void libra_domains_exit(struct libra_net *ln);
+void libra_expire_later(struct libra_net *ln);
+
+/* ---- sockets (sock.c) --------------------------------------------------- */
+
+/* A VPI without its last byte, and framing that was put into it. */
+#define LIBRA_HOLD_MAX		160
+
+/**
+ * struct libra_sock - an attached socket
+ * @sk: the socket; no reference: its sk_destruct ends the attachment. NULL
+ *	afterwards, for messages that still hold the charge
+ * @account: what its anchors are charged to; referenced by the socket, by each
+ *	message it minted and by their anchors
+ * @hash: by @sk, stock kernel only
+ * @prot: sk_prot at attach; another one means that a ULP came on top
+ * @disconnects: sk_disconnects at attach; another one means another connection
+ * @destruct: the sk_destruct that was there before
+ * @net: counters and limits; that of @account
+ * @dom: attach domain, with a reference
+ * @parser: with a reference
+ * @mode: enum libra_mode
+ * @role: enum libra_role
+ * @policy: opaque
+ * @egress_passed: counted in the domain's egress_passes
+ * @ended: nothing more is sent: shutdown or close
+ * @released: inet_release() was seen; nothing more happens on the socket
+ * @parse_lock: protects @call
+ * @call: question to the parser
+ * @minted: messages minted by this socket; domain lock
+ * @redeeming: messages that this socket began to redeem; domain lock
+ * @rx: ingress, under the socket lock
+ * @tx: egress, under @tx_lock
+ */
+struct libra_sock {
+	struct sock *sk;
+	struct libra_account account;
+	struct rhash_head hash;
+	const struct proto *prot;
+	int disconnects;
+	void (*destruct)(struct sock *sk);
+	struct libra_net *net;
+	struct libra_domain *dom;
+	struct libra_parser *parser;
+	u8 mode;
+	u8 role;
+	u32 policy;
+	atomic_t egress_passed;
+	bool ended;
+	bool released;
+	struct rcu_head rcu;
+
+	spinlock_t parse_lock;	/* protects @call */
+	struct libra_call call;
+
+	struct list_head minted;
+	struct list_head redeeming;
+
+	/**
+	 * @rx.seg: where the incoming stream is
+	 * @rx.seq: the copied_seq up to which @rx.seg knows the stream
+	 * @rx.msg: the message that is being received, once something of it
+	 *	was anchored
+	 */
+	struct {
+		struct libra_seg seg;
+		u32 seq;
+		struct libra_msg *msg;
+	} rx;
+
+	struct mutex tx_lock;	/* protects @tx */
+	/**
+	 * @tx.seg: where the outgoing stream is
+	 * @tx.seq: the write_seq up to which @tx.seg knows the stream
+	 * @tx.redeemed: an anchor that is being sent, up to @tx.sent
+	 * @tx.sent: bytes
+	 * @tx.cut: bytes of a VPI that were accepted without the rest of it;
+	 *	see tx_hold.c
+	 * @tx.owed: bytes that were accepted but not sent: those @tx.cut, and
+	 *	the framing behind and between them
+	 * @tx.held: the owed bytes
+	 * @tx.of_vpi: which of them are of the VPI
+	 * @tx.release: sends what is held and is no VPI for certain
+	 * @tx.prefix: how many bytes of a magic the last payload bytes sent were
+	 * @tx.window: how many bytes to look at next
+	 * @tx.first_window: the same at the beginning of a send(), unless that
+	 *	is payload; 0 before anything was sent
+	 */
+	struct {
+		struct libra_seg seg;
+		u32 seq;
+		struct libra_minted *redeemed;
+		u32 sent;
+		u32 cut;
+		u32 owed;
+		u8 held[LIBRA_HOLD_MAX];
+		DECLARE_BITMAP(of_vpi, LIBRA_HOLD_MAX);
+		struct delayed_work release;
+		u32 prefix;
+		u32 window;
+		u32 first_window;
+	} tx;
+};
+
+/* A ULP came on top of what was attached, or it is another connection. */
+static inline bool libra_sock_changed(const struct libra_sock *ls)
+{
+	return ls->sk->sk_prot != ls->prot ||
+	       ls->sk->sk_disconnects != ls->disconnects;
+}
+
+int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
+		      bool adopt);
+void libra_policy_unmet(const struct sock *sk, int err);
+void libra_sock_egress_passes(struct libra_sock *ls);
+void libra_sock_stop(struct libra_sock *ls);
+void libra_sock_adopt_again(struct libra_sock *ls);
+void libra_sock_init_account(struct libra_sock *ls, struct libra_net *ln);
+void libra_fail_stop(struct libra_sock *ls, enum libra_mib why);
+
+void libra_sock_release(struct libra_sock *ls);
+void libra_sock_shutdown(struct libra_sock *ls, int how);
+
+/* Attached sockets in all network namespaces. */
+extern atomic_t libra_attached;
+
+/* In place of inet_recvmsg() and inet_sendmsg(); attached sockets only. */
+int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
+		  int flags);
+int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size);
+
+/* What tx_hold.c holds back, when a socket ends; false: it was half a VPI. */
+bool libra_hold_end(struct libra_sock *ls, bool alone);
+void libra_hold_init(struct libra_sock *ls);
+
+/* Has any VPI ever been minted? Until then nothing has to be looked for. */
+extern bool libra_vpi_minted;
+
+/* ---- receive runs (rx_run.c) -------------------------------------------- */
+
+/**
+ * struct libra_rx_run - payload of one read that becomes one anchor
+ * @minted: being built; NULL when there is no run
+ * @vpi_at: where in the application's memory the payload began
+ * @room: bytes left in that iovec segment
+ */
+struct libra_rx_run {
+	struct libra_minted *minted;
+	struct iov_iter vpi_at;
+	size_t room;
+};
+
+bool libra_run_begin(struct libra_sock *ls, struct libra_rx_run *run,
+		     struct iov_iter *to, u32 want);
+u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
+		  struct sk_buff *skb, u32 off, u32 len);
+int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run);
+
+/* ---- BPF (bpf.c) -------------------------------------------------------- */
+
+#ifdef CONFIG_LIBRA_BPF
+int libra_bpf_init(void);
+#else
+static inline int libra_bpf_init(void)
+{
+	return 0;
+}
+#endif
+
+/* kfuncs; declared for sparse only. */
+int bpf_libra_load(struct libra_ctx *ctx, u32 off, void *dst, u32 dst__sz);
+int bpf_libra_find(struct libra_ctx *ctx, u32 off, u32 len, const void *delim,
+		   u32 delim__sz);
+int bpf_libra_find_below(struct libra_ctx *ctx, u32 off, u32 len, u32 limit);
+u64 bpf_libra_skip_fields(struct libra_ctx *ctx, u32 off, u32 len, u64 sizes,
+			  u32 lines);
+int bpf_libra_attach(const struct sock *sk, const struct libra_attach *args,
+		     u32 args__sz);
+int bpf_libra_adopt(struct sock_common *skc, const struct libra_attach *args,
+		    u32 args__sz);
+int bpf_libra_stop(struct sock_common *skc, u32 policy);
+
+#endif /* _NET_LIBRA_TOKEN_H */

@@ -135,11 +135,22 @@ CASE(device_file_operations) {
     char byte = 0;
     require(::read(fd.get(), &byte, 1) < 0, "read");
     require(::write(fd.get(), &byte, 1) < 0, "write");
-    require(::ftruncate(fd.get(), 0) < 0, "ftruncate");
-    require(::ftruncate(fd.get(), 2 * kSize) < 0, "ftruncate");
+    char* memory = static_cast<char*>(map(fd.get(), kSize));
+    require_call(memory != MAP_FAILED, "mmap");
+    const Link link;
+    receive_pattern(link, memory, kSize, 1);
+    require_pattern(memory + 5 * kPage, 5 * kPage, 1, 5 * kPage, "touched");
+    // Whether they succeed or not, the memory is no file's.
+    for (const off_t size : {static_cast<off_t>(0), static_cast<off_t>(2 * kSize)}) {
+        if (::ftruncate(fd.get(), size) != 0)
+            require_call(errno == EINVAL || errno == EPERM || errno == EOPNOTSUPP, "ftruncate");
+        require_pattern(memory, kSize, 1, 0, "after ftruncate");
+        receive_pattern(link, memory, kSize, 1);
+    }
     require(::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kPage) < 0,
             "fallocate");
     require(::read(dev.get(), &byte, 1) < 0, "read of the device");
+    require_pattern(memory, kSize, 1, 0, "afterwards");
 }
 
 // The descriptors may go first.
@@ -188,13 +199,12 @@ CASE(device_large_arena) {
     require_call(memory != MAP_FAILED, "mmap");
     const Link link;
     std::uint64_t stream = 0;
-    for (std::uint64_t at = 0; at < size; at += size / 7)
+    for (std::uint64_t at = 0; at + 20 * kPage < size; at += size / 7)
         receive_pattern(link, memory + at / kPage * kPage, 10 * kPage, ++stream);
     receive_pattern(link, memory + size - 10 * kPage, 10 * kPage, 99);
     stream = 0;
-    for (std::uint64_t at = 0; at < size; at += size / 7)
-        if (at + 20 * kPage < size)
-            require_pattern(memory + at / kPage * kPage, 10 * kPage, ++stream, 0, "far apart");
+    for (std::uint64_t at = 0; at + 20 * kPage < size; at += size / 7)
+        require_pattern(memory + at / kPage * kPage, 10 * kPage, ++stream, 0, "far apart");
     require_pattern(memory + size - 10 * kPage, 10 * kPage, 99, 0, "the end");
 }
 

@@ -17,7 +17,9 @@
 #include <iostream>
 #include <utility>
 
+#include "arena.h"
 #include "hostile/common/counters.h"
+#include "load/fd.h"
 
 namespace libra::test {
 namespace {
@@ -201,6 +203,10 @@ Child::~Child() {
 }
 
 int run_cases(const std::string& only) {
+    // Never mapped, it keeps the hooks in place: to put them there takes a second each
+    // time on an emulated machine.
+    const load::Fd device(setting().plain ? -1 : open_device());
+    const load::Fd arena(setting().plain ? -1 : new_arena(device.get(), kPage));
     int count = 0;
     int failed = 0;
     for (const Case& one : cases()) {

@@ -282,8 +282,8 @@ CASE(fork_vfork) {
     const Arena memory(kRoom);
     for (std::uint64_t stream = 1; stream <= 10; ++stream) {
         receive_pattern(link, memory.data(), kSize, stream);
-        const int status = look_in_vfork(memory.at(2 * kPage + 5),
-                                         pattern_byte(stream, 2 * kPage + 5));
+        const int status =
+            look_in_vfork(memory.at(2 * kPage + 5), pattern_byte(stream, 2 * kPage + 5));
         require_equal(status, 0, "what the child found");
         require_equal(*memory.at(2 * kPage + 5), 'v', "what the child wrote");
         *memory.at(2 * kPage + 5) = pattern_byte(stream, 2 * kPage + 5);
@@ -314,8 +314,8 @@ CASE(fork_clone_vm) {
     Shared shared = {&link, &memory};
     for (std::uint64_t stream = 1; stream <= 10; ++stream) {
         feed(link, kSize, stream);
-        const pid_t child = ::clone(receive_in_clone, stack.at(stack.size()), CLONE_VM | SIGCHLD,
-                                    &shared);
+        const pid_t child =
+            ::clone(receive_in_clone, stack.at(stack.size()), CLONE_VM | SIGCHLD, &shared);
         require_call(child > 0, "clone");
         int status = 0;
         require_call(::waitpid(child, &status, 0) == child, "waitpid");

@@ -82,11 +82,12 @@ class Environment:
         return servers.start_origin(self.path("origin"), self.content, addresses, sendfile)
 
     @contextlib.contextmanager
-    def proxy(self, program, config, listen, upstream, mode="on", extra="", options=(), rule=None,
-              connections=512, preload=False):
+    def proxy(self, program, config, listen, upstream, mode="token", extra="", options=(),
+              rule=None, connections=512, preload=False):
         """A proxy with both of its sides attached; mode None leaves it alone.
 
-        preload: it gets payload memory for its buffers. rule is the listener as the policy names it, if that is not how the proxy does.
+        rule is the listener as the policy names it, if that is not how the proxy does.
+        preload: the proxy gets payload memory for its buffers.
         """
         self._proxies += 1
         with contextlib.ExitStack() as stack:

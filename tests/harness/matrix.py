@@ -3,7 +3,7 @@
 
 A row is a directive. Its exchange is made through the same proxy plain and in
 another way, and the answers have to be the same. Attached, with a policy in mode
-on, a row that is known to be unsafe says so, and by which counters it is noticed:
+token, a row that is known to be unsafe says so, and by which counters it is noticed:
 it has to stay as bad as KNOWN_ISSUES.md says, so that neither can rot. Lazy, with
 its buffers in payload memory and no policy, no row may be anything but the same.
 """
@@ -250,7 +250,7 @@ class Matrix:
         before = self.env.counters()
         options = (*row.options, "--upstream", f"{SECOND}:{PORT}",
                    "--upstream", f"{FIRST}:{TLS_PORT}")
-        with self.env.daemon.policy(f"127.0.0.1:{port}", f"{FIRST}:{PORT}", port, "on",
+        with self.env.daemon.policy(f"127.0.0.1:{port}", f"{FIRST}:{PORT}", port, "token",
                                     options, row.parser):
             attached = self._answers(row, port)
         left = self._let_expire() if row.moved else {}

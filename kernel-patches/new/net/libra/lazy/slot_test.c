@@ -71,7 +71,7 @@ static struct libra_payload *slot_payload(struct kunit *test, u32 nr)
 
 static void slot_payload_end(struct libra_payload *payload)
 {
-	libra_slots_kill_all(payload);
+	libra_slots_forget_all(payload);
 	libra_payload_put(payload);
 }
 
@@ -247,7 +247,7 @@ static struct page *slot_look(struct kunit *test, struct libra_payload *payload,
 {
 	struct page *page = libra_slot_fault(payload, pgoff, true);
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(page));
+	KUNIT_ASSERT_NOT_NULL(test, page);
 	KUNIT_EXPECT_TRUE(test, PageLocked(page));
 	KUNIT_EXPECT_PTR_EQ(test, payload->file->f_mapping, page->mapping);
 	KUNIT_EXPECT_EQ(test, payload->index + pgoff, page->index);
@@ -501,7 +501,7 @@ static void slot_receives_into_held_pages(struct kunit *test)
 	slot_expect(test, t->payload, 32, 2, 2);
 }
 
-/* ---- discard, kill ----------------------------------------------------------- */
+/* ---- discard, forget, write ----------------------------------------------------------- */
 
 static void slot_discards(struct kunit *test)
 {
@@ -528,10 +528,10 @@ static void slot_discards(struct kunit *test)
 	slot_expect(test, t->payload, SLOT_TEST_FIRST + 4, 2, 0);
 }
 
-static void slot_kills_for_good(struct kunit *test)
+/* What was unmapped holds nothing; if the mapping grows again, it is zeros. */
+static void slot_forgets(struct kunit *test)
 {
 	struct slot_test *t = test->priv;
-	struct libra_lazy_anchor *la;
 	struct page *held;
 	u32 i;
 
@@ -539,34 +539,49 @@ static void slot_kills_for_good(struct kunit *test)
 	for (i = 3; i < 9; i++)
 		slot_expect(test, t->payload, SLOT_TEST_FIRST + i, 1, i);
 	held = slot_look(test, t->payload, SLOT_TEST_FIRST + 4);
-	libra_slots_kill(t->payload, SLOT_TEST_FIRST + 2, SLOT_TEST_PAGES - 3);
+	libra_slots_forget(t->payload, SLOT_TEST_FIRST + 2, SLOT_TEST_PAGES - 3);
 	slot_expect_counts(test, 3, 0);
 	KUNIT_EXPECT_EQ(test, 1, page_count(held));
 	KUNIT_EXPECT_NULL(test, held->mapping);
 	put_page(held);
 
-	KUNIT_EXPECT_TRUE(test, libra_slots_ready(t->payload, SLOT_TEST_FIRST, 2));
-	KUNIT_EXPECT_FALSE(test, libra_slots_ready(t->payload, SLOT_TEST_FIRST, 3));
-	KUNIT_EXPECT_FALSE(test, libra_slots_ready(t->payload, SLOT_TEST_FIRST + 5, 1));
-	/* Who looked earlier than that finds out in the end. */
-	la = slot_anchor(test, &slot_shapes[1], 2, SLOT_TEST_PAGES);
-	libra_slots_receive(t->payload, SLOT_TEST_FIRST, SLOT_TEST_PAGES, la);
-	slot_expect_counts(test, 3, 0);
-	libra_slots_discard(t->payload, SLOT_TEST_FIRST, SLOT_TEST_PAGES - 1);
-	slot_expect_counts(test, 1, 0);
-	for (i = 2; i < SLOT_TEST_PAGES - 1; i++) {
-		struct page *page = libra_slot_fault(t->payload, SLOT_TEST_FIRST + i,
-						     false);
-
-		KUNIT_EXPECT_PTR_EQ(test, ERR_PTR(-EFAULT), page);
-	}
-	slot_expect(test, t->payload, SLOT_TEST_FIRST + 1, SLOT_ZEROS, 0);
-	slot_expect(test, t->payload, SLOT_TEST_FIRST + SLOT_TEST_PAGES - 1, 2,
+	for (i = 2; i < SLOT_TEST_PAGES - 1; i++)
+		slot_expect(test, t->payload, SLOT_TEST_FIRST + i, SLOT_ZEROS, 0);
+	slot_expect(test, t->payload, SLOT_TEST_FIRST + 1, 1, 1);
+	slot_expect(test, t->payload, SLOT_TEST_FIRST + SLOT_TEST_PAGES - 1, 1,
 		    SLOT_TEST_PAGES - 1);
-	/* A chunk that nothing was in. */
-	libra_slots_kill(t->payload, 10 * LIBRA_CHUNK_PAGES + 5, 1);
-	KUNIT_EXPECT_FALSE(test, libra_slots_ready(t->payload,
-						   10 * LIBRA_CHUNK_PAGES + 4, 2));
+	/* Where nothing was, nothing is made. */
+	libra_slots_forget(t->payload, 10 * LIBRA_CHUNK_PAGES + 5, 1UL << 40);
+	KUNIT_EXPECT_NULL(test, libra_chunk(t->payload, 10 * LIBRA_CHUNK_PAGES + 5));
+	slot_receive(test, t->payload, 11 * LIBRA_CHUNK_PAGES - 1, 2, 2);
+	libra_slots_forget(t->payload, 11 * LIBRA_CHUNK_PAGES - 1, 1);
+	slot_expect(test, t->payload, 11 * LIBRA_CHUNK_PAGES - 1, SLOT_ZEROS, 0);
+	slot_expect(test, t->payload, 11 * LIBRA_CHUNK_PAGES, 2, 1);
+}
+
+/* The beginning of a page is written where it is. */
+static void slot_writes(struct kunit *test)
+{
+	struct slot_test *t = test->priv;
+	struct libra_place place = { 0 };
+	struct libra_lazy_anchor *la;
+	struct page *page;
+	u8 *bytes;
+
+	slot_receive(test, t->payload, SLOT_TEST_FIRST, 2, 1);
+	la = slot_anchor(test, &slot_shapes[1], 2, 2);
+	libra_place_advance(la, &place, PAGE_SIZE);
+	libra_slot_write(t->payload, SLOT_TEST_FIRST + 1, la, place, 1000);
+	libra_lazy_anchor_put(la, 2);
+	slot_expect_counts(test, 1, 1);
+	slot_expect(test, t->payload, SLOT_TEST_FIRST, 1, 0);
+	page = slot_look(test, t->payload, SLOT_TEST_FIRST + 1);
+	bytes = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bytes);
+	slot_bytes(bytes, 1, PAGE_SIZE, PAGE_SIZE);
+	slot_bytes(bytes, 2, PAGE_SIZE, 1000);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(bytes, page_address(page), PAGE_SIZE));
+	put_page(page);
 }
 
 /* The mapping goes in the middle of a call. */
@@ -604,7 +619,7 @@ static void slot_counts_plain_pages(struct kunit *test)
 		__set_bit(lazy[i], is_lazy);
 	}
 	slot_write(test, t->payload, 7, 1, 0);
-	libra_slots_kill(t->payload, 8, 1);
+	libra_slots_forget(t->payload, 8, 1);
 	KUNIT_ASSERT_NULL(test, libra_chunk(t->payload, 3 * LIBRA_CHUNK_PAGES));
 	for (pgoff = 0; pgoff < 1290; pgoff += pgoff < 260 ? 1 : 37) {
 		for (pages = 1; pgoff + pages <= 1300; pages += pages < 10 ? 1 : 83) {
@@ -713,7 +728,7 @@ static void slot_forks_again(struct kunit *test)
 
 	slot_write(test, t->payload, SLOT_TEST_FIRST, 1, 0);
 	slot_receive(test, t->payload, SLOT_TEST_FIRST + 1, 14, 2);
-	libra_slots_kill(t->payload, SLOT_TEST_FIRST + 15, 1);
+	libra_slots_forget(t->payload, SLOT_TEST_FIRST + 15, 1);
 	for (i = 0; i < ARRAY_SIZE(child); i++) {
 		child[i] = slot_payload(test, i + 1);
 		libra_slots_fork(i ? child[i - 1] : t->payload, child[i],
@@ -753,14 +768,12 @@ static void slot_forks_again(struct kunit *test)
  * struct model - a mapping, and what it must hold
  * @payload: NULL: nobody has this number
  * @bytes: of its pages
- * @dead: pages that were unmapped
  * @held: a page that something other than the mapping holds
  * @apart: ... and the mapping has not any more
  */
 struct model {
 	struct libra_payload *payload;
 	u8 *bytes;
-	DECLARE_BITMAP(dead, MODEL_PAGES);
 	struct page *held[MODEL_PAGES];
 	DECLARE_BITMAP(apart, MODEL_PAGES);
 };
@@ -787,22 +800,16 @@ static void model_receive(struct kunit *test, struct models *m, struct model *mo
 {
 	const struct slot_shape *shape;
 	struct libra_lazy_anchor *la;
-	bool ready;
 	u32 i;
 
-	ready = find_next_bit(model->dead, nr + pages, nr) >= nr + pages;
-	KUNIT_ASSERT_EQ(test, ready,
-			libra_slots_ready(model->payload, MODEL_FIRST + nr, pages));
-	/* Some look, and then it goes. */
-	if (!ready && model_random(m, 2))
-		return;
+	KUNIT_ASSERT_TRUE(test,
+			  libra_slots_ready(model->payload, MODEL_FIRST + nr, pages));
 	shape = &slot_shapes[model_random(m, ARRAY_SIZE(slot_shapes))];
 	la = slot_anchor(test, shape, ++m->stream, pages);
 	libra_slots_receive(model->payload, MODEL_FIRST + nr, pages, la);
 	for (i = 0; i < pages; i++)
-		if (!test_bit(nr + i, model->dead))
-			slot_bytes(model_bytes(model, nr + i), m->stream,
-				   i * PAGE_SIZE, PAGE_SIZE);
+		slot_bytes(model_bytes(model, nr + i), m->stream, i * PAGE_SIZE,
+			   PAGE_SIZE);
 }
 
 /* A look, perhaps a write; the page may be held on to. */
@@ -812,11 +819,6 @@ static void model_look(struct kunit *test, struct models *m, struct model *model
 	struct page *page;
 	u32 off, len;
 
-	if (test_bit(nr, model->dead)) {
-		page = libra_slot_fault(model->payload, MODEL_FIRST + nr, false);
-		KUNIT_ASSERT_PTR_EQ(test, ERR_PTR(-EFAULT), page);
-		return;
-	}
 	page = slot_look(test, model->payload, MODEL_FIRST + nr);
 	KUNIT_ASSERT_EQ(test, 0, memcmp(page_address(page), model_bytes(model, nr),
 					PAGE_SIZE));
@@ -871,7 +873,6 @@ static void model_send(struct kunit *test, struct models *m, struct model *model
 	KUNIT_ASSERT_EQ(test, !la, !slot_is_lazy(model->payload, MODEL_FIRST + nr));
 	if (!la)
 		return;
-	KUNIT_ASSERT_FALSE(test, test_bit(nr, model->dead));
 	off = model_random(m, PAGE_SIZE);
 	len = 1 + model_random(m, PAGE_SIZE - off);
 	libra_place_advance(la, &place, off);
@@ -888,10 +889,10 @@ static void model_discard(struct model *model, u32 nr, u32 pages)
 	bitmap_set(model->apart, nr, pages);
 }
 
-static void model_kill(struct model *model, u32 nr, u32 pages)
+static void model_forget(struct model *model, u32 nr, u32 pages)
 {
-	libra_slots_kill(model->payload, MODEL_FIRST + nr, pages);
-	bitmap_set(model->dead, nr, pages);
+	libra_slots_forget(model->payload, MODEL_FIRST + nr, pages);
+	memset(model_bytes(model, nr), 0, pages * PAGE_SIZE);
 	bitmap_set(model->apart, nr, pages);
 }
 
@@ -914,26 +915,19 @@ static void model_end(struct kunit *test, struct model *model)
 static void model_begin(struct kunit *test, struct models *m, struct model *model,
 			const struct model *parent)
 {
-	u32 nr = 0, end;
+	u32 first = model_random(m, MODEL_PAGES);
 
 	model->payload = slot_payload(test, model - m->of);
 	bitmap_zero(model->apart, MODEL_PAGES);
 	if (!parent) {
-		bitmap_zero(model->dead, MODEL_PAGES);
 		memset(model->bytes, 0, MODEL_PAGES * PAGE_SIZE);
 		return;
 	}
-	bitmap_copy(model->dead, parent->dead, MODEL_PAGES);
 	memcpy(model->bytes, parent->bytes, MODEL_PAGES * PAGE_SIZE);
-	/* Each VMA by itself; where there is none, nobody looks. */
-	while ((nr = find_next_zero_bit(parent->dead, MODEL_PAGES, nr)) < MODEL_PAGES) {
-		end = find_next_bit(parent->dead, MODEL_PAGES, nr);
-		libra_slots_fork(parent->payload, model->payload, MODEL_FIRST + nr,
-				 end - nr);
-		nr = end;
-	}
-	for_each_set_bit(nr, model->dead, MODEL_PAGES)
-		libra_slots_kill(model->payload, MODEL_FIRST + nr, 1);
+	/* Each VMA by itself. */
+	libra_slots_fork(parent->payload, model->payload, MODEL_FIRST, first);
+	libra_slots_fork(parent->payload, model->payload, MODEL_FIRST + first,
+			 MODEL_PAGES - first);
 }
 
 static void model_step(struct kunit *test, struct models *m)
@@ -957,7 +951,7 @@ static void model_step(struct kunit *test, struct models *m)
 	else if (what < 95)
 		model_discard(model, nr, pages);
 	else if (what < 96)
-		model_kill(model, nr, 1 + pages / 6);
+		model_forget(model, nr, 1 + pages / 6);
 	else if (what < 98)
 		model_end(test, model);
 }
@@ -997,7 +991,8 @@ static struct kunit_case slot_cases[] = {
 	KUNIT_CASE(slot_receives_over_pages),
 	KUNIT_CASE(slot_receives_into_held_pages),
 	KUNIT_CASE(slot_discards),
-	KUNIT_CASE(slot_kills_for_good),
+	KUNIT_CASE(slot_forgets),
+	KUNIT_CASE(slot_writes),
 	KUNIT_CASE(slot_dies_with_its_user),
 	KUNIT_CASE(slot_counts_plain_pages),
 	KUNIT_CASE(slot_forks),

@@ -4,12 +4,27 @@
  */
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <net/sock.h>
 
 #include "anchor.h"
 #include "libra.h"
+
+/*
+ * All anchors of all network namespaces. The limits of a namespace are its own
+ * root's to set, this one is not.
+ */
+static atomic_long_t libra_charge = ATOMIC_LONG_INIT(0);
+static unsigned long libra_max_bytes;
+module_param_named(max_bytes, libra_max_bytes, ulong, 0644);
+MODULE_PARM_DESC(max_bytes, "Bytes that anchors may pin on this machine (0: an eighth of its memory)");
+
+static unsigned long libra_machine_limit(void)
+{
+	return READ_ONCE(libra_max_bytes) ? : totalram_pages() / 8 * PAGE_SIZE;
+}
 
 /* Fragments this small cost more as pages than as bytes. */
 #define LIBRA_FRAG_MIN	256
@@ -34,6 +49,13 @@ void libra_anchor_init(struct libra_anchor *anchor, struct libra_account *accoun
 	anchor->nr = 0;
 	anchor->room = LIBRA_ANCHOR_BV0;
 	anchor->bv = anchor->bv0;
+}
+
+static void libra_uncharge(struct libra_account *account, u32 bytes)
+{
+	atomic_long_sub(bytes, &libra_charge);
+	atomic_long_sub(bytes, &account->net->charge);
+	atomic_long_sub(bytes, &account->charge);
 }
 
 /**
@@ -63,10 +85,15 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 		LIBRA_INC(ln, LIBRA_MIB_FB_NETNS_LIMIT);
 		return false;
 	}
+	if ((unsigned long)atomic_long_add_return(bytes, &libra_charge) >
+	    libra_machine_limit()) {
+		libra_uncharge(account, bytes);
+		LIBRA_INC(ln, LIBRA_MIB_FB_MACHINE_LIMIT);
+		return false;
+	}
 	if (anchor->memcg && pages > anchor->pages) {
 		if (!libra_memcg_charge(anchor->memcg, pages - anchor->pages)) {
-			atomic_long_sub(bytes, &ln->charge);
-			atomic_long_sub(bytes, &account->charge);
+			libra_uncharge(account, bytes);
 			LIBRA_INC(ln, LIBRA_MIB_FB_MEMCG);
 			return false;
 		}
@@ -264,8 +291,7 @@ void libra_anchor_release(struct libra_anchor *anchor)
 	if (anchor->pages)
 		libra_memcg_uncharge(anchor->memcg, anchor->pages);
 	mem_cgroup_put(anchor->memcg);
-	atomic_long_sub(anchor->charge, &account->charge);
-	atomic_long_sub(anchor->charge, &account->net->charge);
+	libra_uncharge(account, anchor->charge);
 	libra_account_put(account);
 }
 

@@ -40,6 +40,8 @@
 	/* fallback: max_socket_bytes, max_netns_bytes */		\
 	X(FB_SOCKET_LIMIT,	"fallback_socket_limit")		\
 	X(FB_NETNS_LIMIT,	"fallback_netns_limit")			\
+	/* fallback: the module's parameter max_bytes */		\
+	X(FB_MACHINE_LIMIT,	"fallback_machine_limit")		\
 	X(FB_MEMCG,		"fallback_memcg_pressure")		\
 	X(FB_NOMEM,		"fallback_nomem")			\
 	/* fallback: a socket that would send it is not understood */	\

@@ -15,8 +15,7 @@
  * libra_chunk.lock is a leaf: nothing sleeps, unmaps or touches user memory
  * under it. With a folio lock, recv() touches no user memory and allocates
  * nothing, so that a fault that waits for the folio never waits for a socket.
- * libra_processes_lock and libra_process.lock are leaves as well, never held
- * together with a chunk's.
+ * libra_processes_lock is a leaf as well, never held together with a chunk's.
  *
  * A page table entry is set only with the folio locked and its slot a page. So
  * who has the folio locked, has unmapped it and finds no reference but the
@@ -168,9 +167,19 @@ struct libra_span {
 	struct libra_payload *payload;
 };
 
+/**
+ * struct libra_spans - all that a process has or had
+ * @rcu: for kvfree_rcu()
+ * @nr: used entries
+ * @room: entries
+ * @span: in the order in which they came
+ *
+ * Entries are added, and cleared; the array is replaced when it is full.
+ */
 struct libra_spans {
 	struct rcu_head rcu;
 	u32 nr;
+	u32 room;
 	struct libra_span span[];
 };
 
@@ -180,15 +189,13 @@ struct libra_spans {
  * @mm: no reference: the last mapping goes before it does
  * @users: one per payload, one per call; at zero it is found no more
  * @account: who pays for its anchors; its reference keeps the memory
- * @lock: protects changes of @spans
- * @spans: RCU
+ * @spans: RCU; changed under mmap_lock for writing
  */
 struct libra_process {
 	struct hlist_node hash;
 	struct mm_struct *mm;
 	refcount_t users;
 	struct libra_account account;
-	spinlock_t lock;	/* protects changes of @spans */
 	struct libra_spans __rcu *spans;
 	struct rcu_head rcu;
 };

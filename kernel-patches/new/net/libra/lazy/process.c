@@ -15,6 +15,8 @@
 #include "lazy.h"
 
 #define LIBRA_PROCESS_BITS	8
+/* Mappings of one process; each of its calls may look at all of them. */
+#define LIBRA_SPANS_MAX		4096
 
 static struct hlist_head libra_process_table[1 << LIBRA_PROCESS_BITS];
 static DEFINE_SPINLOCK(libra_processes_lock);	/* protects changes of it */
@@ -105,7 +107,7 @@ void libra_process_put(struct libra_process *process)
 	spin_unlock(&libra_processes_lock);
 
 	atomic_long_dec(&ln->payload_processes);
-	kfree_rcu(rcu_dereference_protected(process->spans, 1), rcu);
+	kvfree_rcu(rcu_dereference_protected(process->spans, 1), rcu);
 	if (refcount_dec_and_test(&process->account.ref))
 		libra_process_release(&process->account);
 
@@ -120,10 +122,10 @@ static struct libra_process *libra_process_alloc(struct mm_struct *mm,
 	struct libra_spans *spans;
 
 	process = kzalloc(sizeof(*process), gfp | __GFP_ACCOUNT);
-	spans = kzalloc(struct_size(spans, span, 0), gfp | __GFP_ACCOUNT);
+	spans = kvzalloc(struct_size(spans, span, 0), gfp | __GFP_ACCOUNT);
 	if (!process || !spans) {
 		kfree(process);
-		kfree(spans);
+		kvfree(spans);
 		return NULL;
 	}
 	process->mm = mm;
@@ -133,7 +135,6 @@ static struct libra_process *libra_process_alloc(struct mm_struct *mm,
 	process->account.net = libra_net(get_net(net));
 	process->account.limit = &process->account.net->sysctl.max_process_bytes;
 	process->account.at_limit = LIBRA_MIB_LAZY_PROCESS_LIMIT;
-	spin_lock_init(&process->lock);
 	RCU_INIT_POINTER(process->spans, spans);
 	return process;
 }
@@ -207,6 +208,27 @@ struct libra_process *libra_process_fork(struct libra_process *parent,
 
 /* ---- where ------------------------------------------------------------------ */
 
+/* Make room for one more; what is gone goes. */
+static struct libra_spans *libra_spans_grow(struct libra_spans *old, gfp_t gfp)
+{
+	u32 i, live = 0, room;
+	struct libra_spans *new;
+
+	for (i = 0; i < old->nr; i++)
+		live += !!old->span[i].payload;
+	if (live >= LIBRA_SPANS_MAX && !(gfp & __GFP_NOFAIL))
+		return NULL;
+	room = roundup_pow_of_two(live + 4);
+	new = kvzalloc(struct_size(new, span, room), gfp | __GFP_ACCOUNT);
+	if (!new)
+		return NULL;
+	new->room = room;
+	for (i = 0; i < old->nr; i++)
+		if (old->span[i].payload)
+			new->span[new->nr++] = old->span[i];
+	return new;
+}
+
 /**
  * libra_process_add() - these addresses are a mapping
  * @process: process
@@ -221,22 +243,26 @@ struct libra_process *libra_process_fork(struct libra_process *parent,
 int libra_process_add(struct libra_process *process, unsigned long start,
 		      unsigned long end, struct libra_payload *payload, gfp_t gfp)
 {
-	struct libra_spans *old, *new;
-	u32 i;
+	struct libra_spans *old, *spans;
+	struct libra_span *last;
 
-	/* mmap_lock keeps others from changing it but for libra_process_remove(). */
+	/* Only mmap_lock lets others add; libra_process_remove() just clears. */
 	old = rcu_dereference_protected(process->spans, 1);
-	new = kzalloc(struct_size(new, span, old->nr + 1), gfp | __GFP_ACCOUNT);
-	if (!new)
+	last = old->nr ? &old->span[old->nr - 1] : NULL;
+	if (last && last->payload == payload && last->end == start) {
+		WRITE_ONCE(last->end, end);
+		return 0;
+	}
+	spans = old->nr < old->room ? old : libra_spans_grow(old, gfp);
+	if (!spans)
 		return -ENOMEM;
-	spin_lock(&process->lock);
-	for (i = 0; i < old->nr; i++)
-		if (old->span[i].payload)
-			new->span[new->nr++] = old->span[i];
-	new->span[new->nr++] = (struct libra_span) { start, end, payload };
-	rcu_assign_pointer(process->spans, new);
-	spin_unlock(&process->lock);
-	kfree_rcu(old, rcu);
+	spans->span[spans->nr] = (struct libra_span) { start, end, payload };
+	/* Whoever sees that there is one more sees what it is. */
+	smp_store_release(&spans->nr, spans->nr + 1);
+	if (spans != old) {
+		rcu_assign_pointer(process->spans, spans);
+		kvfree_rcu(old, rcu);
+	}
 	return 0;
 }
 
@@ -245,21 +271,17 @@ int libra_process_add(struct libra_process *process, unsigned long start,
  * @process: process
  * @payload: mapping
  *
- * Context: under mmap_lock for writing, or when there is no one left to take it.
+ * Context: under mmap_lock for writing, or in exit_mmap().
  */
 void libra_process_remove(struct libra_process *process,
 			  const struct libra_payload *payload)
 {
-	struct libra_spans *spans;
+	struct libra_spans *spans = rcu_dereference_protected(process->spans, 1);
 	u32 i;
 
-	spin_lock(&process->lock);
-	spans = rcu_dereference_protected(process->spans,
-					  lockdep_is_held(&process->lock));
 	for (i = 0; i < spans->nr; i++)
 		if (spans->span[i].payload == payload)
 			WRITE_ONCE(spans->span[i].payload, NULL);
-	spin_unlock(&process->lock);
 }
 
 /**
@@ -287,18 +309,19 @@ struct libra_payload *libra_process_find(struct libra_process *process,
 	rcu_read_lock();
 	spans = rcu_dereference(process->spans);
 	/* The newest first. */
-	for (i = spans->nr; i--; ) {
+	for (i = smp_load_acquire(&spans->nr); i--; ) {
 		const struct libra_span *span = &spans->span[i];
 		struct libra_payload *payload = READ_ONCE(span->payload);
+		unsigned long upto = READ_ONCE(span->end);
 
-		if (!payload || addr >= span->end)
+		if (!payload || addr >= upto)
 			continue;
 		if (addr < span->start) {
 			*end = min(*end, span->start);
 			continue;
 		}
 		if (refcount_inc_not_zero(&payload->ref)) {
-			*end = min(*end, span->end);
+			*end = min(*end, upto);
 			found = payload;
 			break;
 		}

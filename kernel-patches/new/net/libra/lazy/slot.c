@@ -719,7 +719,7 @@ struct libra_payload *libra_payload_alloc(struct libra_process *process,
 	payload->start = start;
 	/* Apart by more than the largest mapping, see LIBRA_ARENA_MAX. */
 	payload->index = (pgoff_t)atomic64_inc_return(&payloads) << 28;
-	xa_init(&payload->chunks);
+	xa_init_flags(&payload->chunks, XA_FLAGS_ACCOUNT);
 	return payload;
 }
 

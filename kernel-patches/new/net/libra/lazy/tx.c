@@ -316,7 +316,9 @@ static bool libra_lazy_send_wanted(struct libra_lazy_tx *tx, struct sock *sk)
 {
 	const struct msghdr *msg = tx->out.msg;
 
+	/* What goes with a SYN has a path of its own. */
 	return sk->sk_prot->sendmsg == tcp_prot.sendmsg &&
+	       !inet_test_bit(DEFER_CONNECT, sk) &&
 	       user_backed_iter(&msg->msg_iter) && !libra_out_is_odd(msg) &&
 	       libra_lazy_any(tx);
 }

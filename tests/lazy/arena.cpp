@@ -64,8 +64,9 @@ Arena::~Arena() {
 
 void Arena::discard(std::size_t offset, std::size_t size) const {
     if (payload_)
-        require_call(discard_range(device(), reinterpret_cast<std::uint64_t>(at(offset)), size) == 0,
-                     "LIBRA_IOC_DISCARD");
+        require_call(
+            discard_range(device(), reinterpret_cast<std::uint64_t>(at(offset)), size) == 0,
+            "LIBRA_IOC_DISCARD");
     else
         require_call(::madvise(at(offset), size, MADV_DONTNEED) == 0, "MADV_DONTNEED");
 }
@@ -76,8 +77,8 @@ void LazyProof::require_some(std::uint64_t at_least) const {
     if (setting().plain)
         return;
     const std::uint64_t moved = lazy_bytes() - before_;
-    require(moved >= at_least, "only " + std::to_string(moved) +
-                                   " bytes were lazy: it proves nothing");
+    require(moved >= at_least,
+            "only " + std::to_string(moved) + " bytes were lazy: it proves nothing");
 }
 
 }  // namespace libra::test

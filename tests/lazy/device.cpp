@@ -35,8 +35,8 @@ void require_errno(long result, int expected, const std::string& what) {
     require_equal(std::string(std::strerror(error)), std::strerror(expected), what);
 }
 
-void* map(int fd, std::size_t size, int protection = PROT_READ | PROT_WRITE,
-          int flags = MAP_SHARED, off_t offset = 0) {
+void* map(int fd, std::size_t size, int protection = PROT_READ | PROT_WRITE, int flags = MAP_SHARED,
+          off_t offset = 0) {
     return ::mmap(nullptr, size, protection, flags, fd, offset);
 }
 
@@ -68,9 +68,9 @@ CASE(device_bad_ranges) {
     std::memset(memory.data(), 'x', kSize);
     const Arena ordinary(kSize, Kind::kOrdinary);
     std::memset(ordinary.data(), 'x', kSize);
-    require_call(discard_range(dev.get(), reinterpret_cast<std::uint64_t>(ordinary.data()),
-                               kSize) == 0,
-                 "ordinary memory");
+    require_call(
+        discard_range(dev.get(), reinterpret_cast<std::uint64_t>(ordinary.data()), kSize) == 0,
+        "ordinary memory");
     require_bytes(ordinary.data(), kSize, 'x', "ordinary memory");
     require_call(discard_range(dev.get(), kPage, kPage) == 0, "nothing");
     require_call(discard_range(dev.get(), at, 0) == 0 || errno == EINVAL, "no bytes");
@@ -96,7 +96,9 @@ CASE(device_bad_mappings) {
 CASE(device_other_sizes) {
     const Fd dev = device();
     for (const auto& [size, offset] : {std::pair<std::size_t, off_t>{kSize + kPage, 0},
-                                       {kSize, kPage}, {kSize / 2, 0}, {kSize / 2, kSize / 2}}) {
+                                       {kSize, kPage},
+                                       {kSize / 2, 0},
+                                       {kSize / 2, kSize / 2}}) {
         const Fd fd(new_arena(dev.get(), kSize));
         require_call(static_cast<bool>(fd), "LIBRA_IOC_ARENA");
         void* memory = map(fd.get(), size, PROT_READ | PROT_WRITE, MAP_SHARED, offset);
@@ -116,15 +118,12 @@ CASE(device_other_sizes) {
 CASE(device_not_by_others) {
     const Fd dev = device();
     const Fd fd(new_arena(dev.get(), kSize));
-    Child child([&] {
-        require(map(fd.get(), kSize) == MAP_FAILED, "a child could map it");
-    });
+    Child child([&] { require(map(fd.get(), kSize) == MAP_FAILED, "a child could map it"); });
     child.wait("the child");
     void* memory = map(fd.get(), kSize);
     require_call(memory != MAP_FAILED, "mmap");
-    Child other([&] {
-        require(map(fd.get(), kSize) == MAP_FAILED, "a child could map it as well");
-    });
+    Child other(
+        [&] { require(map(fd.get(), kSize) == MAP_FAILED, "a child could map it as well"); });
     other.wait("the other child");
 }
 

@@ -262,31 +262,37 @@ CASE(fork_exec) {
     proof.require_some();
 }
 
-int look_in_vfork(volatile char* memory_of_both, char expected) {
-    const pid_t child = ::vfork();
-    if (child == 0) {
-        if (*memory_of_both != expected)
-            ::_exit(1);
-        *memory_of_both = 'v';
-        ::_exit(0);
-    }
-    int status = 0;
-    require_call(child > 0 && ::waitpid(child, &status, 0) == child, "vfork");
-    return status;
+struct Look {
+    volatile char* at;
+    char expected;
+};
+
+int look_and_write(void* given) {
+    const auto* look = static_cast<const Look*>(given);
+    if (*look->at != look->expected)
+        return 1;
+    *look->at = 'v';
+    return 0;
 }
 
-// The same memory in two tasks.
+// As vfork() makes it: the same memory in two tasks, of which one waits.
 CASE(fork_vfork) {
     const LazyProof proof;
     const Link link;
     const Arena memory(kRoom);
+    const Arena stack(256 << 10, Kind::kOrdinary);
+    char* at = memory.at(2 * kPage + 5);
     for (std::uint64_t stream = 1; stream <= 10; ++stream) {
         receive_pattern(link, memory.data(), kSize, stream);
-        const int status = look_in_vfork(memory.at(2 * kPage + 5),
-                                         pattern_byte(stream, 2 * kPage + 5));
+        Look look = {at, pattern_byte(stream, 2 * kPage + 5)};
+        const pid_t child = ::clone(look_and_write, stack.at(stack.size()),
+                                    CLONE_VM | CLONE_VFORK | SIGCHLD, &look);
+        require_call(child > 0, "clone");
+        int status = 0;
+        require_call(::waitpid(child, &status, 0) == child, "waitpid");
         require_equal(status, 0, "what the child found");
-        require_equal(*memory.at(2 * kPage + 5), 'v', "what the child wrote");
-        *memory.at(2 * kPage + 5) = pattern_byte(stream, 2 * kPage + 5);
+        require_equal(*at, 'v', "what the child wrote");
+        *at = look.expected;
         require_pattern(memory.data(), kSize, stream, 0, "all of it");
     }
     proof.require_some();
@@ -314,8 +320,8 @@ CASE(fork_clone_vm) {
     Shared shared = {&link, &memory};
     for (std::uint64_t stream = 1; stream <= 10; ++stream) {
         feed(link, kSize, stream);
-        const pid_t child = ::clone(receive_in_clone, stack.at(stack.size()), CLONE_VM | SIGCHLD,
-                                    &shared);
+        const pid_t child =
+            ::clone(receive_in_clone, stack.at(stack.size()), CLONE_VM | SIGCHLD, &shared);
         require_call(child > 0, "clone");
         int status = 0;
         require_call(::waitpid(child, &status, 0) == child, "waitpid");

@@ -105,8 +105,12 @@ Outcome run(const Case& one) {
         ::close(ends[0]);
         complaints = ends[1];
         Case copy = one;
-        std::_Exit(guarded([](void* given) { auto* it = static_cast<Case*>(given); it->run(it->family); },
-                           &copy));
+        std::_Exit(guarded(
+            [](void* given) {
+                auto* it = static_cast<Case*>(given);
+                it->run(it->family);
+            },
+            &copy));
     }
     ::setpgid(child, child);
     ::close(ends[1]);

@@ -43,8 +43,8 @@ struct Register {
 };
 
 // A case is a function of the family of its sockets: AF_INET, or either in turn.
-#define LIBRA_CASE(name, both)                                \
-    static void case_##name(int family);                      \
+#define LIBRA_CASE(name, both)                                       \
+    static void case_##name(int family);                             \
     static const Register register_##name(#name, case_##name, both); \
     static void case_##name([[maybe_unused]] int family)
 #define CASE(name) LIBRA_CASE(name, false)

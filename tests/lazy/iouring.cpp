@@ -31,8 +31,8 @@ class Ring {
             skip(std::string("io_uring: ") + std::strerror(errno));
         if (!(params.features & IORING_FEAT_SINGLE_MMAP))
             skip("an old io_uring");
-        char* rings = static_cast<char*>(map(
-            params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe), IORING_OFF_SQ_RING));
+        char* rings = static_cast<char*>(
+            map(params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe), IORING_OFF_SQ_RING));
         sqes_ = static_cast<io_uring_sqe*>(
             map(params.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES));
         const auto word = [rings](unsigned at) { return reinterpret_cast<unsigned*>(rings + at); };
@@ -80,8 +80,7 @@ class Ring {
 
   private:
     void* map(std::size_t size, off_t offset) const {
-        void* memory =
-            ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), offset);
+        void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), offset);
         require_call(memory != MAP_FAILED, "mmap of a ring");
         return memory;
     }

@@ -88,8 +88,8 @@ CASE(kernel_pipe) {
     const Pipe pipe;
     for (std::uint64_t stream = 1; stream <= 4; ++stream) {
         receive_pattern(link, memory.at(stream), kSize, stream);
-        require_equal(::write(pipe.to.get(), memory.at(stream), kSize),
-                      static_cast<ssize_t>(kSize), "write");
+        require_equal(::write(pipe.to.get(), memory.at(stream), kSize), static_cast<ssize_t>(kSize),
+                      "write");
         require_same(read_all(pipe.from, kSize), pattern(kSize, stream), "through a pipe");
     }
     proof.require_some();

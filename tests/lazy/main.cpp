@@ -30,8 +30,8 @@ int main(int argc, char** argv) {
         libra::test::list_cases();
         return 0;
     }
-    if (!setting().plain && (::access(LIBRA_DEVICE, R_OK | W_OK) != 0 ||
-                             !libra::test::counters_exist())) {
+    if (!setting().plain &&
+        (::access(LIBRA_DEVICE, R_OK | W_OK) != 0 || !libra::test::counters_exist())) {
         std::cerr << "libra-lazy: " LIBRA_DEVICE ": " << std::strerror(errno)
                   << ": load the module, or use --plain\n";
         return 2;

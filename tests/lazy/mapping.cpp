@@ -43,8 +43,8 @@ int signal_of(Access access) {
 CASE(map_unmap_a_part) {
     const LazyProof proof;
     const Link link;
-    for (const auto& [from, pages] : {std::pair<std::size_t, std::size_t>{0, 3}, {5, 1}, {10, 8},
-                                      {20, 44}}) {
+    for (const auto& [from, pages] :
+         {std::pair<std::size_t, std::size_t>{0, 3}, {5, 1}, {10, 8}, {20, 44}}) {
         const Arena memory(kRoom);
         receive_pattern(link, memory.data(), kSize, 1);
         require_pattern(memory.at(6 * kPage), from == 0 ? 0 : kPage, 1, 6 * kPage, "one page");
@@ -169,6 +169,9 @@ CASE(map_protection_key) {
     feed(link, kPage, 2);
     const ssize_t count = ::recv(link.here.get(), memory.at(6 * kPage), kPage, 0);
     require(count < 0 && errno == EFAULT, "recv behind a key: " + std::to_string(count));
+    const Link out;
+    const ssize_t sent = ::send(out.here.get(), memory.at(6 * kPage), kPage, 0);
+    require(sent < 0 && errno == EFAULT, "send behind a key: " + std::to_string(sent));
     require_call(::pkey_set(key, 0) == 0, "pkey_set");
     require_pattern(memory.data(), kSize, 1, 0, "afterwards");
     require_equal(take(link.here, kPage), pattern(kPage, 2), "what was not received");
@@ -329,11 +332,11 @@ CASE(map_remap) {
         std::size_t before, after;
         int flags;
     };
-    for (const Change& change : {Change{"shrink", kRoom, kRoom / 2, 0},
-                                 Change{"grow in place", kRoom / 2, kRoom, 0},
-                                 Change{"grow anywhere", kRoom, 4 * kRoom, MREMAP_MAYMOVE},
-                                 Change{"a part", kSize / 2, kSize / 4, MREMAP_MAYMOVE},
-                                 Change{"grow a part", kSize / 2, kRoom, MREMAP_MAYMOVE}}) {
+    for (const Change& change :
+         {Change{"shrink", kRoom, kRoom / 2, 0}, Change{"grow in place", kRoom / 2, kRoom, 0},
+          Change{"grow anywhere", kRoom, 4 * kRoom, MREMAP_MAYMOVE},
+          Change{"a part", kSize / 2, kSize / 4, MREMAP_MAYMOVE},
+          Change{"grow a part", kSize / 2, kRoom, MREMAP_MAYMOVE}}) {
         Arena memory(kRoom);
         receive_pattern(link, memory.data(), kSize, 1);
         if (change.before == kRoom / 2)
@@ -454,8 +457,8 @@ CASE(map_limits_of_address_space) {
         const Arena memory(kRoom);
         const rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
         require_call(::setrlimit(RLIMIT_AS, &limit) == 0, "RLIMIT_AS");
-        void* more = ::mmap(nullptr, kRoom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                            -1, 0);
+        void* more =
+            ::mmap(nullptr, kRoom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         require(more == MAP_FAILED, "RLIMIT_AS does not hold");
     });
     child.wait("a child with limits");

@@ -21,8 +21,8 @@ std::uint64_t word_of(std::uint64_t stream, std::uint64_t index) {
 [[noreturn]] void wrong(const std::string& what, std::size_t at, std::size_t size, char got,
                         char expected) {
     std::ostringstream text;
-    text << what << ": byte " << at << " of " << size << " is 0x" << std::hex
-         << (got & 0xff) << ", expected 0x" << (expected & 0xff);
+    text << what << ": byte " << at << " of " << size << " is 0x" << std::hex << (got & 0xff)
+         << ", expected 0x" << (expected & 0xff);
     throw Failed(text.str());
 }
 

@@ -268,9 +268,9 @@ CASE(race_discard_while_receiving) {
                 const std::string seen(memory.at(page * kPage), kPage);
                 if (page == 1 || page == 2)
                     for (std::size_t at = 0; at < kPage; ++at)
-                        require(seen[at] == 0 ||
-                                    seen[at] == pattern_byte(stream, page * kPage + at),
-                                "a byte is neither discarded nor new");
+                        require(
+                            seen[at] == 0 || seen[at] == pattern_byte(stream, page * kPage + at),
+                            "a byte is neither discarded nor new");
                 else
                     require_pattern(seen.data(), kPage, stream, page * kPage, "beside it");
             }
@@ -376,9 +376,8 @@ CASE(race_close_while_receiving) {
         Link link;
         ssize_t count = 0;
         Workers workers;
-        workers.start([&] {
-            count = ::recv(link.here.get(), memory.data(), 16 * kPage, MSG_WAITALL);
-        });
+        workers.start(
+            [&] { count = ::recv(link.here.get(), memory.data(), 16 * kPage, MSG_WAITALL); });
         send_all(link.peer, pattern(10 * kPage, stream));
         if (round % 2 == 0)
             ::shutdown(link.here.get(), SHUT_RDWR);

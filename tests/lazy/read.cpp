@@ -15,7 +15,7 @@
 namespace libra::test {
 namespace {
 
-constexpr std::size_t kSizes[] = {1,     4095,  4096,  4097,  8191,  8192,  8193,
+constexpr std::size_t kSizes[] = {1,     4095,  4096,  4097,  8191,  8192,   8193,
                                   12288, 20000, 65535, 65536, 65537, 150'000};
 constexpr std::size_t kOffsets[] = {0, 1, 16, 256, 4080, 4095};
 constexpr std::size_t kRoom = 256 << 10;
@@ -101,8 +101,8 @@ CASE_OF_BOTH_FAMILIES(read_in_pieces) {
         const Link link(family);
         feed(link, kTotal, ++stream);
         for (std::size_t done = 0; done < kTotal;) {
-            const ssize_t count = ::recv(link.here.get(), arena.at(33 + done),
-                                         std::min(piece, kTotal - done), 0);
+            const ssize_t count =
+                ::recv(link.here.get(), arena.at(33 + done), std::min(piece, kTotal - done), 0);
             require_call(count > 0, "recv");
             done += static_cast<std::size_t>(count);
         }
@@ -134,7 +134,10 @@ CASE(read_after_second_message) {
     const Arena arena(kRoom);
     // Over all of the first, or from its middle, or a part of it: the later bytes hold.
     for (const auto& [from, size] : {std::pair<std::size_t, std::size_t>{0, 40'000},
-                                     {5000, 40'000}, {4096, 8192}, {6000, 100}, {39'000, 5000}}) {
+                                     {5000, 40'000},
+                                     {4096, 8192},
+                                     {6000, 100},
+                                     {39'000, 5000}}) {
         std::memset(arena.data(), kUntouched, 60'000);
         receive_pattern(link, arena.data(), 40'000, 1);
         receive_pattern(link, arena.at(from), size, 2);
@@ -247,8 +250,8 @@ CASE(read_into_64_buffers) {
 CASE(read_into_overlapping_iovecs) {
     const Link link;
     const Arena arena(kRoom);
-    iovec pieces[] = {{arena.data(), 5 * kPage}, {arena.at(2 * kPage), 5 * kPage},
-                      {arena.at(100), kPage}};
+    iovec pieces[] = {
+        {arena.data(), 5 * kPage}, {arena.at(2 * kPage), 5 * kPage}, {arena.at(100), kPage}};
     feed(link, 11 * kPage, 1);
     require_equal(::readv(link.here.get(), pieces, 3), static_cast<ssize_t>(11 * kPage), "readv");
     require_pattern(arena.data(), 100, 1, 0, "the first");

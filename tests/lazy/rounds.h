@@ -57,8 +57,9 @@ class Rounds {
             bool good = false;
             for (const std::string& one : allowed)
                 good = good || one[at] == seen[at];
-            require(good, what + ": byte " + std::to_string(at) + " is neither old nor new, rounds " +
-                              std::to_string(low) + " to " + std::to_string(high));
+            require(good, what + ": byte " + std::to_string(at) +
+                              " is neither old nor new, rounds " + std::to_string(low) + " to " +
+                              std::to_string(high));
         }
         return true;
     }

@@ -314,8 +314,8 @@ CASE_OF_BOTH_FAMILIES(send_against_back_pressure) {
     });
     std::size_t done = 0;
     while (done < kSize) {
-        const ssize_t count = ::send(out.here.get(), memory.at(3 + done), kSize - done,
-                                     MSG_DONTWAIT | MSG_NOSIGNAL);
+        const ssize_t count =
+            ::send(out.here.get(), memory.at(3 + done), kSize - done, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (count > 0) {
             done += static_cast<std::size_t>(count);
         } else if (errno == EAGAIN) {
@@ -391,8 +391,8 @@ CASE(send_of_pages_that_others_change) {
     const Fd from(ends[0]);
     const Fd to(ends[1]);
     const std::string old = pattern(16 * kPage, 1);
-    require_equal(::pwrite(file.get(), old.data(), old.size(), 0),
-                  static_cast<ssize_t>(old.size()), "pwrite");
+    require_equal(::pwrite(file.get(), old.data(), old.size(), 0), static_cast<ssize_t>(old.size()),
+                  "pwrite");
     loff_t at = 0;
     for (std::size_t done = 0; done < old.size();) {
         const ssize_t count =

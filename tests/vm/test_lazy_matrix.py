@@ -8,6 +8,11 @@ import vmtest
 from harness import matrix, netns
 
 
+def options(parser):
+    parser.add_argument("--only-row", metavar="TEXT", default="",
+                        help="run the rows with this in their name")
+
+
 def body(env, tap):
     for table in (test_matrix_nginx, test_matrix_haproxy):
         with netns.another():
@@ -15,4 +20,4 @@ def body(env, tap):
 
 
 if __name__ == "__main__":
-    vmtest.main("lazy_matrix", __doc__, body, daemon=False)
+    vmtest.main("lazy_matrix", __doc__, body, daemon=False, add_options=options)

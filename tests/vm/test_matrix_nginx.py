@@ -68,7 +68,7 @@ def ktls_was_used(*_):
 BUFFERS = [
     Row("defaults"),
     Row("keep-alive, 16 64k", KEEPALIVE, text={"upstream": "keepalive 8;"}),
-    Row("buffers of 1k", TINY),
+    Row("buffers of 1k", TINY, lazy=False),
     Row("proxy_buffering off", "proxy_buffering off;"),
     Row("proxy_buffering off, 512k", KEEPALIVE.replace("_size 16k", "_size 512k") +
         "proxy_buffering off;"),

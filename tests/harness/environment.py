@@ -86,8 +86,8 @@ class Environment:
               rule=None, connections=512, preload=False):
         """A proxy with both of its sides attached; mode None leaves it alone.
 
-        preload: it gets payload memory for its buffers. rule is the listener as the policy
-        names it, if that is not how the proxy does.
+        rule is the listener as the policy names it, if that is not how the proxy does.
+        preload: the proxy gets payload memory for its buffers.
         """
         self._proxies += 1
         with contextlib.ExitStack() as stack:

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "address.h"
 #include "client.h"
@@ -122,9 +123,9 @@ Result<std::string> ask(const CLI::App& app, const Options& options) {
         return client->ask(make_request(app, options));
     if (!app.got_subcommand("stats") || app.count("--socket") > 0)
         return client.error();
-    const auto stats = read_kernel_stats();
+    auto stats = read_kernel_stats();
     if (!stats)
-        return stats.error();
+        return std::move(stats).error().context("no librad runs, and is libra.ko loaded?");
     std::string line = to_line(stats_answer(*stats));
     line.pop_back();  // the newline
     return line;

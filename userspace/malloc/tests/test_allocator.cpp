@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kMin = 16384;
 constexpr std::size_t kTooLarge = Heap::kMaxBlock + 1;
 
+// NOLINTBEGIN(clang-analyzer-unix.Malloc): does not know whose malloc() and free() these are
 class AllocatorTest : public testing::Test {
   protected:
     AllocatorTest() { allocator_.start(kMin); }
@@ -199,6 +200,8 @@ TEST_F(AllocatorTest, MadviseOverABorder) {
     munmap(mine, kPageSize);
     allocator_.free(block);
 }
+
+// NOLINTEND(clang-analyzer-unix.Malloc)
 
 }  // namespace
 }  // namespace libra::memory

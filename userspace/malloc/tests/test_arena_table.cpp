@@ -11,6 +11,7 @@ namespace {
 
 // NOLINTNEXTLINE(performance-no-int-to-ptr)
 char* slice(std::uintptr_t number) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr)
     return reinterpret_cast<char*>(number << kArenaShift);
 }
 

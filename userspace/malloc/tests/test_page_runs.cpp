@@ -144,7 +144,9 @@ TEST_F(PageRunsTest, ShrinkCutsTheEndOff) {
 TEST_F(PageRunsTest, RandomUseKeepsRunsApart) {
     std::mt19937 random(1);
     std::map<std::uint32_t, std::uint32_t> mine;
-    const auto pick = [&] { return std::next(mine.begin(), random() % mine.size()); };
+    const auto pick = [&] {
+        return std::next(mine.begin(), static_cast<std::ptrdiff_t>(random() % mine.size()));
+    };
     const auto own = [&](std::uint32_t page) {
         const auto [at, added] = mine.emplace(page, runs_->length(page));
         ASSERT_TRUE(added);

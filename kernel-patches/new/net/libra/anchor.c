@@ -232,7 +232,7 @@ static int libra_anchor_add_frag(struct libra_anchor *anchor, struct sock *sk,
 	page += off / PAGE_SIZE;
 	off %= PAGE_SIZE;
 	if (anchor->account->dense)
-		least = max_t(u32, least, page_size(compound_head(page)) / 8);
+		least = max_t(u32, least, page_size(compound_head(page)) / 16);
 	/* What is mapped (a packet socket's ring) may be written later. */
 	if (len < least || !sendpage_ok(page) || folio_mapped(page_folio(page)))
 		return libra_anchor_add_copy(anchor, sk, page_address(page) + off,

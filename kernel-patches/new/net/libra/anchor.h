@@ -20,7 +20,7 @@ struct sk_buff;
  * struct libra_account - who is charged for anchors
  * @ref: one by the owner, one per anchor
  * @release: what to do when the last reference goes; any context
- * @dense: a fragment must be an eighth of the page that it pins, or is copied
+ * @dense: a fragment must be a sixteenth of the page that it pins, or is copied
  * @net: network namespace that is charged as well, and counts
  * @limit: how many bytes @charge may be, a sysctl of @net
  * @at_limit: the fallback to count when it would be more

@@ -135,6 +135,16 @@ static inline pgoff_t libra_pgoff(const struct libra_payload *payload,
 	return (addr - payload->start) >> PAGE_SHIFT;
 }
 
+/**
+ * struct libra_view - what a page holds that nobody has looked at
+ * @la: bytes of this anchor
+ * @place: where in it they begin
+ */
+struct libra_view {
+	struct libra_lazy_anchor *la;
+	struct libra_place place;
+};
+
 struct page *libra_slot_fault(struct libra_payload *payload, pgoff_t pgoff,
 			      bool user);
 void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
@@ -142,10 +152,8 @@ void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
 		      u32 bytes);
 void libra_slots_receive(struct libra_payload *payload, pgoff_t pgoff,
 			 u32 pages, struct libra_lazy_anchor *la);
-struct libra_lazy_anchor *libra_slot_lazy(struct libra_payload *payload,
-					  pgoff_t pgoff,
-					  const struct libra_lazy_anchor *held,
-					  struct libra_place *place);
+u32 libra_slots_lazy(struct libra_payload *payload, pgoff_t pgoff, u32 pages,
+		     const struct libra_lazy_anchor *held, struct libra_view *view);
 pgoff_t libra_slots_plain(struct libra_payload *payload, pgoff_t pgoff,
 			  pgoff_t pages);
 bool libra_slots_ready(struct libra_payload *payload, pgoff_t pgoff, u32 pages);
@@ -156,6 +164,8 @@ void libra_slots_forget(struct libra_payload *payload, pgoff_t pgoff,
 void libra_slots_forget_all(struct libra_payload *payload);
 void libra_slots_fork(struct libra_payload *parent, struct libra_payload *child,
 		      pgoff_t pgoff, pgoff_t pages);
+
+struct libra_gather;
 
 /* ---- processes (process.c) ----------------------------------------------- */
 
@@ -193,6 +203,7 @@ struct libra_spans {
  * @mm: no reference: the last mapping goes before it does
  * @users: one per payload, one per call; at zero it is found no more
  * @account: who pays for its anchors; its reference keeps the memory
+ * @gather: of a send() that ended, for the next one; NULL while one has it
  * @spans: RCU; changed under mmap_lock for writing
  */
 struct libra_process {
@@ -200,6 +211,7 @@ struct libra_process {
 	struct mm_struct *mm;
 	refcount_t users;
 	struct libra_account account;
+	struct libra_gather *gather;
 	struct libra_spans __rcu *spans;
 	struct rcu_head rcu;
 };

@@ -151,9 +151,10 @@ static void libra_unmap(const struct libra_payload *payload, pgoff_t pgoff,
 
 /* ---- fault ------------------------------------------------------------------- */
 
+/* Zeroed: what is empty needs it, and with init_on_alloc all are. */
 static struct page *libra_page_alloc(gfp_t gfp)
 {
-	struct page *page = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT | gfp);
+	struct page *page = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_ZERO | gfp);
 
 	if (page)
 		lock_page(page);
@@ -180,8 +181,6 @@ static void libra_page_fill(struct libra_payload *payload, struct page *page,
 			  page_address(libra_slot_page(from)));
 		libra_slot_put(payload, from);
 		break;
-	default:
-		clear_page(page_address(page));
 	}
 	/* With a barrier: who sees the page in a page table sees its bytes. */
 	__SetPageUptodate(page);
@@ -359,29 +358,70 @@ static bool libra_slot_replace(struct libra_payload *payload,
 	return true;
 }
 
-static void libra_slot_receive(struct libra_payload *payload,
-			       struct libra_chunk *chunk, pgoff_t pgoff,
-			       struct libra_lazy_anchor *la,
-			       struct libra_place place)
+/* What slots held before; neighbours mostly had the same anchor. */
+static void libra_slots_put(struct libra_payload *payload,
+			    const unsigned long *slot, u32 n)
 {
-	u32 i = pgoff % LIBRA_CHUNK_PAGES;
+	struct libra_net *ln = libra_payload_net(payload);
+	u32 i, same;
+
+	for (i = 0; i < n; i += same) {
+		same = 1;
+		if (libra_slot_kind(slot[i]) != LIBRA_SLOT_LAZY) {
+			libra_slot_put(payload, slot[i]);
+			continue;
+		}
+		while (i + same < n && slot[i + same] == slot[i])
+			same++;
+		atomic_long_sub(same, &ln->lazy_pages);
+		libra_lazy_anchor_put(libra_slot_anchor(slot[i]), same);
+	}
+}
+
+/*
+ * The slots from @pgoff on, up to one that is a page or to the end of the chunk.
+ * Returns how many went; @place is where the bytes of the next one begin.
+ */
+static u32 libra_chunk_receive(struct libra_payload *payload,
+			       struct libra_chunk *chunk, pgoff_t pgoff, u32 pages,
+			       struct libra_lazy_anchor *la, struct libra_place *place)
+{
+	u32 i = pgoff % LIBRA_CHUNK_PAGES, n;
+	unsigned long old[LIBRA_RUN_PAGES];
+
+	pages = min(pages, LIBRA_CHUNK_PAGES - i);
+	spin_lock(&chunk->lock);
+	for (n = 0; n < pages; n++) {
+		old[n] = chunk->slot[i + n];
+		if (libra_slot_kind(old[n]) == LIBRA_SLOT_PAGE)
+			break;
+		chunk->slot[i + n] = (unsigned long)la | LIBRA_SLOT_LAZY;
+		chunk->place[i + n] = libra_place_pack(*place);
+		libra_place_advance(la, place, PAGE_SIZE);
+	}
+	/* Before another one can take them away again. */
+	atomic_long_add(n, &libra_payload_net(payload)->lazy_pages);
+	spin_unlock(&chunk->lock);
+	libra_slots_put(payload, old, n);
+	return n;
+}
+
+/* The same for one that was a page when we looked. */
+static u32 libra_page_receive(struct libra_payload *payload,
+			      struct libra_chunk *chunk, pgoff_t pgoff,
+			      struct libra_lazy_anchor *la, struct libra_place place)
+{
 	unsigned long slot;
 
-again:
 	spin_lock(&chunk->lock);
-	slot = chunk->slot[i];
-	if (libra_slot_kind(slot) == LIBRA_SLOT_PAGE) {
-		get_page(libra_slot_page(slot));
+	slot = chunk->slot[pgoff % LIBRA_CHUNK_PAGES];
+	if (libra_slot_kind(slot) != LIBRA_SLOT_PAGE) {
 		spin_unlock(&chunk->lock);
-		if (!libra_slot_replace(payload, chunk, pgoff, slot, la, place))
-			goto again;
-		return;
+		return 0;
 	}
-	chunk->slot[i] = (unsigned long)la | LIBRA_SLOT_LAZY;
-	chunk->place[i] = libra_place_pack(place);
+	get_page(libra_slot_page(slot));
 	spin_unlock(&chunk->lock);
-	atomic_long_inc(&libra_payload_net(payload)->lazy_pages);
-	libra_slot_put(payload, slot);
+	return libra_slot_replace(payload, chunk, pgoff, slot, la, place);
 }
 
 /**
@@ -402,49 +442,58 @@ void libra_slots_receive(struct libra_payload *payload, pgoff_t pgoff,
 {
 	struct libra_place place = { 0 };
 
-	while (pages--) {
-		libra_slot_receive(payload, libra_chunk(payload, pgoff), pgoff, la,
-				   place);
-		/* What a slot holds no longer may be gone: not past the end. */
-		if (pages)
+	/* Its references go with the slots, and may be the last: one of our own. */
+	refcount_inc(&la->ref);
+	while (pages) {
+		struct libra_chunk *chunk = libra_chunk(payload, pgoff);
+		u32 n;
+
+		n = libra_chunk_receive(payload, chunk, pgoff, pages, la, &place);
+		if (!n && libra_page_receive(payload, chunk, pgoff, la, place)) {
+			n = 1;
 			libra_place_advance(la, &place, PAGE_SIZE);
-		pgoff++;
+		}
+		pgoff += n;
+		pages -= n;
 	}
+	libra_lazy_anchor_put(la, 1);
 }
 
 /* ---- send --------------------------------------------------------------------- */
 
 /**
- * libra_slot_lazy() - what a page that nobody has looked at holds
+ * libra_slots_lazy() - what pages that nobody has looked at hold
  * @payload: mapping, with a reference
- * @pgoff: page
+ * @pgoff: first page
+ * @pages: how many to look at, at most LIBRA_RUN_PAGES
  * @held: an anchor that the caller has a reference on, or NULL
- * @place: where to say where the page's bytes begin
+ * @view: where to say what they hold
  *
  * Context: any.
- * Return: the anchor, with one more reference unless it is @held; NULL when the
- * slot is not lazy.
+ * Return: how many of them, from the first on, are lazy. The anchor of each has one
+ * more reference, unless it is that of the one before, or @held.
  */
-struct libra_lazy_anchor *libra_slot_lazy(struct libra_payload *payload,
-					  pgoff_t pgoff,
-					  const struct libra_lazy_anchor *held,
-					  struct libra_place *place)
+u32 libra_slots_lazy(struct libra_payload *payload, pgoff_t pgoff, u32 pages,
+		     const struct libra_lazy_anchor *held, struct libra_view *view)
 {
 	struct libra_chunk *chunk = libra_chunk(payload, pgoff);
-	struct libra_lazy_anchor *la = NULL;
-	u32 i = pgoff % LIBRA_CHUNK_PAGES;
+	u32 i = pgoff % LIBRA_CHUNK_PAGES, n;
 
 	if (!chunk)
-		return NULL;
+		return 0;
+	pages = min(pages, LIBRA_CHUNK_PAGES - i);
 	spin_lock(&chunk->lock);
-	if (libra_slot_kind(chunk->slot[i]) == LIBRA_SLOT_LAZY) {
-		la = libra_slot_anchor(chunk->slot[i]);
-		*place = libra_place_unpack(chunk->place[i]);
-		if (la != held)
-			refcount_inc(&la->ref);
+	for (n = 0; n < pages; n++, view++) {
+		if (libra_slot_kind(chunk->slot[i + n]) != LIBRA_SLOT_LAZY)
+			break;
+		view->la = libra_slot_anchor(chunk->slot[i + n]);
+		view->place = libra_place_unpack(chunk->place[i + n]);
+		if (view->la != held)
+			refcount_inc(&view->la->ref);
+		held = view->la;
 	}
 	spin_unlock(&chunk->lock);
-	return la;
+	return n;
 }
 
 /**

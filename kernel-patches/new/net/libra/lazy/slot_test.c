@@ -289,6 +289,20 @@ static void slot_expect(struct kunit *test, struct libra_payload *payload,
 	put_page(page);
 }
 
+/* One page of libra_slots_lazy(). */
+static struct libra_lazy_anchor *slot_lazy(struct libra_payload *payload,
+					   pgoff_t pgoff,
+					   const struct libra_lazy_anchor *held,
+					   struct libra_place *place)
+{
+	struct libra_view view;
+
+	if (!libra_slots_lazy(payload, pgoff, 1, held, &view))
+		return NULL;
+	*place = view.place;
+	return view.la;
+}
+
 static bool slot_is_lazy(struct libra_payload *payload, pgoff_t pgoff)
 {
 	return !libra_slots_plain(payload, pgoff, 1);
@@ -411,7 +425,7 @@ static void slot_can_be_sent(struct kunit *test)
 		for (i = 0; i < SLOT_TEST_PAGES; i++) {
 			struct libra_lazy_anchor *la;
 
-			la = libra_slot_lazy(t->payload, SLOT_TEST_FIRST + i, held,
+			la = slot_lazy(t->payload, SLOT_TEST_FIRST + i, held,
 					     &place);
 			KUNIT_ASSERT_NOT_NULL(test, la);
 			KUNIT_EXPECT_TRUE(test, !held || la == held);
@@ -427,7 +441,7 @@ static void slot_can_be_sent(struct kunit *test)
 
 	/* They stay, while others look and receive. */
 	slot_expect(test, t->payload, SLOT_TEST_FIRST + 2, 8, 2);
-	KUNIT_EXPECT_NULL(test, libra_slot_lazy(t->payload, SLOT_TEST_FIRST + 2, NULL,
+	KUNIT_EXPECT_NULL(test, slot_lazy(t->payload, SLOT_TEST_FIRST + 2, NULL,
 						&place));
 	slot_receive(test, t->payload, SLOT_TEST_FIRST, SLOT_TEST_PAGES, 9);
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&held->ref));
@@ -437,7 +451,7 @@ static void slot_can_be_sent(struct kunit *test)
 	slot_bytes(wanted, 8, 2 * PAGE_SIZE, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(found, wanted, PAGE_SIZE));
 	libra_lazy_anchor_put(held, 1);
-	KUNIT_EXPECT_NULL(test, libra_slot_lazy(t->payload, 4000, NULL, &place));
+	KUNIT_EXPECT_NULL(test, slot_lazy(t->payload, 4000, NULL, &place));
 }
 
 static void slot_receives_over_lazy(struct kunit *test)
@@ -570,6 +584,42 @@ static void slot_forgets(struct kunit *test)
 }
 
 /* The beginning of a page is written where it is. */
+static void slot_shows_several(struct kunit *test)
+{
+	struct libra_view view[LIBRA_RUN_PAGES];
+	struct slot_test *t = test->priv;
+	u32 i;
+
+	/* Two anchors, a page between them and other ones, and the end of a chunk. */
+	slot_receive(test, t->payload, LIBRA_CHUNK_PAGES - 8, 2, 1);
+	slot_receive(test, t->payload, LIBRA_CHUNK_PAGES - 6, 3, 2);
+	slot_receive(test, t->payload, LIBRA_CHUNK_PAGES - 2, 4, 3);
+	KUNIT_ASSERT_EQ(test, 5, libra_slots_lazy(t->payload, LIBRA_CHUNK_PAGES - 8,
+						  LIBRA_RUN_PAGES, NULL, view));
+	KUNIT_EXPECT_PTR_EQ(test, view[0].la, view[1].la);
+	KUNIT_EXPECT_PTR_NE(test, view[1].la, view[2].la);
+	KUNIT_EXPECT_PTR_EQ(test, view[2].la, view[4].la);
+	KUNIT_EXPECT_EQ(test, 3, refcount_read(&view[0].la->ref));
+	KUNIT_EXPECT_EQ(test, 4, refcount_read(&view[2].la->ref));
+	libra_lazy_anchor_put(view[2].la, 1);
+	KUNIT_EXPECT_EQ(test, 1, libra_slots_lazy(t->payload, LIBRA_CHUNK_PAGES - 7, 1,
+						  view[0].la, view));
+	KUNIT_EXPECT_EQ(test, 3, refcount_read(&view[0].la->ref));
+	libra_lazy_anchor_put(view[0].la, 1);
+	KUNIT_ASSERT_EQ(test, 2, libra_slots_lazy(t->payload, LIBRA_CHUNK_PAGES - 2,
+						  LIBRA_RUN_PAGES, NULL, view));
+	libra_lazy_anchor_put(view[0].la, 1);
+	KUNIT_EXPECT_EQ(test, 0, libra_slots_lazy(t->payload, LIBRA_CHUNK_PAGES - 3, 2,
+						  NULL, view));
+	/* Over all of it, with a page in the middle. */
+	slot_write(test, t->payload, LIBRA_CHUNK_PAGES - 5, 9, 0);
+	slot_receive(test, t->payload, LIBRA_CHUNK_PAGES - 7, 9, 4);
+	for (i = 0; i < 9; i++)
+		slot_expect(test, t->payload, LIBRA_CHUNK_PAGES - 7 + i, 4, i);
+	slot_expect(test, t->payload, LIBRA_CHUNK_PAGES + 2 - 1, 4, 8);
+	slot_expect(test, t->payload, LIBRA_CHUNK_PAGES - 8, 1, 0);
+}
+
 static void slot_writes(struct kunit *test)
 {
 	struct slot_test *t = test->priv;
@@ -884,7 +934,7 @@ static void model_send(struct kunit *test, struct models *m, struct model *model
 	struct libra_place place;
 	u32 off, len;
 
-	la = libra_slot_lazy(model->payload, MODEL_FIRST + nr, NULL, &place);
+	la = slot_lazy(model->payload, MODEL_FIRST + nr, NULL, &place);
 	KUNIT_ASSERT_EQ(test, !la, !slot_is_lazy(model->payload, MODEL_FIRST + nr));
 	if (!la)
 		return;
@@ -1012,6 +1062,7 @@ static struct kunit_case slot_cases[] = {
 	KUNIT_CASE(slot_discards),
 	KUNIT_CASE(slot_forgets),
 	KUNIT_CASE(slot_writes),
+	KUNIT_CASE(slot_shows_several),
 	KUNIT_CASE(slot_dies_with_its_user),
 	KUNIT_CASE(slot_counts_plain_pages),
 	KUNIT_CASE(slot_forks),

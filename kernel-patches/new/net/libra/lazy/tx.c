@@ -94,6 +94,22 @@ static void libra_gather_drop(struct libra_gather *gather)
 	gather->len = 0;
 }
 
+/* The one that the last send() left, or another one; empty. */
+static struct libra_gather *libra_gather_get(struct libra_process *process)
+{
+	struct libra_gather *gather = xchg(&process->gather, NULL);
+
+	if (gather)
+		return gather;
+	return kzalloc(sizeof(*gather), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+}
+
+static void libra_gather_put(struct libra_process *process, struct libra_gather *gather)
+{
+	if (cmpxchg(&process->gather, NULL, gather))
+		kfree(gather);
+}
+
 /* Fragments that continue each other are one. */
 static void libra_gather_add(struct libra_gather *gather, struct page *page,
 			     u32 off, u32 len, bool is_lazy)
@@ -110,44 +126,76 @@ static void libra_gather_add(struct libra_gather *gather, struct page *page,
 	__assign_bit(gather->nr++, gather->is_lazy, is_lazy);
 }
 
+/* What a page holds from @off on, at most @len bytes of it. Returns how many went. */
+static u32 libra_gather_view(struct libra_gather *gather, struct libra_view view,
+			     u32 off, u32 len)
+{
+	u32 left = len;
+
+	libra_place_advance(view.la, &view.place, off);
+	while (left && gather->nr < LIBRA_GATHER_FRAGS) {
+		const struct bio_vec *bv = &view.la->anchor.bv[view.place.idx++];
+		u32 part = min(left, bv->bv_len - view.place.off);
+
+		libra_gather_add(gather, bv->bv_page, bv->bv_offset + view.place.off,
+				 part, true);
+		view.place.off = 0;
+		left -= part;
+	}
+	return len - left;
+}
+
 /*
- * At most @len bytes of one page, if nobody has looked at it. Returns how many went,
- * 0: the page is not lazy, or there is no room for more.
+ * At most @len bytes, as long as nobody has looked at the pages. Returns how many
+ * went; @full: there is no room for more.
  */
-static u32 libra_gather_lazy(struct libra_lazy_tx *tx, unsigned long addr, size_t len,
-			     bool *full)
+static size_t libra_gather_lazy(struct libra_lazy_tx *tx, unsigned long addr,
+				size_t len, bool *full)
 {
 	struct libra_gather *gather = tx->gather;
-	struct libra_lazy_anchor *la, *held;
-	struct libra_place place;
-	u32 n, left;
+	struct libra_view view[LIBRA_RUN_PAGES];
+	size_t done = 0;
 
 	if (!tx->payload)
 		return 0;
-	*full = gather->nr_la == LIBRA_GATHER_ANCHORS;
-	if (*full)
-		return 0;
-	held = gather->nr_la ? gather->la[gather->nr_la - 1] : NULL;
-	la = libra_slot_lazy(tx->payload, libra_pgoff(tx->payload, addr), held, &place);
-	if (!la)
-		return 0;
-	if (la != held)
-		gather->la[gather->nr_la++] = la;
+	len = min_t(size_t, len, tx->end - addr);
+	while (done < len) {
+		struct libra_lazy_anchor *held;
+		u32 pages, n, i;
 
-	n = min_t(size_t, len, PAGE_SIZE - offset_in_page(addr));
-	libra_place_advance(la, &place, offset_in_page(addr));
-	for (left = n; left && gather->nr < LIBRA_GATHER_FRAGS; ) {
-		const struct bio_vec *bv = &la->anchor.bv[place.idx];
-		u32 part = min(left, bv->bv_len - place.off);
+		/* Each may be of another anchor. */
+		if (gather->nr_la + LIBRA_RUN_PAGES > LIBRA_GATHER_ANCHORS) {
+			*full = true;
+			break;
+		}
+		held = gather->nr_la ? gather->la[gather->nr_la - 1] : NULL;
+		pages = DIV_ROUND_UP(offset_in_page(addr) +
+				     min_t(size_t, len - done, LIBRA_RUN_BYTES - PAGE_SIZE),
+				     PAGE_SIZE);
+		n = libra_slots_lazy(tx->payload, libra_pgoff(tx->payload, addr), pages,
+				     held, view);
+		/* All are held before any is used: what is full ends the call. */
+		for (i = 0; i < n; i++) {
+			if (view[i].la != held)
+				gather->la[gather->nr_la++] = view[i].la;
+			held = view[i].la;
+		}
+		for (i = 0; i < n; i++) {
+			u32 off = offset_in_page(addr);
+			u32 want = min_t(size_t, len - done, PAGE_SIZE - off);
+			u32 went = libra_gather_view(gather, view[i], off, want);
 
-		libra_gather_add(gather, bv->bv_page, bv->bv_offset + place.off, part,
-				 true);
-		left -= part;
-		place.idx++;
-		place.off = 0;
+			done += went;
+			addr += went;
+			if (went < want) {
+				*full = true;
+				return done;
+			}
+		}
+		if (n < pages)
+			break;
 	}
-	*full = left;
-	return n - left;
+	return done;
 }
 
 /* Bytes up to the next page that nobody has looked at, at most @len. */
@@ -192,7 +240,7 @@ static ssize_t libra_gather_copy(struct libra_lazy_tx *tx, struct iov_iter *from
  * Gather from the application's iterator on. Returns 0, or an error when there is
  * nothing before it; sets @direct to the bytes that should go by themselves next.
  */
-static int libra_gather(struct libra_lazy_tx *tx, size_t *direct)
+static int libra_gather_all(struct libra_lazy_tx *tx, size_t *direct)
 {
 	struct iov_iter from = tx->out.msg->msg_iter;
 	struct libra_gather *gather = tx->gather;
@@ -201,8 +249,8 @@ static int libra_gather(struct libra_lazy_tx *tx, size_t *direct)
 	*direct = 0;
 	while (iov_iter_count(&from) && gather->nr < LIBRA_GATHER_FRAGS && !full) {
 		unsigned long addr;
-		ssize_t n;
 		size_t room;
+		ssize_t n;
 
 		if (!iov_iter_single_seg_count(&from))
 			iov_iter_advance(&from, 0);
@@ -260,7 +308,7 @@ static int libra_lazy_step(struct libra_lazy_tx *tx)
 	size_t direct;
 	int ret;
 
-	ret = libra_gather(tx, &direct);
+	ret = libra_gather_all(tx, &direct);
 	if (ret)
 		return ret;
 	if (gather->len) {
@@ -365,13 +413,10 @@ int libra_lazy_sendmsg(struct libra_process *process, struct sock *sk,
 	libra_out_patient(&tx.out);
 	ret = LIBRA_SEND_NATIVE;
 	if (libra_lazy_send_wanted(&tx, sk)) {
-		tx.gather = kmalloc(sizeof(*tx.gather), GFP_KERNEL | __GFP_NOWARN);
+		tx.gather = libra_gather_get(process);
 		if (tx.gather) {
-			tx.gather->nr_la = 0;
-			tx.gather->nr_page = 0;
-			libra_gather_drop(tx.gather);
 			ret = libra_lazy_stream(&tx);
-			kfree(tx.gather);
+			libra_gather_put(process, tx.gather);
 		}
 	}
 	if (ret == LIBRA_SEND_NATIVE)

@@ -90,8 +90,10 @@ def write_result(result, directory):
     path = os.path.join(directory, RESULT)
     # Where this tree lies is of no use to anybody else.
     text = json.dumps(result).replace(ROOT, ".")
-    with open(path, "w", encoding="ascii") as out:
+    # Whoever dies while it writes has the one before.
+    with open(path + ".new", "w", encoding="ascii") as out:
         out.write(text + "\n")
+    os.replace(path + ".new", path)
     return path
 
 
@@ -103,7 +105,8 @@ def run_here(args, groups, out):
     with where as place:
         setup.check(place, runner.wanted_systems(groups),
                     {point.client for group in groups for point in group.points})
-        run = runner.Run(place, groups, args.seed, args.libra_ko)
+        run = runner.Run(place, groups, args.seed, args.libra_ko,
+                         save=lambda result: write_result(result, out))
         run.result["options"] = {"matrix_file": args.matrix and os.path.relpath(args.matrix, ROOT),
                                  "quick": args.quick, "shorten": args.shorten,
                                  "kernel": args.kernel, "argv": sys.argv[1:]}

@@ -84,6 +84,7 @@ def run(args, groups, out):
             process.terminate()
             process.wait()
     if status != 0 or not os.path.exists(path):
+        saved = f"; bench/join makes a result of the rounds in {path}" * os.path.exists(path)
         raise BenchError(f"the run in the VM failed (status {status}); the console is in "
-                         f"{os.path.join(out, 'console.log')}")
+                         f"{os.path.join(out, 'console.log')}{saved}")
     return path

@@ -168,6 +168,12 @@ static __always_inline struct libra_rule *find_rule(struct libra_policy *policy,
 	return rule;
 }
 
+/* Not an exception, and not left to lazy mode, which attaches nothing. */
+static __always_inline bool attaches(const struct libra_attach *how)
+{
+	return how->mode != LIBRA_MODE_OFF && how->mode != LIBRA_MODE_LAZY;
+}
+
 static __always_inline void count_refused(struct libra_rule_counters *counters, int err)
 {
 	counters->refused++;
@@ -181,7 +187,7 @@ static __always_inline void attach(const struct sock *sk, struct libra_rule *rul
 	__u32 slot = rule->slot;
 	int err = 0;
 
-	if (rule->attach.mode != LIBRA_MODE_OFF)
+	if (attaches(&rule->attach))
 		err = bpf_libra_attach(sk, &rule->attach, sizeof(rule->attach));
 	/* the other program of the pair, an iterator or the application was here before */
 	if (err == -EEXIST)
@@ -193,7 +199,7 @@ static __always_inline void attach(const struct sock *sk, struct libra_rule *rul
 	counters->matched++;
 	if (err)
 		count_refused(counters, err);
-	else if (rule->attach.mode != LIBRA_MODE_OFF)
+	else if (attaches(&rule->attach))
 		counters->attached++;
 }
 
@@ -266,7 +272,7 @@ static __always_inline void adopt(struct sock_common *skc, struct libra_rule *ru
 	__u32 slot = rule->slot;
 	int err;
 
-	if (args.mode == LIBRA_MODE_OFF)
+	if (!attaches(&args))
 		return;
 	if (sweep->role == LIBRA_MATCH_ACTIVE)
 		args.flags |= LIBRA_F_ACTIVE;

@@ -24,7 +24,8 @@
  * @port: host order, 0: any
  * @roles: LIBRA_MATCH_*
  * @slot: where in the counter map this rule counts
- * @attach: handed to the kernel as it is; LIBRA_MODE_OFF makes an exception
+ * @attach: handed to the kernel as it is; LIBRA_MODE_OFF makes an exception, and so does
+ *	LIBRA_MODE_LAZY
  *
  * The first rule that matches decides.
  */

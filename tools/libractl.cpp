@@ -62,9 +62,9 @@ void add_attach(CLI::App& app, Options& options) {
         ->add_option("--domain", options.attach.domain,
                      "attach domain; both sides of a proxy share one")
         ->required();
-    attach->add_option("--mode", options.mode, "on, dry-run, or off (an exception)")
+    attach->add_option("--mode", options.mode, "token, lazy, dry-run, or off (an exception)")
         ->required()
-        ->check(CLI::IsMember({"on", "dry-run", "off"}));
+        ->check(CLI::IsMember({"off", "dry-run", "token", "lazy", "on"}));
     attach->add_flag("--anchor-requests", options.attach.anchor_requests,
                      "anchor request bodies as well");
     attach->final_callback([&options, attach] {

@@ -15,7 +15,7 @@ namespace {
 // one side of a domain anchors, the other side has to be attached as well.
 Status check_domains(const std::vector<Policy>& policies) {
     for (const Policy& policy : policies) {
-        if (policy.attach.mode != LIBRA_MODE_ON)
+        if (policy.attach.mode != LIBRA_MODE_TOKEN)
             continue;
         std::uint32_t needed = 0;
         for (const Rule& rule : policy.rules) {
@@ -26,7 +26,8 @@ Status check_domains(const std::vector<Policy>& policies) {
                 needed |= LIBRA_MATCH_ACTIVE;
         }
         for (const Policy& other : policies) {
-            if (other.attach.domain != policy.attach.domain || other.attach.mode != LIBRA_MODE_ON)
+            if (other.attach.domain != policy.attach.domain ||
+                other.attach.mode != LIBRA_MODE_TOKEN)
                 continue;
             for (const Rule& rule : other.rules)
                 needed &= ~std::uint32_t{rule.compiled.roles};
@@ -36,7 +37,7 @@ Status check_domains(const std::vector<Policy>& policies) {
         const bool listener = needed & LIBRA_MATCH_PASSIVE;
         return Error(
             fmt::format("{} would reach {} as tokens: add {} ADDR:PORT of the proxy to domain {}, "
-                        "in mode on",
+                        "in mode token",
                         listener ? "responses" : "requests", listener ? "clients" : "upstreams",
                         listener ? "--listen" : "--upstream", policy.attach.domain),
             EINVAL);

@@ -11,10 +11,12 @@
 namespace libra {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, libra_mode>, 3> kModes = {{
+constexpr std::array<std::pair<std::string_view, libra_mode>, 5> kModes = {{
     {"off", LIBRA_MODE_OFF},
     {"dry-run", LIBRA_MODE_DRY_RUN},
-    {"on", LIBRA_MODE_ON},
+    {"token", LIBRA_MODE_TOKEN},
+    {"lazy", LIBRA_MODE_LAZY},
+    {"on", LIBRA_MODE_TOKEN},  // its older name
 }};
 
 // Reads typed fields out of a request and remembers the first thing wrong.
@@ -106,7 +108,7 @@ AttachRequest read_attach(Fields& fields) {
     if (const auto parsed = mode_from_name(mode))
         request.mode = *parsed;
     else
-        fields.fail("field 'mode' must be on, dry-run or off");
+        fields.fail("field 'mode' must be off, dry-run, token or lazy");
     return request;
 }
 

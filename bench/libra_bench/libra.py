@@ -114,7 +114,7 @@ class Libra(_Kernel):
         control = self._start(parser)
         # Uploads are measured as well: no request is sent twice here.
         self.host.run([*control, "attach", "--parser", parser, "--domain", "1",
-                       "--mode", "on", "--anchor-requests",
+                       "--mode", "token", "--anchor-requests",
                        "--listen", listen, "--upstream", upstream])
         try:
             yield []

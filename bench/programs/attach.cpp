@@ -46,7 +46,7 @@ void attach(int fd, std::uint32_t flags) {
     libra_attach how{};
     kParser.copy(how.parser, sizeof(how.parser) - 1);
     how.domain = kDomain;
-    how.mode = LIBRA_MODE_ON;
+    how.mode = LIBRA_MODE_TOKEN;
     how.flags = flags | LIBRA_F_ANCHOR_REQUESTS;
     // Not connected after all, attached already, or not TCP.
     if (setsockopt(fd, IPPROTO_TCP, TCP_LIBRA, &how, sizeof(how)) != 0 && errno != ENOTCONN &&

@@ -52,7 +52,7 @@ def _size(count):
 
 
 def table(runs, kernel, accel):
-    """Off and on side by side, one line for each proxy, configuration and size."""
+    """Off and token side by side, one line for each proxy, configuration and size."""
     pairs = {}
     for run in runs:
         pairs.setdefault((run["proxy"], run["config"], run["size"]), {})[run["libra"]] = run
@@ -63,11 +63,11 @@ def table(runs, kernel, accel):
         "copied: payload bytes copied across the user boundary, per forwarded byte "
         "(a plain proxy: 2)",
         "",
-        f"{'proxy':10}{'size':>8}{'requests':>10}   {'copied off > on':18}{'anchored':>9}   "
-        f"{'proxy CPU us/request off > on':32}{'wrong':>6}",
+        f"{'proxy':10}{'size':>8}{'requests':>10}   {'copied off > token':18}{'anchored':>9}   "
+        f"{'proxy CPU us/request off > token':32}{'wrong':>6}",
     ]
     for (proxy, config, size), pair in pairs.items():
-        off, on = pair["off"], pair["on"]
+        off, on = pair["off"], pair["token"]
         copied = " > ".join(f"{run['copied_bytes'] / max(run['payload_bytes'], 1):.2f}"
                             for run in (off, on))
         cpu = " > ".join(f"{run['proxy_cpu_us_per_request']:.0f}" for run in (off, on))

@@ -82,8 +82,8 @@ class Environment:
         return servers.start_origin(self.path("origin"), self.content, addresses)
 
     @contextlib.contextmanager
-    def proxy(self, program, config, listen, upstream, mode="on", extra="", options=(), rule=None,
-              connections=512):
+    def proxy(self, program, config, listen, upstream, mode="token", extra="", options=(),
+              rule=None, connections=512):
         """A proxy with both of its sides attached; mode None leaves it alone.
 
         rule is the listener as the policy names it, if that is not how the proxy does.

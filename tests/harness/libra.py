@@ -134,7 +134,7 @@ class Daemon:
         return json.loads(self.ctl("--json", "status").stdout)
 
     @contextlib.contextmanager
-    def policy(self, listen, upstream, domain, mode="on", options=(), parser="http1"):
+    def policy(self, listen, upstream, domain, mode="token", options=(), parser="http1"):
         """Attaches both sides of a proxy. Sockets that exist already stay as they are."""
         rule = self.ctl("attach", "--parser", parser, "--listen", listen, "--upstream", upstream,
                         "--domain", str(domain), "--mode", mode, *options).stdout.strip()

@@ -2,7 +2,7 @@
 """A differential table: what a proxy answers without Libra and with it, row by row.
 
 A row is a directive. Its exchange is made through the same proxy without a
-policy and with one in mode on, and the answers have to be the same. A row that
+policy and with one in mode token, and the answers have to be the same. A row that
 is known to be unsafe says so, and by which counters it is noticed: it has to stay
 as bad as KNOWN_ISSUES.md says, so that neither can rot.
 """
@@ -199,7 +199,7 @@ class Matrix:
         before = self.env.counters()
         options = (*row.options, "--upstream", f"{SECOND}:{PORT}",
                    "--upstream", f"{FIRST}:{TLS_PORT}")
-        with self.env.daemon.policy(f"127.0.0.1:{port}", f"{FIRST}:{PORT}", port, "on",
+        with self.env.daemon.policy(f"127.0.0.1:{port}", f"{FIRST}:{PORT}", port, "token",
                                     options, row.parser):
             attached = self._answers(row, port)
         left = self._let_expire() if row.moved else {}

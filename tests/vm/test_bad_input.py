@@ -13,7 +13,7 @@ from harness import libra, spoil
 
 LOAD_MODULE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/load-module")
 
-GOOD = ("--parser", "http1", "--listen", "127.0.0.1:9001", "--domain", "1", "--mode", "on")
+GOOD = ("--parser", "http1", "--listen", "127.0.0.1:9001", "--domain", "1", "--mode", "token")
 
 
 def refused(case, run, what, pattern, output="stderr"):
@@ -78,7 +78,7 @@ def requests(env, tap):
 
         bad = {
             "an unknown parser": (("--parser", "nonsense", *GOOD[2:]), r"nonsense.*http1"),
-            "no address": (("--parser", "http1", "--domain", "1", "--mode", "on"), r"--listen"),
+            "no address": (("--parser", "http1", "--domain", "1", "--mode", "token"), r"--listen"),
             "an unknown mode": ((*GOOD[:-1], "sideways"), r"sideways"),
         }
         for address in ("999.1.1.1:80", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000",

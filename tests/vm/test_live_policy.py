@@ -27,7 +27,7 @@ class Scene:
 
     def attach(self, *options):
         return self.daemon.ctl("attach", "--parser", "http1", "--listen", LISTEN, "--upstream",
-                               ORIGIN, "--domain", "1", "--mode", "on", *options).stdout.strip()
+                               ORIGIN, "--domain", "1", "--mode", "token", *options).stdout.strip()
 
     def detach(self, policy="--all"):
         self.daemon.ctl("detach", policy)

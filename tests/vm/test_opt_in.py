@@ -13,12 +13,12 @@ from harness import libra
 
 # include/uapi/linux/libra.h
 TCP_LIBRA = 210
-MODE_ON = 2
+MODE_TOKEN = 2
 F_ACTIVE = 2
 SIZE = 256 << 10
 
 
-def attach(sock, parser=b"http1", mode=MODE_ON, flags=0):
+def attach(sock, parser=b"http1", mode=MODE_TOKEN, flags=0):
     option = struct.pack("=16sIIII", parser, 9, mode, flags, 0)
     sock.setsockopt(socket.IPPROTO_TCP, TCP_LIBRA, option)
 
@@ -54,7 +54,7 @@ def errors(tap):
     with near, far:
         with tap.case("what is refused, and how") as case:
             case.equal(refusal(attach, near, parser=b"nonsense"), "ENOENT", "an unknown parser")
-            case.equal(refusal(attach, near, mode=3), "EINVAL", "an unknown mode")
+            case.equal(refusal(attach, near, mode=4), "EINVAL", "an unknown mode")
             case.equal(refusal(attach, near, flags=1 << 31), "EINVAL", "an unknown flag")
             case.equal(refusal(near.setsockopt, socket.IPPROTO_TCP, TCP_LIBRA, b"x" * 31),
                        "EINVAL", "a short argument")

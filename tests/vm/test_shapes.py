@@ -197,8 +197,8 @@ def body(env, tap):
             extra = NGINX_UPGRADE if program == "nginx" else ""
             expected = {}
             anchored = {}
-            for how, mode, options in (("not attached", None, []), ("attached", "on", []),
-                                       ("requests too", "on", ["--anchor-requests"])):
+            for how, mode, options in (("not attached", None, []), ("attached", "token", []),
+                                       ("requests too", "token", ["--anchor-requests"])):
                 before = env.counters()
                 with env.proxy(program, "b", listen, f"127.0.0.1:{port}", mode, extra, options):
                     for name, shape in SHAPES.items():

@@ -23,13 +23,15 @@ def body(env, tap):
             else:
                 traffic(case)
             silent(env, case)
-        with tap.case("an exception (mode off) for them") as case:
-            if env.daemon:
-                with env.daemon.policy(listen, origin, 1, mode="off"):
+        for mode, what in (("off", "an exception (mode off) for them"),
+                           ("lazy", "lazy mode for them, without payload memory")):
+            with tap.case(what) as case:
+                if env.daemon:
+                    with env.daemon.policy(listen, origin, 1, mode=mode):
+                        traffic(case)
+                else:
                     traffic(case)
-            else:
-                traffic(case)
-            silent(env, case)
+                silent(env, case)
 
 
 def silent(env, case):

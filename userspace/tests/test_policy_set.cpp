@@ -11,7 +11,7 @@ AttachRequest proxy(std::uint32_t domain = 1) {
     AttachRequest request;
     request.parser = "http1";
     request.domain = domain;
-    request.mode = LIBRA_MODE_ON;
+    request.mode = LIBRA_MODE_TOKEN;
     request.listen = {"127.0.0.1:80"};
     request.upstream = {"10.0.0.0/8:8080"};
     return request;
@@ -39,7 +39,7 @@ TEST(PolicySet, CompilesToWhatTheProgramReads) {
     EXPECT_EQ(listen.netns_cookie, 42U);
     EXPECT_STREQ(listen.attach.parser, "http1");
     EXPECT_EQ(listen.attach.domain, 9U);
-    EXPECT_EQ(listen.attach.mode, static_cast<__u32>(LIBRA_MODE_ON));
+    EXPECT_EQ(listen.attach.mode, static_cast<__u32>(LIBRA_MODE_TOKEN));
     EXPECT_EQ(listen.attach.flags, LIBRA_F_ANCHOR_REQUESTS);
     EXPECT_EQ(listen.attach.policy, 1U);
     const libra_rule& upstream = compiled.rules[1];
@@ -85,7 +85,7 @@ TEST(PolicySet, AnchoringNeedsBothSidesOfTheDomain) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().message(),
               "responses would reach clients as tokens: add --listen ADDR:PORT of the proxy to "
-              "domain 1, in mode on");
+              "domain 1, in mode token");
 
     auto other_domain = proxy(2);
     other_domain.upstream.clear();
@@ -111,13 +111,15 @@ TEST(PolicySet, AnchoredRequestsNeedTheUpstreams) {
     EXPECT_FALSE(set.add(request, kScope));
 }
 
-TEST(PolicySet, DryRunAndOffAnchorNothing) {
+TEST(PolicySet, OtherModesMintNothing) {
     PolicySet set;
     auto request = proxy();
     request.listen.clear();
     request.mode = LIBRA_MODE_DRY_RUN;
     EXPECT_TRUE(set.add(request, kScope));
     request.mode = LIBRA_MODE_OFF;
+    EXPECT_TRUE(set.add(request, kScope));
+    request.mode = LIBRA_MODE_LAZY;
     EXPECT_TRUE(set.add(request, kScope));
 }
 

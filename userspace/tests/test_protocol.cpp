@@ -27,6 +27,20 @@ TEST(Protocol, AttachSurvivesTheWire) {
     EXPECT_EQ(again.cgroup, request.cgroup);
 }
 
+TEST(Protocol, ModesHaveNames) {
+    for (const char* name : {"off", "dry-run", "token", "lazy"}) {
+        const auto mode = mode_from_name(name);
+        ASSERT_TRUE(mode) << name;
+        EXPECT_EQ(mode_name(*mode), name);
+    }
+    EXPECT_EQ(mode_from_name("token"), LIBRA_MODE_TOKEN);
+    EXPECT_EQ(mode_from_name("lazy"), LIBRA_MODE_LAZY);
+    // what "token" was called when there was no other mode
+    EXPECT_EQ(mode_from_name("on"), LIBRA_MODE_TOKEN);
+    EXPECT_FALSE(mode_from_name("fast"));
+    EXPECT_EQ(mode_name(99), "?");
+}
+
 TEST(Protocol, OthersSurviveTheWire) {
     const auto one = parse_request(to_line(to_json(DetachRequest{3})));
     ASSERT_TRUE(one);
@@ -69,14 +83,14 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"op":"detach","policy":4294967296})",
             "field 'policy' must be a number from 0 to 4294967295"},
         Bad{R"({"op":"detach","all":1})", "field 'all' must be true or false"},
-        Bad{R"({"op":"attach","domain":1,"mode":"on"})", "field 'parser' is missing"},
-        Bad{R"({"op":"attach","parser":"p","domain":1.5,"mode":"on"})",
+        Bad{R"({"op":"attach","domain":1,"mode":"token"})", "field 'parser' is missing"},
+        Bad{R"({"op":"attach","parser":"p","domain":1.5,"mode":"token"})",
             "field 'domain' must be a number from 0 to 4294967295"},
         Bad{R"({"op":"attach","parser":"p","domain":1,"mode":"fast"})",
-            "field 'mode' must be on, dry-run or off"},
-        Bad{R"({"op":"attach","parser":"p","domain":1,"mode":"on","listen":"*:80"})",
+            "field 'mode' must be off, dry-run, token or lazy"},
+        Bad{R"({"op":"attach","parser":"p","domain":1,"mode":"token","listen":"*:80"})",
             "field 'listen' must be a list of strings"},
-        Bad{R"({"op":"attach","parser":"p","domain":1,"mode":"on","upstream":[1]})",
+        Bad{R"({"op":"attach","parser":"p","domain":1,"mode":"token","upstream":[1]})",
             "field 'upstream' must be a list of strings"}));
 
 TEST(Protocol, AnswersCarryErrors) {

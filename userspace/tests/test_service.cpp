@@ -62,10 +62,10 @@ class ServiceTest : public testing::Test {
     Json ask(const std::string& line) { return Json::parse(service_.handle(line)); }
 
     static constexpr const char* kAttachRequests =
-        R"({"op":"attach","parser":"http1","domain":1,"mode":"on","anchor_requests":true,)"
+        R"({"op":"attach","parser":"http1","domain":1,"mode":"token","anchor_requests":true,)"
         R"("listen":["*:80"],"upstream":["10.0.0.1:80"]})";
     static constexpr const char* kAttach =
-        R"({"op":"attach","parser":"http1","domain":1,"mode":"on",)"
+        R"({"op":"attach","parser":"http1","domain":1,"mode":"token",)"
         R"("listen":["*:80"],"upstream":["10.0.0.1:80"]})";
 
     FakeBackend backend_;
@@ -80,7 +80,7 @@ TEST_F(ServiceTest, AttachesAndReports) {
     const Json status = ask(R"({"op":"status"})");
     EXPECT_EQ(status["parsers"], Json::array({"http1"}));
     const Json& policy = status["policies"][0];
-    EXPECT_EQ(policy["mode"], "on");
+    EXPECT_EQ(policy["mode"], "token");
     EXPECT_EQ(policy["rules"][0]["role"], "listen");
     EXPECT_EQ(policy["rules"][1]["address"], "10.0.0.1:80");
     EXPECT_EQ(policy["rules"][1]["matched"], 2);
@@ -161,14 +161,14 @@ TEST_F(ServiceTest, ShutdownDetachesAll) {
 }
 
 TEST_F(ServiceTest, UnknownParserListsTheLoaded) {
-    EXPECT_EQ(ask(R"({"op":"attach","parser":"gopher","domain":1,"mode":"on"})")["error"],
+    EXPECT_EQ(ask(R"({"op":"attach","parser":"gopher","domain":1,"mode":"token"})")["error"],
               "unknown parser 'gopher'; loaded: http1");
 }
 
 TEST_F(ServiceTest, BadCgroupIsRefused) {
-    EXPECT_EQ(
-        ask(R"({"op":"attach","parser":"http1","domain":1,"mode":"on","cgroup":"/proc"})")["error"],
-        "'/proc' is not in a cgroup v2 file system");
+    EXPECT_EQ(ask(R"({"op":"attach","parser":"http1","domain":1,"mode":"token","cgroup":"/proc"})")
+                  ["error"],
+              "'/proc' is not in a cgroup v2 file system");
 }
 
 TEST_F(ServiceTest, GarbageIsAnswered) {

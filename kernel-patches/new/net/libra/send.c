@@ -17,6 +17,22 @@ static int libra_out_transport(struct libra_out *out, struct msghdr *msg,
 	return READ_ONCE(out->sk->sk_prot)->sendmsg(out->sk, msg, count);
 }
 
+/*
+ * Natively one call: an error behind bytes that were accepted is for the next
+ * one, and is no reason for a signal.
+ */
+static int libra_out_goes_on(const struct libra_out *out, struct msghdr *msg)
+{
+	const struct sock *sk = out->sk;
+
+	if (!out->sent)
+		return 0;
+	if (READ_ONCE(sk->sk_err) || sk->sk_shutdown & SEND_SHUTDOWN)
+		return -EPIPE;
+	msg->msg_flags |= MSG_NOSIGNAL;
+	return 0;
+}
+
 /**
  * libra_out_splice() - hand pages to the transport
  * @out: the call; its iterator and @out->sent are for the caller to move
@@ -33,17 +49,13 @@ int libra_out_splice(struct libra_out *out, const struct bio_vec *bv, u32 nr,
 		     size_t skip, size_t count, bool last)
 {
 	struct msghdr part = { .msg_flags = out->flags | MSG_SPLICE_PAGES };
-	struct sock *sk = out->sk;
 	int ret;
 
 	if (!last)
 		part.msg_flags = (part.msg_flags | MSG_MORE) & ~MSG_EOR;
-	if (out->sent) {
-		/* Natively one call: an error now is for the next one. */
-		if (sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN)
-			return -EPIPE;
-		part.msg_flags |= MSG_NOSIGNAL;
-	}
+	ret = libra_out_goes_on(out, &part);
+	if (ret)
+		return ret;
 	iov_iter_bvec(&part.msg_iter, ITER_SOURCE, bv, nr, skip + count);
 	iov_iter_advance(&part.msg_iter, skip);
 	ret = libra_out_transport(out, &part, count);
@@ -72,8 +84,11 @@ int libra_out_direct(struct libra_out *out, size_t count)
 	int flags = msg->msg_flags;
 	int ret;
 
+	ret = libra_out_goes_on(out, msg);
+	if (ret)
+		return ret;
 	if (count < left)
-		msg->msg_flags = (flags | MSG_MORE) & ~MSG_EOR;
+		msg->msg_flags = (msg->msg_flags | MSG_MORE) & ~MSG_EOR;
 	iov_iter_truncate(&msg->msg_iter, count);
 	ret = libra_out_transport(out, msg, count);
 	iov_iter_reexpand(&msg->msg_iter, left - max(ret, 0));

@@ -54,7 +54,9 @@ enum libra_verdict {
 enum libra_mode {
 	LIBRA_MODE_OFF		= 0,	/* do not attach */
 	LIBRA_MODE_DRY_RUN	= 1,	/* segment and count, copy natively */
-	LIBRA_MODE_ON		= 2,	/* anchor and redeem */
+	LIBRA_MODE_TOKEN	= 2,	/* anchor and redeem */
+	/* left to lazy mode: this policy attaches nothing */
+	LIBRA_MODE_LAZY		= 3,
 };
 
 /* libra_attach.flags */

@@ -234,7 +234,7 @@ void bench_attach(struct kunit *test, struct bench_conn *conn, u32 domain,
 	struct libra_attach args = {
 		.parser = LIBRA_TEST_PARSER,
 		.domain = domain,
-		.mode = LIBRA_MODE_ON,
+		.mode = LIBRA_MODE_TOKEN,
 		.flags = flags,
 	};
 	int err;

@@ -98,7 +98,7 @@ static bool libra_run_probe(const struct iov_iter *to, u32 want)
 bool libra_run_begin(struct libra_sock *ls, struct libra_rx_run *run,
 		     struct iov_iter *to, u32 want)
 {
-	if (READ_ONCE(ls->mode) != LIBRA_MODE_ON || !libra_may_anchor(ls, want))
+	if (READ_ONCE(ls->mode) != LIBRA_MODE_TOKEN || !libra_may_anchor(ls, want))
 		return false;
 	if (!libra_run_probe(to, want))
 		return false;

@@ -100,7 +100,7 @@ static void libra_sk_destruct(struct sock *sk)
 static int libra_attach_check(const struct sock *sk,
 			      const struct libra_attach *args)
 {
-	if (args->mode > LIBRA_MODE_ON || args->flags & ~LIBRA_F_ALL ||
+	if (args->mode > LIBRA_MODE_LAZY || args->flags & ~LIBRA_F_ALL ||
 	    !libra_name_valid(args->parser))
 		return -EINVAL;
 	if (!sk_fullsock(sk) || !sk_is_tcp(sk))
@@ -154,7 +154,7 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 	err = libra_attach_check(sk, args);
 	if (err)
 		goto refused;
-	if (args->mode == LIBRA_MODE_OFF)
+	if (args->mode == LIBRA_MODE_OFF || args->mode == LIBRA_MODE_LAZY)
 		return 0;
 
 	err = -ENOENT;

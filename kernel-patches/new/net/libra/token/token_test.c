@@ -80,7 +80,7 @@ struct libra_sock *libra_test_sock(struct kunit *test, u32 domain,
 	libra_sock_init_account(ls, libra_net(&init_net));
 	ls->dom = libra_domain_get(ls->net, domain);
 	ls->parser = libra_parser_get(LIBRA_TEST_PARSER);
-	ls->mode = LIBRA_MODE_ON;
+	ls->mode = LIBRA_MODE_TOKEN;
 	ls->role = role;
 	spin_lock_init(&ls->parse_lock);
 	mutex_init(&ls->tx_lock);

@@ -78,7 +78,7 @@ static void add_policy(struct __test_metadata *_metadata, const char *address,
 		       const char *parser, char *policy)
 {
 	control(_metadata, policy,
-		"attach --parser %s --listen %s:7104 --upstream %s:7004 --domain 9 --mode on",
+		"attach --parser %s --listen %s:7104 --upstream %s:7004 --domain 9 --mode token",
 		parser, address, address);
 }
 

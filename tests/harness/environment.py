@@ -10,7 +10,7 @@ import contextlib
 import os
 import tempfile
 
-from . import content, kmemleak, libra, load, netns, servers
+from . import content, kmemleak, lazy, libra, load, netns, servers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -78,15 +78,16 @@ class Environment:
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def origin(self, *addresses):
-        return servers.start_origin(self.path("origin"), self.content, addresses)
+    def origin(self, *addresses, sendfile=True):
+        return servers.start_origin(self.path("origin"), self.content, addresses, sendfile)
 
     @contextlib.contextmanager
     def proxy(self, program, config, listen, upstream, mode="token", extra="", options=(),
-              rule=None, connections=512):
+              rule=None, connections=512, preload=False):
         """A proxy with both of its sides attached; mode None leaves it alone.
 
         rule is the listener as the policy names it, if that is not how the proxy does.
+        preload: the proxy gets payload memory for its buffers.
         """
         self._proxies += 1
         with contextlib.ExitStack() as stack:
@@ -95,7 +96,11 @@ class Environment:
                     rule or listen, upstream, self._proxies, mode, options))
             yield stack.enter_context(servers.start_proxy(
                 self.path(f"proxy-{self._proxies}"), program, config, listen, upstream, extra,
-                connections))
+                connections, self.preload() if preload else None))
+
+    def preload(self, smallest=None):
+        """The environment of a program that is to have payload memory; none without Libra."""
+        return lazy.preload(self.build, smallest) if self.with_libra else None
 
     def load(self, address, name, *options):
         return load.Load(self.build, f"http://{address}/{name}", self.reference(name), *options)

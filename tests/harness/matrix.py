@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A differential table: what a proxy answers without Libra and with it, row by row.
 
-A row is a directive. Its exchange is made through the same proxy without a
-policy and with one in mode token, and the answers have to be the same. A row that
-is known to be unsafe says so, and by which counters it is noticed: it has to stay
-as bad as KNOWN_ISSUES.md says, so that neither can rot.
+A row is a directive. Its exchange is made through the same proxy plain and in
+another way, and the answers have to be the same. Attached, with a policy in mode
+token, a row that is known to be unsafe says so, and by which counters it is noticed:
+it has to stay as bad as KNOWN_ISSUES.md says, so that neither can rot. Lazy, with
+its buffers in payload memory and no policy, no row may be anything but the same.
 """
 
 import dataclasses
 import os
 import re
 import subprocess
+import time
 import typing
 
-from . import libra
+from . import lazy, libra
 from .environment import ROOT
 from .exchanges import gets
 from .talk import Answer, Cut, Talk
@@ -28,6 +30,11 @@ FIRST_LISTENER = 8101
 TTL_MS = 500
 # What a proxy answers when its connection to the origin is aborted.
 GATEWAY_ERRORS = (502, 503, 504)
+ATTACHED, LAZY = WAYS = "attached", "lazy"
+# Bodies of which a proxy in payload memory has to leave some unread in the kernel.
+LARGE_BODY = 64 << 10
+# The smallest block in payload memory: one page, as nginx's default buffers are.
+SMALLEST_BLOCK = 4096
 # What a row may count without being about it.
 USUAL = ("fallback_small", "fallback_flags")
 
@@ -42,7 +49,8 @@ class Row:
     proof: called with the plain proxy's answers and log, shows that the directive works.
     anchors: whether something has to be anchored; None: that is left to chance.
     truth: the plain proxy's answers are those of the origin.
-    stored: a file that the proxy writes."""
+    stored: a file that the proxy writes.
+    lazy: whether something has to be lazy; None: if it is anchored, and there are large bodies."""
     name: str
     config: str = ""
     exchange: typing.Callable = gets
@@ -58,6 +66,7 @@ class Row:
     text: dict = dataclasses.field(default_factory=dict)
     client: dict = dataclasses.field(default_factory=dict)
     stored: str = ""
+    lazy: bool | None = None
 
 
 def certificate(env):
@@ -137,31 +146,50 @@ def verdict(plain, attached):
 
 
 class Matrix:
-    """Runs rows through one process of a proxy, and through another with policies."""
+    """Runs rows through one process of a proxy, and another way through a second one."""
 
-    def __init__(self, env, tap, program):
+    def __init__(self, env, tap, program, way=ATTACHED):
         self.env = env
+        self.way = way
         self.tap = tap
         self.program = program
         self.issues = known_issues()
         self.groups = 0
 
     def run(self, rows, start):
-        """start(directory, [(row, listener's port)]) starts the proxy for all rows."""
-        placed = [(row, FIRST_LISTENER + at) for at, row in enumerate(rows)]
+        """start(directory, [(row, listener's port)], environment) starts the proxy for all."""
+        wanted = getattr(self.env.args, "only_row", "")
+        placed = [(row, FIRST_LISTENER + at) for at, row in enumerate(rows) if wanted in row.name]
+        if not placed:
+            return
         self.groups += 1
         plain = {}
         directory = self.env.path(f"{self.program}-{self.groups}")
-        with start(f"{directory}-plain", placed) as process:
+        with start(f"{directory}-plain", placed, None) as process:
             for row, port in placed:
                 with self.tap.case(f"{self.program}, plain: {row.name}") as case:
                     plain[row.name] = self._plain(case, row, port, process)
                     plain[row.name] += self._stored(row, f"{directory}-plain", port)
         if not self.env.with_libra:
             return
+        if self.way == LAZY:
+            self._run_lazy(placed, plain, f"{directory}-lazy", start)
+        else:
+            self._run_attached(placed, plain, directory, start)
+
+    def _run_lazy(self, placed, plain, directory, start):
+        with start(directory, placed, self.env.preload(SMALLEST_BLOCK)) as process:
+            for row, port in placed:
+                with self.tap.case(f"{self.program}, lazy: {row.name}") as case:
+                    self._lazy(case, row, port, plain.get(row.name, []), directory)
+                    case.check(process.alive(), "the proxy died")
+        with self.tap.case(f"{self.program}, lazy: nothing is left of it") as case:
+            case.equal(lazy.settle(), {}, "left behind")
+
+    def _run_attached(self, placed, plain, directory, start):
         # Smaller than the default, so that small buffers are as telling as large ones.
         with libra.sysctl("min_anchor", 2048), \
-                start(f"{directory}-attached", placed) as process:
+                start(f"{directory}-attached", placed, None) as process:
             for row, port in placed:
                 with self.tap.case(f"{self.program}, attached: {row.name}") as case:
                     self._attached(case, row, port, plain.get(row.name, []),
@@ -179,8 +207,14 @@ class Matrix:
         if not row.stored:
             return []
         path = row.stored.replace("@port@", str(port))
-        with open(os.path.join(directory, path), "rb") as file:
-            return [Answer(f"the file {path}", b"", (0, {}, file.read()))]
+        # A client may have its answer before the proxy wrote its last word about it.
+        data, size = b"", -1
+        while size != len(data):
+            size = len(data)
+            time.sleep(0.3)
+            with open(os.path.join(directory, path), "rb") as file:
+                data = file.read()
+        return [Answer(f"the file {path}", b"", (0, {}, data))]
 
     def _plain(self, case, row, port, process):
         answers = self._answers(row, port)
@@ -194,6 +228,23 @@ class Matrix:
             with open(process.log, encoding="utf-8", errors="replace") as log:
                 case.check(row.proof(answers, log.read()), "the directive did nothing")
         return answers
+
+    def _lazy(self, case, row, port, plain, directory):
+        before = self.env.counters()
+        answers = self._answers(row, port) + self._stored(row, directory, port)
+        moved = lazy.moved(before, self.env.counters())
+        outcome, why = verdict(plain, answers)
+        print(f"# {self.program} | {row.name} | {outcome} | " + ", ".join(
+            f"{name} {moved.get(name, 0)}" for name in (
+                "lazy_rx_bytes", "lazy_tx_bytes", "lazy_fills_user", "lazy_fills_kernel")) +
+            f" | {why}", flush=True)
+        case.check(len(plain) == len(answers), "answers are missing")
+        case.check(outcome == SAME, f"{outcome} ({why})")
+        wanted = row.lazy
+        if wanted is None:
+            wanted = row.anchors and any(len(answer.truth) >= LARGE_BODY for answer in answers)
+        if wanted:
+            case.check(moved.get("lazy_rx_bytes"), "nothing was lazy: it proves nothing")
 
     def _attached(self, case, row, port, plain, directory):
         before = self.env.counters()

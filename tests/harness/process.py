@@ -20,13 +20,14 @@ def end_with_parent():
 class Process:
     """Use as a context manager: leaving it ends the process group."""
 
-    def __init__(self, name, command, log):
+    def __init__(self, name, command, log, environment=None):
         self.name = name
         self.log = log
         with open(log, "ab") as output:
             self._popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, preexec_fn=end_with_parent)
+                start_new_session=True, preexec_fn=end_with_parent,
+                env={**os.environ, **(environment or {})})
         self.pid = self._popen.pid
 
     def __enter__(self):

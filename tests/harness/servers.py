@@ -9,7 +9,7 @@ from .process import Process
 
 NGINX_COMMON = """
 {main}
-daemon off;
+daemon {daemon};
 user root;
 worker_processes 1;
 pid {dir}/pid;
@@ -29,7 +29,7 @@ http {{
 """
 
 NGINX_ORIGIN = """
-    sendfile on;
+    sendfile {sendfile};
     tcp_nopush on;
     default_type application/octet-stream;
     server {{
@@ -103,26 +103,33 @@ def _port(address):
     return int(address.rsplit(":", 1)[1])
 
 
-def _program(name):
+def find_program(name):
     path = shutil.which(name, path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
     if path is None:
         raise RuntimeError(f"{name} is not installed: apt-get install {name}")
     return path
 
 
-def start_nginx(name, directory, http, port, main="", connections=1024):
-    """An nginx with this text in its http block, ready when it listens on the port."""
+def start_nginx(name, directory, http, port, main="", connections=1024, environment=None,
+                daemon=False):
+    """An nginx with this text in its http block, ready when it listens on the port.
+
+    daemon: what is returned has ended by then, and left a pid file in the directory."""
     os.makedirs(directory, exist_ok=True)
     conf = os.path.join(directory, "nginx.conf")
     with open(conf, "w", encoding="ascii") as out:
         out.write(NGINX_COMMON.format(dir=directory, http=http, main=main,
-                                      connections=connections))
-    process = Process(name, [_program("nginx"), "-p", directory, "-e", "stderr", "-c", conf],
-                      os.path.join(directory, "log"))
-    return _ready(process, port)
+                                      connections=connections, daemon="on" if daemon else "off"))
+    process = Process(name, [find_program("nginx"), "-p", directory, "-e", "stderr", "-c", conf],
+                      os.path.join(directory, "log"), environment)
+    if daemon:
+        process.wait(60)  # until its child listens
+        return process
+    return ready(process, port)
 
 
-def _ready(process, port):
+def ready(process, port):
+    """The process, when it listens on the port."""
     try:
         netns.wait_listening(process, port)
     except BaseException:
@@ -131,32 +138,34 @@ def _ready(process, port):
     return process
 
 
-def start_origin(directory, root, addresses):
+def start_origin(directory, root, addresses, sendfile=True):
     """An nginx that serves the files in root on each of the addresses."""
     listens = " ".join(f"listen {address};" for address in addresses)
-    return start_nginx("origin", directory, NGINX_ORIGIN.format(listens=listens, root=root),
+    return start_nginx("origin", directory, NGINX_ORIGIN.format(
+        listens=listens, root=root, sendfile="on" if sendfile else "off"),
                        _port(addresses[-1]))
 
 
-def start_proxy(directory, program, config, listen, upstream, extra="", connections=512):
+def start_proxy(directory, program, config, listen, upstream, extra="", connections=512,
+                environment=None):
     """A proxy in one of the PROXIES configurations; extra is for nginx's location."""
     name = f"{program} {config}"
     if program == "nginx":
         return start_nginx(name, directory, NGINX_PROXY.format(
             listen=listen, upstream=upstream,
             directives=NGINX_CONFIGS[config] + extra), _port(listen.split()[0]),
-            connections=2 * connections)
+            connections=2 * connections, environment=environment)
     text = HAPROXY.format(listen=listen, upstream=upstream, tuning=HAPROXY_CONFIGS[config],
                           connections=connections)
-    return start_haproxy(name, directory, text, _port(listen.split()[0]))
+    return start_haproxy(name, directory, text, _port(listen.split()[0]), environment)
 
 
-def start_haproxy(name, directory, text, port):
+def start_haproxy(name, directory, text, port, environment=None):
     """A HAProxy with this configuration, ready when it listens on the port."""
     os.makedirs(directory, exist_ok=True)
     conf = os.path.join(directory, "haproxy.cfg")
     with open(conf, "w", encoding="ascii") as out:
         out.write(text)
-    process = Process(name, [_program("haproxy"), "-q", "-db", "-f", conf],
-                      os.path.join(directory, "log"))
-    return _ready(process, port)
+    process = Process(name, [find_program("haproxy"), "-q", "-db", "-f", conf],
+                      os.path.join(directory, "log"), environment)
+    return ready(process, port)

@@ -133,24 +133,29 @@ LARGEST = [
 ]
 
 
-def body(env, tap):
+def run(env, tap, way):
+    """All rows, plain and then this way."""
     pem = matrix.certificate(env)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
 
     def start(bufsize):
-        def start_all(directory, placed):
+        def start_all(directory, placed, environment):
             text = GLOBAL.format(bufsize=bufsize) + \
                 matrix.fill(LISTEN, PLACES, placed, directory, pem)
-            return servers.start_haproxy("haproxy", directory, text, placed[-1][1])
+            return servers.start_haproxy("haproxy", directory, text, placed[-1][1], environment)
         return start_all
 
     with ScriptedOrigin("0.0.0.0", matrix.PORT), \
             ScriptedOrigin("0.0.0.0", matrix.TLS_PORT, context):
-        table = matrix.Matrix(env, tap, "haproxy")
+        table = matrix.Matrix(env, tap, "haproxy", way)
         table.run(BODIES + READERS + PROTOCOLS, start(16384))
         table.run(LARGER, start(65536))
         table.run(LARGEST, start(262144))
+
+
+def body(env, tap):
+    run(env, tap, matrix.ATTACHED)
 
 
 if __name__ == "__main__":

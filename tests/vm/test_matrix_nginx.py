@@ -68,7 +68,7 @@ def ktls_was_used(*_):
 BUFFERS = [
     Row("defaults"),
     Row("keep-alive, 16 64k", KEEPALIVE, text={"upstream": "keepalive 8;"}),
-    Row("buffers of 1k", TINY),
+    Row("buffers of 1k", TINY, lazy=False),
     Row("proxy_buffering off", "proxy_buffering off;"),
     Row("proxy_buffering off, 512k", KEEPALIVE.replace("_size 16k", "_size 512k") +
         "proxy_buffering off;"),
@@ -176,27 +176,34 @@ STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 STREAM_SERVER = "@http@ server { listen 127.0.0.1:@port@; @config@ }"
 
 
-def body(env, tap):
+def run(env, tap, way):
+    """All rows, plain and then this way."""
     pem = matrix.certificate(env)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
 
-    def http(directory, placed):
+    def http(directory, placed, environment):
         text = matrix.fill(SERVER, PLACES, placed, directory, pem)
-        return servers.start_nginx("nginx", directory, text, placed[-1][1])
+        return servers.start_nginx("nginx", directory, text, placed[-1][1],
+                                   environment=environment)
 
-    def stream(directory, placed):
+    def stream(directory, placed, environment):
         text = matrix.fill(STREAM_SERVER, PLACES, placed, directory, pem)
         if not os.path.exists(STREAM_MODULE):
             raise RuntimeError(f"{STREAM_MODULE} is missing: apt-get install libnginx-mod-stream")
         main = f"load_module {STREAM_MODULE}; stream {{ {text} }}"
-        return servers.start_nginx("nginx", directory, "", placed[-1][1], main)
+        return servers.start_nginx("nginx", directory, "", placed[-1][1], main,
+                                   environment=environment)
 
     with ScriptedOrigin("0.0.0.0", matrix.PORT), \
             ScriptedOrigin("0.0.0.0", matrix.TLS_PORT, context):
-        table = matrix.Matrix(env, tap, "nginx")
+        table = matrix.Matrix(env, tap, "nginx", way)
         table.run(BUFFERS + READERS + UPLOADS + PROTOCOLS, http)
         table.run(STREAM, stream)
+
+
+def body(env, tap):
+    run(env, tap, matrix.ATTACHED)
 
 
 if __name__ == "__main__":

@@ -193,7 +193,9 @@ static int libra_anchor_add_frag(struct libra_anchor *anchor, struct sock *sk,
 {
 	page += off / PAGE_SIZE;
 	off %= PAGE_SIZE;
-	if (len < LIBRA_FRAG_MIN || !sendpage_ok(page))
+	/* What is mapped (a packet socket's ring) may be written later. */
+	if (len < LIBRA_FRAG_MIN || !sendpage_ok(page) ||
+	    folio_mapped(page_folio(page)))
 		return libra_anchor_add_copy(anchor, sk, page_address(page) + off,
 					     len);
 	/* Pages of one compound page merge if named by its head. */

@@ -97,6 +97,7 @@ int libra_recv_locked(struct sock *sk, struct libra_reader *reader, size_t len,
 	int ret, stop;
 
 	reader->copied = 0;
+	reader->error = 0;
 	if (sk->sk_state == TCP_LISTEN)
 		return -ENOTCONN;
 
@@ -119,6 +120,8 @@ int libra_recv_locked(struct sock *sk, struct libra_reader *reader, size_t len,
 		if (ret < 0)
 			return reader->copied ? : ret;
 		reader->copied += ret;
+		if (unlikely(reader->error))
+			return reader->copied ? : reader->error;
 		if (stop || reader->copied >= len)
 			return reader->copied;
 
@@ -146,9 +149,11 @@ int libra_recv_locked(struct sock *sk, struct libra_reader *reader, size_t len,
 		}
 
 		if (reader->copied >= target) {
-			/* Do not sleep, just process the backlog. */
-			release_sock(sk);
-			lock_sock(sk);
+			/*
+			 * Do not sleep, just process the backlog. The lock stays
+			 * ours, or another reader could take what comes next.
+			 */
+			sk_flush_backlog(sk);
 		} else {
 			ret = sk_wait_data(sk, &timeo,
 					   skb_peek_tail(&sk->sk_receive_queue));

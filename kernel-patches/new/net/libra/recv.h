@@ -19,7 +19,9 @@ struct libra_reader;
  *	which ends the call with what was copied, or with LIBRA_RECV_NATIVE when
  *	nothing was. It sees an urgent mark (tcp_sock.urg_data) before the loop
  *	does, which then ends the call in the same way.
- * @actor: for tcp_read_sock(); its desc->arg.data is the reader
+ * @actor: for tcp_read_sock(); its desc->arg.data is the reader. An error ends the
+ *	call, with what was copied if anything was: it has to be left in
+ *	@reader->error, because tcp_read_sock() forgets it behind other bytes
  * @after: behind each look, before the socket lock may be released; not zero
  *	ends the call with what was copied
  *
@@ -36,11 +38,13 @@ struct libra_reader_ops {
  * @ops: what to do
  * @msg: the application's memory
  * @copied: bytes so far; libra_recv_locked() counts
+ * @error: of the actor
  */
 struct libra_reader {
 	const struct libra_reader_ops *ops;
 	struct msghdr *msg;
 	int copied;
+	int error;
 };
 
 int libra_recv_native(struct sock *sk, struct msghdr *msg, size_t size, int flags);

@@ -87,6 +87,7 @@ int libra_out_direct(struct libra_out *out, size_t count)
 	ret = libra_out_goes_on(out, msg);
 	if (ret)
 		return ret;
+	msg->msg_flags |= out->flags & MSG_DONTWAIT;
 	if (count < left)
 		msg->msg_flags = (msg->msg_flags | MSG_MORE) & ~MSG_EOR;
 	iov_iter_truncate(&msg->msg_iter, count);
@@ -99,6 +100,28 @@ int libra_out_direct(struct libra_out *out, size_t count)
 		out->full = ret < count;
 	}
 	return ret;
+}
+
+/**
+ * libra_out_wait() - the transport had no room for more
+ * @out: a patient one, see libra_out_patient()
+ *
+ * As tcp_sendmsg_locked() waits between two skbs.
+ *
+ * Context: under the socket lock, which is released meanwhile.
+ * Return: 0: there is room; or an error that ends the call, unless something was
+ * sent before.
+ */
+int libra_out_wait(struct libra_out *out)
+{
+	int err = -EAGAIN;
+
+	if (out->timeo)
+		err = sk_stream_wait_memory(out->sk, &out->timeo);
+	if (err)
+		return out->sent ? err : sk_stream_error(out->sk, out->flags, err);
+	out->full = false;
+	return 0;
 }
 
 /**

@@ -15,6 +15,7 @@
  * @sk: TCP socket, perhaps with a ULP on it
  * @msg: the application's; its iterator stands behind what was accepted
  * @flags: of every piece
+ * @timeo: how long libra_out_wait() may still wait, in jiffies
  * @sent: bytes accepted from the application
  * @corked: the last piece went with MSG_MORE
  * @locked: the socket lock is held, and the transport is TCP itself
@@ -24,6 +25,7 @@ struct libra_out {
 	struct sock *sk;
 	struct msghdr *msg;
 	int flags;
+	long timeo;
 	size_t sent;
 	bool corked;
 	bool locked;
@@ -38,6 +40,19 @@ static inline void libra_out_init(struct libra_out *out, struct sock *sk,
 		.msg = msg,
 		.flags = msg->msg_flags & ~(MSG_SPLICE_PAGES | MSG_ZEROCOPY),
 	};
+}
+
+/**
+ * libra_out_patient() - the pieces do not wait, libra_out_wait() does
+ * @out: just initialised
+ *
+ * So that a call of several pieces waits as one does: with one timeout, and without
+ * an error being consumed by a call that returns a count.
+ */
+static inline void libra_out_patient(struct libra_out *out)
+{
+	out->timeo = sock_sndtimeo(out->sk, out->flags & MSG_DONTWAIT);
+	out->flags |= MSG_DONTWAIT;
 }
 
 /**
@@ -61,6 +76,7 @@ static inline bool libra_out_is_odd(const struct msghdr *msg)
 int libra_out_splice(struct libra_out *out, const struct bio_vec *bv, u32 nr,
 		     size_t skip, size_t count, bool last);
 int libra_out_direct(struct libra_out *out, size_t count);
+int libra_out_wait(struct libra_out *out);
 void libra_out_push(struct libra_out *out);
 
 #endif /* _NET_LIBRA_SEND_H */

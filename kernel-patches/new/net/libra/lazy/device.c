@@ -24,7 +24,13 @@
 
 atomic_t libra_arenas = ATOMIC_INIT(0);
 
+/*
+ * Mounted while there is an arena. The superblock holds the module, because its last
+ * steps come after the file has given its own reference back.
+ */
+static struct file_system_type libra_fs;
 static struct vfsmount *libra_mnt;
+static int libra_mnt_count;
 
 /**
  * struct libra_arena_file - what is behind the file of an arena
@@ -54,6 +60,7 @@ static int libra_arena_release(struct inode *inode, struct file *file)
 	kfree(file->private_data);
 	atomic_dec(&libra_arenas);
 	libra_hook_update();
+	simple_release_fs(&libra_mnt, &libra_mnt_count);
 	return 0;
 }
 
@@ -68,11 +75,18 @@ static const struct file_operations libra_arena_fops = {
 /* The file owns @arena once there is one. */
 static struct file *libra_arena_file(struct libra_arena_file *arena)
 {
-	struct inode *inode = alloc_anon_inode(libra_mnt->mnt_sb);
+	struct inode *inode;
 	struct file *file;
+	int err;
 
-	if (IS_ERR(inode))
-		return ERR_CAST(inode);
+	err = simple_pin_fs(&libra_fs, &libra_mnt, &libra_mnt_count);
+	if (err)
+		return ERR_PTR(err);
+	inode = alloc_anon_inode(libra_mnt->mnt_sb);
+	if (IS_ERR(inode)) {
+		file = ERR_CAST(inode);
+		goto release_fs;
+	}
 	clear_nlink(inode);
 	inode->i_flags |= S_NOCMTIME;
 	inode->i_mode |= S_IFREG;
@@ -83,11 +97,15 @@ static struct file *libra_arena_file(struct libra_arena_file *arena)
 	if (IS_ERR(file)) {
 		iput(inode);
 		module_put(THIS_MODULE);
-		return file;
+		goto release_fs;
 	}
 	/* Nobody reclaims its pages by how recently they were used. */
 	file->f_mode |= FMODE_NOREUSE;
 	file->private_data = arena;
+	return file;
+
+release_fs:
+	simple_release_fs(&libra_mnt, &libra_mnt_count);
 	return file;
 }
 
@@ -201,28 +219,19 @@ static int libra_init_fs_context(struct fs_context *fc)
 	return init_pseudo(fc, LIBRA_FS_MAGIC) ? 0 : -ENOMEM;
 }
 
-/* No owner: the mount is ours, and would keep the module for ever. */
 static struct file_system_type libra_fs = {
 	.name = "libra",
+	.owner = THIS_MODULE,
 	.init_fs_context = libra_init_fs_context,
 	.kill_sb = kill_anon_super,
 };
 
 int __init libra_lazy_init(void)
 {
-	int err;
-
-	libra_mnt = kern_mount(&libra_fs);
-	if (IS_ERR(libra_mnt))
-		return PTR_ERR(libra_mnt);
-	err = misc_register(&libra_device);
-	if (err)
-		kern_unmount(libra_mnt);
-	return err;
+	return misc_register(&libra_device);
 }
 
 void libra_lazy_exit(void)
 {
 	misc_deregister(&libra_device);
-	kern_unmount(libra_mnt);
 }

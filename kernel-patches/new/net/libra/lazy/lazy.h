@@ -105,6 +105,7 @@ struct libra_chunk {
  *	relatives apart for a futex
  * @native: nothing is received lazily any more: it was made read-only once
  * @holes: parts were unmapped; their slots are dead
+ * @gone: all of it was unmapped
  * @chunks: struct libra_chunk by number
  */
 struct libra_payload {
@@ -116,6 +117,7 @@ struct libra_payload {
 	pgoff_t index;
 	bool native;
 	bool holes;
+	bool gone;
 	struct xarray chunks;
 	struct rcu_head rcu;
 };
@@ -136,6 +138,9 @@ static inline pgoff_t libra_pgoff(const struct libra_payload *payload,
 
 struct page *libra_slot_fault(struct libra_payload *payload, pgoff_t pgoff,
 			      bool user);
+void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
+		      const struct libra_lazy_anchor *la, struct libra_place place,
+		      u32 bytes);
 void libra_slots_receive(struct libra_payload *payload, pgoff_t pgoff,
 			 u32 pages, struct libra_lazy_anchor *la);
 struct libra_lazy_anchor *libra_slot_lazy(struct libra_payload *payload,

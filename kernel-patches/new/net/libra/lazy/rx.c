@@ -25,11 +25,11 @@
  * @payload: where the last address was, with a reference, or NULL
  * @begin: of the addresses that @payload was found for
  * @end: behind them; without @payload they are ordinary memory
+ * @slept: the socket lock may have been released since the first look
  * @la: of the run that is being received, or NULL
  * @pgoff: first page of the run
  * @pages: of the run
  * @want: bytes of the run that are still to come
- * @to: the application's memory at the beginning of the run
  */
 struct libra_lazy_rx {
 	struct libra_reader reader;
@@ -39,11 +39,11 @@ struct libra_lazy_rx {
 	struct libra_payload *payload;
 	unsigned long begin;
 	unsigned long end;
+	bool slept;
 	struct libra_lazy_anchor *la;
 	pgoff_t pgoff;
 	u32 pages;
 	u32 want;
-	struct iov_iter to;
 };
 
 static unsigned long libra_iter_addr(const struct iov_iter *iter)
@@ -59,12 +59,20 @@ static size_t libra_iter_room(struct iov_iter *iter)
 	return iov_iter_single_seg_count(iter);
 }
 
+static void libra_lazy_forget(struct libra_lazy_rx *rx)
+{
+	if (rx->payload)
+		libra_payload_put(rx->payload);
+	rx->payload = NULL;
+	rx->begin = 0;
+	rx->end = 0;
+}
+
 /* Bytes of payload memory at @addr, at most @len; 0: ordinary memory. */
 static size_t libra_lazy_at(struct libra_lazy_rx *rx, unsigned long addr, size_t len)
 {
 	if (addr < rx->begin || addr >= rx->end) {
-		if (rx->payload)
-			libra_payload_put(rx->payload);
+		libra_lazy_forget(rx);
 		rx->payload = libra_process_find(rx->process, addr, &rx->end);
 		rx->begin = addr;
 	}
@@ -98,7 +106,6 @@ static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 b
 		return false;
 	}
 	rx->want = bytes;
-	rx->to = rx->reader.msg->msg_iter;
 	return true;
 }
 
@@ -117,27 +124,34 @@ static void libra_lazy_commit(struct libra_lazy_rx *rx)
 }
 
 /*
- * The run ends before its time: what it has is written natively. It was read, so if
- * the memory is gone meanwhile, it was written before that.
+ * The run ends before its time. Its bytes have left the queue, so this must not
+ * fail: whole pages become lazy as they would have, the rest is written into its
+ * page by us.
  */
 static void libra_lazy_abandon(struct libra_lazy_rx *rx)
 {
-	struct libra_anchor *anchor;
-	u32 i;
+	struct libra_lazy_anchor *la = rx->la;
+	u32 pages, rest;
 
-	if (!rx->la)
+	if (!la)
 		return;
-	anchor = &rx->la->anchor;
-	for (i = 0; i < anchor->nr; i++) {
-		const struct bio_vec *bv = &anchor->bv[i];
-
-		if (copy_page_to_iter(bv->bv_page, bv->bv_offset, bv->bv_len,
-				      &rx->to) != bv->bv_len)
-			break;
-	}
-	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, anchor->len);
-	libra_lazy_anchor_put(rx->la, 1);
 	rx->la = NULL;
+	pages = la->anchor.len >> PAGE_SHIFT;
+	rest = la->anchor.len % PAGE_SIZE;
+	if (rest) {
+		struct libra_place place = { 0 };
+
+		libra_place_advance(la, &place, pages << PAGE_SHIFT);
+		libra_slot_write(rx->payload, rx->pgoff + pages, la, place, rest);
+	}
+	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX, pages << PAGE_SHIFT);
+	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, rest);
+	if (!pages) {
+		libra_lazy_anchor_put(la, 1);
+		return;
+	}
+	refcount_set(&la->ref, pages);
+	libra_slots_receive(rx->payload, rx->pgoff, pages, la);
 }
 
 /* A copy of our own: others may still write the pages, or they are far too large. */
@@ -232,13 +246,16 @@ static int libra_lazy_copy(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 of
 static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			    unsigned int offset, size_t size)
 {
-	struct libra_lazy_rx *rx = desc->arg.data;
-	struct iov_iter *to = &rx->reader.msg->msg_iter;
+	struct libra_reader *reader = desc->arg.data;
+	struct libra_lazy_rx *rx = container_of(reader, struct libra_lazy_rx, reader);
+	struct iov_iter *to = &reader->msg->msg_iter;
 	u32 off = offset, end = offset + size;
 	int ret = 0;
 
-	if (!skb_frags_readable(skb))
+	if (!skb_frags_readable(skb)) {
+		reader->error = -EFAULT;
 		return -EFAULT;
+	}
 
 	while (off < end && desc->count) {
 		u32 n = min_t(size_t, end - off, desc->count);
@@ -263,18 +280,27 @@ static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			ret = libra_lazy_take(rx, skb, off, min(n, rx->want)) ? :
 			      libra_lazy_copy(rx, skb, off,
 					      min_t(size_t, n, libra_iter_room(to)));
-		if (ret < 0)
-			break;
+		if (unlikely(ret < 0)) {
+			/* Natively nothing of this skb was read then. */
+			reader->error = ret;
+			iov_iter_revert(to, off - offset);
+			return ret;
+		}
 		off += ret;
 		desc->count -= ret;
 	}
-	return off > offset ? off - offset : ret;
+	return off - offset;
 }
 
-/* The urgent mark is for the native path. */
+/* While it slept, the addresses may have become something else. */
 static int libra_lazy_before(struct libra_reader *reader, struct sock *sk)
 {
-	return unlikely(tcp_sk(sk)->urg_data) ? LIBRA_RECV_NATIVE : 0;
+	struct libra_lazy_rx *rx = container_of(reader, struct libra_lazy_rx, reader);
+
+	if (rx->slept)
+		libra_lazy_forget(rx);
+	rx->slept = true;
+	return 0;
 }
 
 /* No run outlasts a look: another reader could take the bytes behind it. */
@@ -369,8 +395,7 @@ int libra_lazy_recvmsg(struct libra_process *process, struct sock *sk,
 	else if (ret >= 0)
 		libra_recv_finish(sk, msg);
 
-	if (rx.payload)
-		libra_payload_put(rx.payload);
+	libra_lazy_forget(&rx);
 	libra_process_put(process);
 	return ret;
 }

@@ -153,9 +153,9 @@ static void libra_unmap(const struct libra_payload *payload, pgoff_t pgoff,
 
 /* ---- fault ------------------------------------------------------------------- */
 
-static struct page *libra_page_alloc(void)
+static struct page *libra_page_alloc(gfp_t gfp)
 {
-	struct page *page = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT);
+	struct page *page = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT | gfp);
 
 	if (page)
 		lock_page(page);
@@ -187,20 +187,10 @@ static void libra_page_fill(struct libra_payload *payload, struct page *page,
 	}
 }
 
-/**
- * libra_slot_fault() - somebody looks at a page
- * @payload: mapping
- * @pgoff: page of it
- * @user: user space does, not the kernel
- *
- * Context: process context, under mmap_lock or the VMA's lock.
- * Return: the page, locked, with a reference, and with the bytes that belong there;
- * an ERR_PTR: -ENOMEM, -EFAULT when the slot is dead.
- */
-struct page *libra_slot_fault(struct libra_payload *payload, pgoff_t pgoff,
-			      bool user)
+static struct page *libra_slot_get(struct libra_payload *payload, pgoff_t pgoff,
+				   bool user, gfp_t gfp)
 {
-	struct libra_chunk *chunk = libra_chunk_get(payload, pgoff, GFP_KERNEL);
+	struct libra_chunk *chunk = libra_chunk_get(payload, pgoff, GFP_KERNEL | gfp);
 	u32 i = pgoff % LIBRA_CHUNK_PAGES;
 	struct page *page, *fresh = NULL;
 	unsigned long slot;
@@ -241,7 +231,7 @@ again:
 	}
 	if (!fresh) {
 		spin_unlock(&chunk->lock);
-		fresh = libra_page_alloc();
+		fresh = libra_page_alloc(gfp);
 		if (!fresh)
 			return ERR_PTR(-ENOMEM);
 		goto again;
@@ -265,6 +255,47 @@ out:
 	return page;
 }
 
+/**
+ * libra_slot_fault() - somebody looks at a page
+ * @payload: mapping
+ * @pgoff: page of it
+ * @user: user space does, not the kernel
+ *
+ * Context: process context, under mmap_lock or the VMA's lock.
+ * Return: the page, locked, with a reference, and with the bytes that belong there;
+ * an ERR_PTR: -ENOMEM, -EFAULT when the slot is dead.
+ */
+struct page *libra_slot_fault(struct libra_payload *payload, pgoff_t pgoff,
+			      bool user)
+{
+	return libra_slot_get(payload, pgoff, user, 0);
+}
+
+/**
+ * libra_slot_write() - write the beginning of a page, as a copy to it would
+ * @payload: mapping, with a reference
+ * @pgoff: page
+ * @la: anchor
+ * @place: where in it the bytes begin
+ * @bytes: fewer than a page
+ *
+ * It cannot fail, and takes no fault; a page that is unmapped needs no bytes.
+ *
+ * Context: process context, under the socket lock.
+ */
+void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
+		      const struct libra_lazy_anchor *la, struct libra_place place,
+		      u32 bytes)
+{
+	struct page *page = libra_slot_get(payload, pgoff, false, __GFP_NOFAIL);
+
+	if (IS_ERR(page))
+		return;
+	libra_lazy_anchor_read(la, place, page_address(page), bytes);
+	unlock_page(page);
+	put_page(page);
+}
+
 /* ---- receive ------------------------------------------------------------------ */
 
 /**
@@ -282,6 +313,10 @@ bool libra_slots_ready(struct libra_payload *payload, pgoff_t pgoff, u32 pages)
 
 	if (!libra_chunk_get(payload, pgoff, GFP_KERNEL | __GFP_NOWARN) ||
 	    !libra_chunk_get(payload, last, GFP_KERNEL | __GFP_NOWARN))
+		return false;
+	/* Pairs with libra_slots_kill_all(): it saw our chunks, or we see this. */
+	smp_mb();
+	if (READ_ONCE(payload->gone))
 		return false;
 	if (!READ_ONCE(payload->holes))
 		return true;
@@ -593,6 +628,8 @@ void libra_slots_kill_all(struct libra_payload *payload)
 	struct libra_chunk *chunk;
 	unsigned long nr;
 
+	WRITE_ONCE(payload->gone, true);
+	smp_mb();
 	xa_for_each(&payload->chunks, nr, chunk) {
 		libra_chunk_kill(payload, chunk, 0, LIBRA_CHUNK_PAGES - 1);
 		cond_resched();

@@ -279,12 +279,20 @@ static int libra_lazy_stream(struct libra_lazy_tx *tx)
 	int ret = 0;
 
 	lock_sock(sk);
-	out->locked = sk->sk_prot->sendmsg == tcp_prot.sendmsg;
-	if (out->locked)
-		while (!ret && !out->full && msg_data_left(out->msg))
-			ret = libra_lazy_step(tx);
-	else
-		ret = LIBRA_SEND_NATIVE;
+	out->locked = sk->sk_prot->sendmsg == tcp_prot.sendmsg &&
+		      (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);
+	if (!out->locked) {
+		release_sock(sk);
+		return LIBRA_SEND_NATIVE;
+	}
+	while (!ret && msg_data_left(out->msg)) {
+		ret = libra_lazy_step(tx);
+		if (out->full || ret == -EAGAIN)
+			ret = libra_out_wait(out);
+		/* A ULP came on top while the lock was released. */
+		if (sk->sk_prot->sendmsg != tcp_prot.sendmsg)
+			ret = ret ? : out->sent ? -EAGAIN : LIBRA_SEND_NATIVE;
+	}
 	release_sock(sk);
 	out->locked = false;
 	libra_out_push(out);
@@ -316,9 +324,10 @@ static bool libra_lazy_send_wanted(struct libra_lazy_tx *tx, struct sock *sk)
 {
 	const struct msghdr *msg = tx->out.msg;
 
-	/* What goes with a SYN has a path of its own. */
+	/* What goes with a SYN has a path of its own; time stamps are one a call. */
 	return sk->sk_prot->sendmsg == tcp_prot.sendmsg &&
 	       !inet_test_bit(DEFER_CONNECT, sk) &&
+	       !(READ_ONCE(sk->sk_tsflags) & SOF_TIMESTAMPING_TX_RECORD_MASK) &&
 	       user_backed_iter(&msg->msg_iter) && !libra_out_is_odd(msg) &&
 	       libra_lazy_any(tx);
 }
@@ -337,11 +346,6 @@ int libra_lazy_sendmsg(struct libra_process *process, struct sock *sk,
 		       struct msghdr *msg, size_t size)
 {
 	struct libra_lazy_tx tx = {
-		.out = {
-			.sk = sk,
-			.msg = msg,
-			.flags = msg->msg_flags & ~(MSG_SPLICE_PAGES | MSG_ZEROCOPY),
-		},
 		.process = process,
 		.net = libra_net(sock_net(sk)),
 	};
@@ -350,6 +354,8 @@ int libra_lazy_sendmsg(struct libra_process *process, struct sock *sk,
 	if (unlikely(inet_send_prepare(sk)))
 		goto out;
 
+	libra_out_init(&tx.out, sk, msg);
+	libra_out_patient(&tx.out);
 	ret = LIBRA_SEND_NATIVE;
 	if (libra_lazy_send_wanted(&tx, sk)) {
 		tx.gather = kmalloc(sizeof(*tx.gather), GFP_KERNEL | __GFP_NOWARN);

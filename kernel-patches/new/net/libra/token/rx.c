@@ -150,8 +150,10 @@ static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 	u32 off = offset;
 	int ret = 0;
 
-	if (!skb_frags_readable(skb))
+	if (!skb_frags_readable(skb)) {
+		rx->reader.error = -EFAULT;
 		return -EFAULT;
+	}
 
 	while (off < end && desc->count) {
 		u32 n = min_t(size_t, end - off, desc->count);
@@ -178,8 +180,10 @@ static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			n = min_t(u64, n, seg->left);
 			ret = libra_rx_copy(rx, skb, off, n, data) ? : n;
 		}
-		if (ret < 0)
+		if (ret < 0) {
+			rx->reader.error = ret;
 			break;
+		}
 		off += ret;
 		desc->count -= ret;
 	}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Counters and limits. That gauges are 0 after a process is looked at behind every case.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+
+#include "arena.h"
+#include "frame.h"
+#include "hostile/common/counters.h"
+#include "link.h"
+#include "pattern.h"
+
+namespace libra::test {
+namespace {
+
+constexpr std::size_t kRoom = 1 << 20;
+
+void needs_libra() {
+    if (setting().plain)
+        skip("ordinary memory has no counters");
+}
+
+// How far a counter moves.
+class Moved {
+  public:
+    explicit Moved(std::string name) : name_(std::move(name)), before_(now()) {}
+    std::int64_t operator()() const { return now() - before_; }
+    void require_moved(std::int64_t by, const std::string& what) const {
+        require_equal((*this)(), by, what + ": " + name_);
+    }
+    void start() { before_ = now(); }
+
+  private:
+    std::int64_t now() const {
+        const Counters counters = read_counters();
+        const auto found = counters.find(name_);
+        require(found != counters.end(), "there is no counter " + name_);
+        return static_cast<std::int64_t>(found->second);
+    }
+
+    std::string name_;
+    std::int64_t before_;
+};
+
+// net.libra.<name> for a while.
+class Sysctl {
+  public:
+    Sysctl(const std::string& name, long value) : path_("/proc/sys/net/libra/" + name) {
+        std::ifstream in(path_);
+        require(static_cast<bool>(in >> old_), path_ + " cannot be read");
+        set(value);
+    }
+    Sysctl(const Sysctl&) = delete;
+    Sysctl& operator=(const Sysctl&) = delete;
+    ~Sysctl() { std::ofstream(path_) << old_; }
+    void set(long value) const {
+        std::ofstream out(path_);
+        out << value << std::flush;
+        require(static_cast<bool>(out), path_ + " cannot be written");
+    }
+
+  private:
+    std::string path_;
+    long old_ = 0;
+};
+
+CASE_OF_BOTH_FAMILIES(account_receive) {
+    needs_libra();
+    const Link link(family);
+    const Arena memory(kRoom);
+    for (const std::int64_t pages : {2, 5, 16}) {
+        const auto size = static_cast<std::size_t>(pages) * kPage;
+        Moved bytes("lazy_rx_bytes");
+        Moved live("lazy_pages");
+        receive_pattern(link, memory.data(), size, 1);
+        bytes.require_moved(pages * 4096, "whole pages");
+        live.require_moved(pages, "whole pages");
+        // The same pages again: as many are lazy as before.
+        receive_pattern(link, memory.data(), size, 2);
+        bytes.require_moved(2 * pages * 4096, "the same pages");
+        live.require_moved(pages, "the same pages");
+        memory.discard();
+        live.require_moved(0, "discarded");
+        // Only whole pages.
+        bytes.start();
+        receive_pattern(link, memory.at(100), size, 3);
+        bytes.require_moved((pages - 1) * 4096, "pages with edges");
+        live.require_moved(pages - 1, "pages with edges");
+        memory.discard();
+    }
+}
+
+CASE_OF_BOTH_FAMILIES(account_send) {
+    needs_libra();
+    const Link in(family);
+    const Link out(family);
+    const Arena memory(kRoom);
+    Moved bytes("lazy_tx_bytes");
+    receive_pattern(in, memory.data(), 16 * kPage, 1);
+    send_all(out.here, memory.data(), 16 * kPage);
+    require_arrival(out, 16 * kPage, 1, 0, "all");
+    bytes.require_moved(16 * 4096, "all");
+    send_all(out.here, memory.at(kPage + 500), 3 * kPage);
+    require_arrival(out, 3 * kPage, 1, kPage + 500, "a part");
+    bytes.require_moved(19 * 4096, "a part");
+    const Moved user("lazy_fills_user");
+    const Moved kernel("lazy_fills_kernel");
+    const Moved live("lazy_pages");
+    send_all(out.here, memory.data(), 16 * kPage);
+    require_arrival(out, 16 * kPage, 1, 0, "all again");
+    user.require_moved(0, "a send fills nothing");
+    kernel.require_moved(0, "a send fills nothing");
+    live.require_moved(0, "a send leaves it lazy");
+}
+
+CASE(account_touch) {
+    needs_libra();
+    const Link link;
+    const Arena memory(kRoom);
+    receive_pattern(link, memory.data(), 8 * kPage, 1);
+    const Moved fills("lazy_fills_user");
+    const Moved live("lazy_pages");
+    const Moved pages("payload_pages");
+    require_equal(+*memory.at(3 * kPage + 7), +pattern_byte(1, 3 * kPage + 7), "a byte");
+    fills.require_moved(1, "one page was touched");
+    live.require_moved(-1, "one page was touched");
+    pages.require_moved(1, "one page was touched");
+    require_equal(+*memory.at(3 * kPage + 8), +pattern_byte(1, 3 * kPage + 8), "its neighbour");
+    fills.require_moved(1, "the same page");
+    *memory.at(4 * kPage) = 'x';
+    fills.require_moved(2, "one page was written to");
+    // A page that is there goes when it becomes lazy.
+    const Moved unmaps("lazy_unmaps");
+    receive_pattern(link, memory.data(), 8 * kPage, 2);
+    require(unmaps() >= 1, "two pages were there: lazy_unmaps did not move");
+    pages.require_moved(0, "received over them");
+}
+
+CASE(account_kernel_touch) {
+    needs_libra();
+    const Link link;
+    const Arena memory(kRoom);
+    receive_pattern(link, memory.data(), 8 * kPage, 1);
+    const Moved user("lazy_fills_user");
+    const Moved kernel("lazy_fills_kernel");
+    int ends[2];
+    require_call(::pipe(ends) == 0, "pipe");
+    const Fd from(ends[0]);
+    const Fd to(ends[1]);
+    require_equal(::write(to.get(), memory.data(), 2 * kPage), static_cast<ssize_t>(2 * kPage),
+                  "write");
+    require_equal(user() + kernel(), 2, "pages that the kernel looked at");
+    require_equal(kernel(), 2, "lazy_fills_kernel");
+}
+
+CASE(account_payload_memory) {
+    needs_libra();
+    const Moved processes("payload_processes");
+    const Moved pages("payload_pages");
+    const Moved charge("anchor_charge_live");
+    const Moved live("lazy_pages");
+    {
+        const Arena memory(kRoom);
+        processes.require_moved(1, "an arena");
+        {
+            const Arena second(kRoom);
+            processes.require_moved(1, "a second arena");
+        }
+        processes.require_moved(1, "without it");
+        for (std::size_t page = 0; page < 10; ++page)
+            *memory.at(page * kPage) = 'x';
+        pages.require_moved(10, "touched");
+        Child child([&] {
+            processes.require_moved(2, "a child");
+            *memory.at(0) = 'y';
+        });
+        child.wait("the child");
+        const Link link;
+        receive_pattern(link, memory.at(20 * kPage), 10 * kPage, 1);
+        require(charge() >= 10 * 4096, "what is lazy is charged");
+        require_call(::munmap(memory.at(25 * kPage), kPage) == 0, "munmap");
+        live.require_moved(9, "one page was unmapped");
+        memory.discard(20 * kPage, 5 * kPage);
+        live.require_moved(4, "five pages were discarded");
+    }
+    for (int turn = 0; turn < 500 && (processes() || pages() || charge() || live()); ++turn)
+        ::usleep(10'000);
+    processes.require_moved(0, "unmapped");
+    pages.require_moved(0, "unmapped");
+    live.require_moved(0, "unmapped");
+    charge.require_moved(0, "unmapped");
+}
+
+CASE(account_off) {
+    needs_libra();
+    const Link in;
+    const Link out;
+    const Arena memory(kRoom);
+    receive_pattern(in, memory.data(), 8 * kPage, 1);
+    const Moved bytes("lazy_rx_bytes");
+    {
+        const Sysctl off("lazy", 0);
+        receive_pattern(in, memory.at(20 * kPage), 8 * kPage, 2);
+        bytes.require_moved(0, "net.libra.lazy is 0");
+        require_pattern(memory.at(20 * kPage), 8 * kPage, 2, 0, "read natively");
+        send_all(out.here, memory.data(), 8 * kPage);
+        require_arrival(out, 8 * kPage, 1, 0, "what was lazy before, sent");
+        require_pattern(memory.data(), 8 * kPage, 1, 0, "what was lazy before");
+        const Fd device(open_device());
+        require(!device || (new_arena(device.get(), kRoom) < 0 && errno == EPERM),
+                "a new arena while net.libra.lazy is 0");
+    }
+    receive_pattern(in, memory.data(), 8 * kPage, 3);
+    require(bytes() > 0, "net.libra.lazy is 1 again: nothing is lazy");
+    require_pattern(memory.data(), 8 * kPage, 3, 0, "afterwards");
+}
+
+CASE(account_process_limit) {
+    needs_libra();
+    const Link in;
+    const Link out;
+    const Arena memory(kRoom);
+    constexpr long kLimit = 128 << 10;
+    const Sysctl limit("max_process_bytes", kLimit);
+    const Moved charge("anchor_charge_live");
+    const Moved bytes("lazy_rx_bytes");
+    for (std::size_t part = 0; part < 8; ++part) {
+        receive_pattern(in, memory.at(part * 20 * kPage), 20 * kPage, part + 1);
+        require(charge() <= kLimit + 64 * 1024,
+                std::to_string(charge()) + " bytes are charged, the limit is 131072");
+    }
+    require(bytes() > 0, "nothing was lazy");
+    require(bytes() < 8 * 20 * 4096, "all was lazy, whatever the limit");
+    for (std::size_t part = 0; part < 8; ++part) {
+        send_all(out.here, memory.at(part * 20 * kPage), 20 * kPage);
+        require_arrival(out, 20 * kPage, part + 1, 0, "sent, part " + std::to_string(part));
+        require_pattern(memory.at(part * 20 * kPage), 20 * kPage, part + 1, 0, "in memory");
+    }
+    // What was given back may be used again.
+    memory.discard();
+    const Moved again("lazy_rx_bytes");
+    receive_pattern(in, memory.data(), 10 * kPage, 50);
+    require(again() > 0, "after the discard nothing is lazy");
+    require_pattern(memory.data(), 10 * kPage, 50, 0, "after the discard");
+}
+
+// A process's memory in /proc/self/status and the like is readable whatever is lazy.
+CASE(account_proc_files) {
+    const Link link;
+    const Arena memory(kRoom);
+    receive_pattern(link, memory.data(), 32 * kPage, 1);
+    *memory.at(kPage) ^= 0;
+    for (const char* name : {"maps", "smaps", "smaps_rollup", "status", "statm", "numa_maps"}) {
+        std::ifstream file(std::string("/proc/self/") + name);
+        std::string line;
+        std::size_t lines = 0;
+        while (std::getline(file, line))
+            ++lines;
+        require(lines > 0 || std::string(name) == "numa_maps", name);
+    }
+    std::ifstream pagemap("/proc/self/pagemap", std::ios::binary);
+    pagemap.seekg(
+        static_cast<std::streamoff>(reinterpret_cast<std::uintptr_t>(memory.data()) / kPage * 8));
+    std::string entries(32 * 8, '\0');
+    pagemap.read(entries.data(), static_cast<std::streamsize>(entries.size()));
+    require_pattern(memory.data(), 32 * kPage, 1, 0, "afterwards");
+}
+
+}  // namespace
+}  // namespace libra::test

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""libra-lazy: payload memory behaves as private memory does, whoever looks, and is accounted for."""
+
+import os
+import re
+import subprocess
+
+import vmtest
+from harness import kmemleak, lazy
+from harness.process import end_with_parent
+
+RESULT = re.compile(r"(ok|not ok) \d+ - ([^ ]+)(?: # SKIP (.*)| .*)?")
+# What this machine may be without.
+MAY_SKIP = {
+    "kernel_direct_io": "no loop devices", "kernel_direct_io_in_sectors": "no loop devices",
+    "map_protection_key": "no protection keys", "map_userfaultfd": "no userfaultfd",
+}
+
+
+def options(parser):
+    parser.add_argument("--long", action="store_true", help="longer races")
+    parser.add_argument("--only-case", metavar="TEXT", default="",
+                        help="run the cases with this in their name")
+
+
+def command(env):
+    program = os.path.join(env.build, "tests/lazy/libra-lazy")
+    if not os.access(program, os.X_OK):
+        raise RuntimeError(f"{program} is missing: build it first (cmake --build {env.build})")
+    limit = 600 if kmemleak.available() or env.args.long else 120  # a debug kernel is slow
+    return [program, "--time-limit", str(limit), "--only", env.args.only_case,
+            *(("--long",) if env.args.long else ()),
+            *(() if env.with_libra else ("--plain",))]
+
+
+def passes(env, tap, name, word, skipped, notes):
+    if word == "ok" and skipped and (not env.with_libra or
+                                     skipped.startswith(MAY_SKIP.get(name, "\0"))):
+        tap.skip(name, skipped)
+        return
+    with tap.case(name) as case:
+        if word != "ok":
+            case.failures += notes or ["it says nothing"]
+        elif skipped:
+            case.failures.append(f"skipped: {skipped}")
+
+
+def run(env, tap):
+    """Each result becomes a case; what is said about a result follows it."""
+    seen, planned, last, notes = 0, None, None, []
+    with subprocess.Popen(command(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", preexec_fn=end_with_parent) as process:
+        for line in process.stdout:
+            line = line.rstrip("\n")
+            match = RESULT.fullmatch(line)
+            if match or line.startswith("1.."):
+                if last:
+                    passes(env, tap, last[2], last[1], last[3], notes)
+                last, notes = match, []
+                seen += bool(match)
+                if not match:
+                    planned = int(line[3:])
+            else:
+                notes.append(line.removeprefix("#   "))
+    if seen != planned or planned == 0:
+        with tap.case("all of them") as case:
+            case.failures += notes
+            case.equal(seen, planned, "cases that ran")
+            case.equal(process.returncode, 0, "exit status")
+
+
+def body(env, tap):
+    if env.with_libra:
+        # For O_DIRECT; where there is none, the cases say so.
+        subprocess.run(["modprobe", "loop"], capture_output=True, check=False)
+    run(env, tap)
+    if env.with_libra:
+        with tap.case("no payload memory is left") as case:
+            case.equal(lazy.settle(), {}, "left behind")
+
+
+if __name__ == "__main__":
+    vmtest.main("lazy", __doc__, body, daemon=False, add_options=options)

@@ -55,6 +55,8 @@ def run_options():
     machine.add_argument("--icount", action="store_true",
                          help="with --where vm, emulated: its clock counts instructions, which "
                               "nothing else on the machine can disturb")
+    machine.add_argument("--smp", type=int, metavar="N",
+                         help="with --where vm: so many CPUs (default: scripts/vm's)")
     machine.add_argument("--libra-ko", metavar="FILE",
                          help="with --where netns: the module to load (default: modprobe libra)")
     machine.add_argument("--hosts", metavar="FILE",

@@ -134,7 +134,8 @@ HAPROXY_SPLICE_TUNING = """tune.pipesize 262144
 def nginx_text(directory, listen, upstream, connections):
     http = NGINX.format(listen=listen, upstream=upstream, connections=connections,
                         directives=servers.NGINX_CONFIGS["b"])
-    return servers.NGINX_COMMON.format(dir=directory, http=http, main="worker_rlimit_nofile 65536;",
+    return servers.NGINX_COMMON.format(dir=directory, http=http, daemon="off",
+                                       main="worker_rlimit_nofile 65536;",
                                        connections=4 * connections + 64)
 
 

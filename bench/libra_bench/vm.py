@@ -72,6 +72,7 @@ def run(args, groups, out):
     command = [os.path.join(ROOT, "scripts/vm"), f"--{args.kernel}", "--time-limit", str(limit),
                "--out", out, "--log", os.path.join(out, "console.log"),
                "--env", "LIBRA_BENCH_GUEST=1", "--env", f"LIBRA_SOURCE={setup.commit()}",
+               *(("--smp", str(args.smp)) if args.smp else ()),
                *(("--env", "LIBRA_ICOUNT=0") if args.icount else ()),
                *(("--env", UM_MALLOC) if args.kernel == "um" else ()),
                "--", *guest_command(args, module)]

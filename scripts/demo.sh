@@ -3,7 +3,7 @@
 #
 # From a bare Debian machine to a table: install what is missing, build, boot a
 # kernel in a VM, and let an unmodified nginx and HAProxy forward files there,
-# with Libra off and on, every byte compared.
+# plain, in lazy mode and in token mode, every byte compared.
 #
 # Usage: scripts/demo.sh [--patched] [--quick]
 #   (default)   Debian's own kernel and libra.ko; results in build/demo.json
@@ -24,7 +24,7 @@ done
 
 "$TOP/scripts/install-deps" "$purpose"
 configure_user
-build_user librad libractl libra-load
+build_user librad libractl libra-load libra-malloc
 case $kernel in
 stock) "$TOP/scripts/build-module" >/dev/null ;;
 patched) "$TOP/scripts/build-kernel" >/dev/null ;;

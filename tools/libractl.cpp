@@ -7,9 +7,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "address.h"
 #include "client.h"
+#include "kernel_stats.h"
 #include "protocol.h"
 #include "report.h"
 
@@ -113,6 +115,22 @@ void print_answer(const CLI::App& app, const Options& options, const Json& answe
         fmt::print("{}", report_stats(answer, options.all_stats));
 }
 
+// What librad answers. Lazy mode needs no daemon: where none is asked for by name and none
+// runs, the counters are read as it would read them.
+Result<std::string> ask(const CLI::App& app, const Options& options) {
+    auto client = Client::connect(options.socket);
+    if (client)
+        return client->ask(make_request(app, options));
+    if (!app.got_subcommand("stats") || app.count("--socket") > 0)
+        return client.error();
+    auto stats = read_kernel_stats();
+    if (!stats)
+        return std::move(stats).error().context("no librad runs, and is libra.ko loaded?");
+    std::string line = to_line(stats_answer(*stats));
+    line.pop_back();  // the newline
+    return line;
+}
+
 int run(int argc, char** argv) {
     Options options;
     CLI::App app{"libractl: controls librad"};
@@ -132,10 +150,7 @@ int run(int argc, char** argv) {
         return app.exit(error) == 0 ? kOk : kUsage;
     }
 
-    auto client = Client::connect(options.socket);
-    if (!client)
-        return fail(kUnreachable, client.error());
-    const auto line = client->ask(make_request(app, options));
+    const auto line = ask(app, options);
     if (!line)
         return fail(kUnreachable, line.error());
     const auto answer = parse_answer(*line);

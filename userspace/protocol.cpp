@@ -200,6 +200,13 @@ std::string error_line(const Error& error) {
     return to_line({{"ok", false}, {"error", error.message()}});
 }
 
+Json stats_answer(const KernelStats& stats) {
+    Json values = Json::object();
+    for (const auto& [name, value] : stats)
+        values[name] = value;
+    return Json{{"ok", true}, {"stats", std::move(values)}};
+}
+
 Result<Json> parse_answer(std::string_view line) {
     Json json = Json::parse(line, nullptr, false);
     if (json.is_discarded() || !json.is_object() || !json.contains("ok") ||

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "error.h"
+#include "kernel_stats.h"
 
 namespace libra {
 
@@ -51,6 +52,9 @@ Result<Request> parse_request(std::string_view line);
 Json to_json(const Request& request);
 std::string to_line(const Json& json);
 std::string error_line(const Error& error);
+
+// The answer to a StatsRequest.
+Json stats_answer(const KernelStats& stats);
 
 // A client's view of an answer: its fields, or the error it carries.
 Result<Json> parse_answer(std::string_view line);

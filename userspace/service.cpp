@@ -208,10 +208,7 @@ Result<Json> Service::stats() {
     const auto stats = read_kernel_stats();
     if (!stats)
         return stats.error();
-    Json values = Json::object();
-    for (const auto& [name, value] : *stats)
-        values[name] = value;
-    return Json{{"ok", true}, {"stats", std::move(values)}};
+    return stats_answer(*stats);
 }
 
 }  // namespace libra

@@ -123,12 +123,13 @@ CASE(futex_after_fork) {
 CASE(futex_mutex) {
     const Arena memory(kRoom);
     for (const int shared : {PTHREAD_PROCESS_PRIVATE, PTHREAD_PROCESS_SHARED}) {
-        auto* mutex = new (memory.at(4096 + 128)) pthread_mutex_t;
+        auto* mutex = reinterpret_cast<pthread_mutex_t*>(memory.at(4096 + 128));
         pthread_mutexattr_t kind;
         ::pthread_mutexattr_init(&kind);
         ::pthread_mutexattr_setpshared(&kind, shared);
         ::pthread_mutex_init(mutex, &kind);
-        auto* count = new (memory.at(8192)) long(0);
+        auto* count = reinterpret_cast<long*>(memory.at(8192));
+        *count = 0;
         Workers workers;
         for (int number = 0; number < 4; ++number)
             workers.start([&] {

@@ -43,7 +43,8 @@ Client::Client(const Options& options, Target target, std::string_view reference
     if (!epoll_)
         throw Error::from_errno("epoll_create1");
     request_ = options_.method + " " + target_.path + " HTTP/1.1\r\nHost: " + target_.host +
-               "\r\n" + (options_.close ? "Connection: close\r\n" : "") + "\r\n";
+               "\r\n" + (options_.close ? "Connection: close\r\n" : "") +
+               (options_.gzip ? "Accept-Encoding: gzip\r\n" : "") + "\r\n";
     connections_.reserve(options_.connections);
     for (unsigned i = 0; i < options_.connections; ++i)
         connections_.emplace_back(reference);
@@ -120,7 +121,7 @@ void Client::start(Connection& connection) {
     connection.started = Clock::now();
     connection.sent = 0;
     connection.body.restart();
-    connection.response.restart(options_.method == "HEAD");
+    connection.response.restart(options_.method == "HEAD", options_.gzip);
     connection.vanishes = false;
     if (options_.abort_after > 0) {
         vanish_share_ += options_.abort_fraction;

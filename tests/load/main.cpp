@@ -27,6 +27,7 @@ void declare(CLI::App& app, libra::load::Options& options) {
         ->check(CLI::IsMember({"GET", "HEAD"}))
         ->capture_default_str();
     app.add_option("--status", options.status, "expected status")->capture_default_str();
+    app.add_flag("--gzip", options.gzip, "ask for gzip; what is compared is the decoded body");
     app.add_flag("--close", options.close, "a connection for each request");
     auto* abort =
         app.add_option("--abort-after", options.abort_after, "vanish after this many body bytes");

@@ -19,6 +19,7 @@ struct Options {
     std::uint64_t abort_after = 0;  // body bytes after which the client vanishes; 0: never
     double abort_fraction = 1;      // share of the requests that vanish
     bool abort_reset = false;       // vanish with RST instead of FIN
+    bool gzip = false;              // ask for gzip, and accept nothing else
     std::uint64_t read_rate = 0;    // bytes per second and connection; 0: as they come
     int receive_buffer = 0;         // SO_RCVBUF; 0: the system's
     int status = 200;

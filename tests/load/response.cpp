@@ -12,9 +12,10 @@ constexpr std::size_t kMaxText = 65536;
 
 }  // namespace
 
-void Response::restart(bool to_head_request) {
+void Response::restart(bool to_head_request, bool gzip) {
     state_ = State::kHead;
     to_head_request_ = to_head_request;
+    want_gzip_ = gzip;
     begun_ = false;
     text_.clear();
 }
@@ -29,14 +30,14 @@ std::size_t Response::feed(std::string_view bytes, BodyCheck& body) {
             case State::kBody:
             case State::kChunkData:
                 taken = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
-                body.feed(bytes.substr(0, taken));
                 left_ -= taken;
-                if (left_ == 0)
+                take_body(bytes.substr(0, taken), body);
+                if (left_ == 0 && !bad())
                     state_ = state_ == State::kBody ? State::kDone : State::kChunkEnd;
                 break;
             case State::kUntilClose:
                 taken = bytes.size();
-                body.feed(bytes);
+                take_body(bytes, body);
                 break;
             default:
                 taken = take_line(bytes);
@@ -44,14 +45,23 @@ std::size_t Response::feed(std::string_view bytes, BodyCheck& body) {
         }
         bytes.remove_prefix(taken);
     }
+    if (done() && !decoded())
+        state_ = State::kBad;
     return size - bytes.size();
 }
 
 bool Response::finish_at_eof() {
-    if (state_ != State::kUntilClose)
+    if (state_ != State::kUntilClose || !decoded())
         return false;
     state_ = State::kDone;
     return true;
+}
+
+void Response::take_body(std::string_view bytes, BodyCheck& body) {
+    if (!gzip_)
+        body.feed(bytes);
+    else if (!gunzip_.feed(bytes, body))
+        state_ = State::kBad;
 }
 
 // Collects up to the end of a line, or of the whole head, and acts on it.
@@ -115,6 +125,7 @@ bool Response::parse_head() {
         return false;
     keep_alive_ = start[7] == '1';
     chunked_ = false;
+    gzip_ = false;
     content_length_.reset();
     for (auto line = next_line(); !line.empty(); line = next_line())
         if (!parse_field(line))
@@ -122,9 +133,14 @@ bool Response::parse_head() {
 
     if (status_ >= 100 && status_ < 200 && status_ != 101)
         return true;  // the answer is still to come
+    if (gzip_ != want_gzip_)
+        return false;
+    if (gzip_)
+        gunzip_.restart();
     left_ = content_length_.value_or(0);
     if (to_head_request_ || status_ == 204 || status_ == 304) {
         state_ = State::kDone;
+        gzip_ = false;  // of a body that is not sent
     } else if (chunked_) {
         state_ = State::kChunkLine;
     } else if (!content_length_) {
@@ -151,6 +167,10 @@ bool Response::parse_field(std::string_view line) {
         if (!same(value, "chunked"))
             return false;
         chunked_ = true;
+    } else if (same(name, "content-encoding")) {
+        if (!same(value, "gzip"))
+            return false;
+        gzip_ = true;
     } else if (same(name, "connection")) {
         if (same(value, "close"))
             keep_alive_ = false;

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "body_check.h"
+#include "gunzip.h"
 
 namespace libra::load {
 
@@ -28,10 +29,11 @@ class Response {
         kBad
     };
 
-    void restart(bool to_head_request);
+    // With `gzip`, a body that is not compressed so is bad.
+    void restart(bool to_head_request, bool gzip);
 
     // Takes what belongs to this response and returns how much that is; body
-    // bytes go to the check.
+    // bytes, decoded if they are compressed, go to the check.
     std::size_t feed(std::string_view bytes, BodyCheck& body);
 
     // The peer has closed. Whether that completes the response.
@@ -50,9 +52,13 @@ class Response {
     bool parse_head();
     bool parse_field(std::string_view line);
     void line_done();
+    void take_body(std::string_view bytes, BodyCheck& body);
+    bool decoded() const { return !gzip_ || gunzip_.done(); }
 
     State state_ = State::kHead;
     bool to_head_request_ = false;
+    bool want_gzip_ = false;
+    bool gzip_ = false;  // this one is
     bool begun_ = false;
     bool keep_alive_ = true;
     bool chunked_ = false;
@@ -60,6 +66,7 @@ class Response {
     std::optional<std::uint64_t> content_length_;
     std::uint64_t left_ = 0;  // of the body or of the chunk
     std::string text_;        // the head or line being collected
+    Gunzip gunzip_;
 };
 
 }  // namespace libra::load

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Does libra-load notice every lie?  An origin on loopback tells them."""
 
+import gzip
 import json
 import os
 import socket
@@ -27,6 +28,11 @@ def chunked(body, size=777):
     parts = [body[i:i + size] for i in range(0, len(body), size)]
     framed = b"".join(f"{len(part):x};x=y\r\n".encode() + part + b"\r\n" for part in parts)
     return head("Transfer-Encoding: chunked") + framed + b"0\r\nTrailer: t\r\n\r\n"
+
+
+def zipped(body):
+    packed = gzip.compress(body)
+    return head("Content-Encoding: gzip", f"Content-Length: {len(packed)}") + packed
 
 
 def flipped(at):
@@ -56,6 +62,15 @@ ANSWERS = {
     "silent": (b"", "hang"),
     "status": (head("Content-Length: 1", status="502 Bad Gateway") + b"x", "keep"),
     "not-http": (b"SSH-2.0-x\r\n\r\n", "close"),
+    "gzip": (zipped(BODY), "keep"),
+    "gzip-flipped": (zipped(flipped(4321)), "keep"),
+    "gzip-garbage": (head("Content-Encoding: gzip", f"Content-Length: {len(BODY)}") + BODY,
+                     "keep"),
+    "gzip-cut": (zipped(BODY)[:-9], "close"),
+    # All of the body, and then the response ends inside of the trailer.
+    "gzip-end": (head("Content-Encoding: gzip", "Transfer-Encoding: chunked") +
+                 b"%x\r\n%s\r\n0\r\n\r\n" % (len(gzip.compress(BODY)) - 4,
+                                             gzip.compress(BODY)[:-4]), "keep"),
     "behind-the-end": (with_length(BODY) + b"junk", "keep"),
 }
 
@@ -134,6 +149,12 @@ def main():
                            ("silent", "timeout"), ("status", "status"),
                            ("not-http", "malformed"), ("behind-the-end", "malformed")):
             check(path, path, errors=1, error_kinds={kind: 1})
+        check("gzip", "gzip", [*many, "--gzip"], requests=40, exact=40, bytes=40 * len(BODY))
+        check("gzip, wrong inside", "gzip-flipped", ["--gzip"], sha_mismatch=1)
+        for path, kind in (("gzip-garbage", "malformed"), ("gzip-end", "malformed"),
+                           ("gzip-cut", "truncated"), ("exact", "malformed")):
+            check(path, path, ["--gzip"], errors=1, error_kinds={kind: 1})
+        check("gzip, not asked for", "gzip", errors=1, error_kinds={"malformed": 1})
         check("expected status", "status", ["--status", "502"], sha_mismatch=1)
         check("nobody listens", "exact", ["-n", "2"], host="127.0.0.1:1", errors=2,
               error_kinds={"connect": 2})

@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A process without payload memory is left alone, whatever others have."""
 
+import json
+import os
+import subprocess
+
 import vmtest
 from harness import lazy, libra
 from harness.load import complaint
@@ -48,6 +52,12 @@ def body(env, tap):
                     rx = lazy.moved(before, env.counters()).get("lazy_rx_bytes", 0)
                     case.check(rx > 0, "lazy_rx_bytes did not move")
     if env.with_libra:
+        with tap.case("libractl shows the counters, and no librad runs") as case:
+            run = subprocess.run([os.path.join(env.build, "tools/libractl"), "--json", "stats"],
+                                 capture_output=True, text=True, timeout=60, check=False)
+            case.equal((run.returncode, run.stderr), (0, ""), "exit status, errors")
+            case.check(json.loads(run.stdout or "{}").get("stats", {}).get("lazy_rx_bytes"),
+                       f"lazy_rx_bytes is not in {run.stdout!r}")
         with tap.case("nothing is left of payload memory") as case:
             case.equal(lazy.settle(), {}, "left behind")
 

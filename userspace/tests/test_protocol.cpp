@@ -102,6 +102,12 @@ TEST(Protocol, AnswersCarryErrors) {
         EXPECT_FALSE(parse_answer(line)) << line;
 }
 
+TEST(Protocol, CountersKeepTheKernelsOrder) {
+    const auto answer = parse_answer(to_line(stats_answer({{"lazy_pages", 3}, {"attach", 0}})));
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->at("stats").dump(), R"({"lazy_pages":3,"attach":0})");
+}
+
 TEST(Protocol, AnswerNeverThrowsOnBytes) {
     EXPECT_NO_THROW(error_line(Error("\xff\xfe")));
 }

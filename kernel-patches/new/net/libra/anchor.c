@@ -103,6 +103,42 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 	return true;
 }
 
+/**
+ * libra_anchor_charge_pinned() - account whole pages for what was charged as bytes
+ * @anchor: built
+ *
+ * On a loopback truesize counts the bytes of a fragment, and not the 32 KB that it
+ * keeps from being freed. By this an account can get over its limit once, by what
+ * one anchor holds.
+ *
+ * Context: any.
+ */
+void libra_anchor_charge_pinned(struct libra_anchor *anchor)
+{
+	struct libra_account *account = anchor->account;
+	const struct page *last = NULL;
+	u32 pinned = 0, more, pages, i;
+
+	for (i = 0; i < anchor->nr; i++) {
+		struct page *page = anchor->bv[i].bv_page;
+
+		if (page != last)
+			pinned += page_size(page);
+		last = page;
+	}
+	if (pinned <= anchor->charge)
+		return;
+	more = pinned - anchor->charge;
+	atomic_long_add(more, &libra_charge);
+	atomic_long_add(more, &account->net->charge);
+	atomic_long_add(more, &account->charge);
+	anchor->charge = pinned;
+	pages = PAGE_ALIGN(pinned) / PAGE_SIZE;
+	if (anchor->memcg && pages > anchor->pages &&
+	    libra_memcg_charge(anchor->memcg, pages - anchor->pages))
+		anchor->pages = pages;
+}
+
 static bool libra_anchor_grow(struct libra_anchor *anchor, gfp_t gfp)
 {
 	u32 room = min(anchor->room * 4, LIBRA_ANCHOR_MAX_BV);
@@ -191,11 +227,14 @@ int libra_anchor_add_copy(struct libra_anchor *anchor, struct sock *sk,
 static int libra_anchor_add_frag(struct libra_anchor *anchor, struct sock *sk,
 				 struct page *page, u32 off, u32 len)
 {
+	u32 least = LIBRA_FRAG_MIN;
+
 	page += off / PAGE_SIZE;
 	off %= PAGE_SIZE;
+	if (anchor->account->dense)
+		least = max_t(u32, least, page_size(compound_head(page)) / 8);
 	/* What is mapped (a packet socket's ring) may be written later. */
-	if (len < LIBRA_FRAG_MIN || !sendpage_ok(page) ||
-	    folio_mapped(page_folio(page)))
+	if (len < least || !sendpage_ok(page) || folio_mapped(page_folio(page)))
 		return libra_anchor_add_copy(anchor, sk, page_address(page) + off,
 					     len);
 	/* Pages of one compound page merge if named by its head. */

@@ -20,6 +20,7 @@ struct sk_buff;
  * struct libra_account - who is charged for anchors
  * @ref: one by the owner, one per anchor
  * @release: what to do when the last reference goes; any context
+ * @dense: a fragment must be an eighth of the page that it pins, or is copied
  * @net: network namespace that is charged as well, and counts
  * @limit: how many bytes @charge may be, a sysctl of @net
  * @at_limit: the fallback to count when it would be more
@@ -30,6 +31,7 @@ struct sk_buff;
 struct libra_account {
 	refcount_t ref;
 	enum libra_mib at_limit;
+	bool dense;
 	void (*release)(struct libra_account *account);
 	struct libra_net *net;
 	const u32 *limit;
@@ -81,6 +83,7 @@ struct libra_anchor {
 void libra_anchor_init(struct libra_anchor *anchor, struct libra_account *account,
 		       struct mem_cgroup *memcg);
 bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes);
+void libra_anchor_charge_pinned(struct libra_anchor *anchor);
 int libra_anchor_add(struct libra_anchor *anchor, struct page *page, u32 off,
 		     u32 len, gfp_t gfp);
 int libra_anchor_add_copy(struct libra_anchor *anchor, struct sock *sk,

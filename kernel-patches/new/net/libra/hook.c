@@ -53,7 +53,8 @@ static void libra_hook_work(struct work_struct *work)
 	mutex_unlock(&libra_hook_lock);
 }
 
-static DECLARE_WORK(libra_hook_update_work, libra_hook_work);
+/* Not at once: whoever comes and goes would have everybody's code patched. */
+static DECLARE_DELAYED_WORK(libra_hook_update_work, libra_hook_work);
 
 /**
  * libra_hook_update() - a parser, an attached socket or an arena went away
@@ -63,7 +64,7 @@ static DECLARE_WORK(libra_hook_update_work, libra_hook_work);
 void libra_hook_update(void)
 {
 	if (libra_hook_unused())
-		schedule_work(&libra_hook_update_work);
+		schedule_delayed_work(&libra_hook_update_work, HZ);
 }
 
 int __init libra_hook_init(void)
@@ -79,7 +80,7 @@ int __init libra_hook_init(void)
  */
 void libra_hook_exit(void)
 {
-	cancel_work_sync(&libra_hook_update_work);
+	cancel_delayed_work_sync(&libra_hook_update_work);
 	if (libra_hooked)
 		libra_hook_remove();
 	libra_hook_backend_exit();

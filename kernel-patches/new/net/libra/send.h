@@ -38,7 +38,9 @@ static inline void libra_out_init(struct libra_out *out, struct sock *sk,
 	*out = (struct libra_out) {
 		.sk = sk,
 		.msg = msg,
-		.flags = msg->msg_flags & ~(MSG_SPLICE_PAGES | MSG_ZEROCOPY),
+		/* The last one is the kernel's word for pages, not the application's. */
+		.flags = msg->msg_flags & ~(MSG_SPLICE_PAGES | MSG_ZEROCOPY |
+					    MSG_NO_SHARED_FRAGS),
 	};
 }
 

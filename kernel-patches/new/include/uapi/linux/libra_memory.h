@@ -13,8 +13,8 @@
  *	void *p = mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
  *	close(fd);
  *
- * An arena can be mapped once, by the process that asked for it; a child gets a
- * copy of its own by fork(), as of private memory.
+ * An arena can be mapped once (then EBUSY), by the process that asked for it
+ * (others: EPERM); a child gets a copy of its own by fork(), as of private memory.
  */
 #ifndef _UAPI_LINUX_LIBRA_MEMORY_H
 #define _UAPI_LINUX_LIBRA_MEMORY_H

@@ -14,6 +14,7 @@
 #include <linux/mount.h>
 #include <linux/nsproxy.h>
 #include <linux/pseudo_fs.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/libra_memory.h>
@@ -35,10 +36,12 @@ static int libra_mnt_count;
 /**
  * struct libra_arena_file - what is behind the file of an arena
  * @size: bytes
+ * @mm: of the process that asked for it, for comparison
  * @mapped: it was mapped, and cannot be again
  */
 struct libra_arena_file {
 	u64 size;
+	struct mm_struct *mm;
 	atomic_t mapped;
 };
 
@@ -47,6 +50,8 @@ static int libra_arena_mmap(struct file *file, struct vm_area_struct *vma)
 	struct libra_arena_file *arena = file->private_data;
 	int err;
 
+	if (vma->vm_mm != arena->mm)
+		return -EPERM;
 	if (atomic_cmpxchg(&arena->mapped, 0, 1))
 		return -EBUSY;
 	err = libra_mmap(file, vma, arena->size);
@@ -57,7 +62,10 @@ static int libra_arena_mmap(struct file *file, struct vm_area_struct *vma)
 
 static int libra_arena_release(struct inode *inode, struct file *file)
 {
-	kfree(file->private_data);
+	struct libra_arena_file *arena = file->private_data;
+
+	mmdrop(arena->mm);
+	kfree(arena);
 	atomic_dec(&libra_arenas);
 	libra_hook_update();
 	simple_release_fs(&libra_mnt, &libra_mnt_count);
@@ -128,6 +136,8 @@ static int libra_arena_create(const struct libra_arena __user *arg)
 	if (!arena)
 		return -ENOMEM;
 	arena->size = want.size;
+	arena->mm = current->mm;
+	mmgrab(arena->mm);
 
 	/* Before the hooks are asked for, so that they stay. */
 	atomic_inc(&libra_arenas);
@@ -149,6 +159,7 @@ static int libra_arena_create(const struct libra_arena __user *arg)
 	return fd;
 
 no_file:
+	mmdrop(arena->mm);
 	kfree(arena);
 	atomic_dec(&libra_arenas);
 	libra_hook_update();

@@ -103,8 +103,8 @@ struct libra_chunk {
  * @start: where page 0 is (or would be)
  * @index: of page 0 within folio->index, which is what tells the pages of
  *	relatives apart for a futex
- * @native: nothing is received lazily any more: it was made read-only once
- * @holes: parts were unmapped; their slots are dead
+ * @native: its protection was changed once; nothing is received lazily or spliced
+ *	any more, so that copies find out what may be read and written
  * @gone: all of it was unmapped
  * @chunks: struct libra_chunk by number
  */
@@ -116,7 +116,6 @@ struct libra_payload {
 	unsigned long start;
 	pgoff_t index;
 	bool native;
-	bool holes;
 	bool gone;
 	struct xarray chunks;
 	struct rcu_head rcu;
@@ -152,9 +151,9 @@ pgoff_t libra_slots_plain(struct libra_payload *payload, pgoff_t pgoff,
 bool libra_slots_ready(struct libra_payload *payload, pgoff_t pgoff, u32 pages);
 void libra_slots_discard(struct libra_payload *payload, pgoff_t pgoff,
 			 pgoff_t pages);
-void libra_slots_kill(struct libra_payload *payload, pgoff_t pgoff,
-		      pgoff_t pages);
-void libra_slots_kill_all(struct libra_payload *payload);
+void libra_slots_forget(struct libra_payload *payload, pgoff_t pgoff,
+			pgoff_t pages);
+void libra_slots_forget_all(struct libra_payload *payload);
 void libra_slots_fork(struct libra_payload *parent, struct libra_payload *child,
 		      pgoff_t pgoff, pgoff_t pages);
 
@@ -214,10 +213,13 @@ struct libra_process *libra_process_fork(struct libra_process *parent,
 					 struct mm_struct *mm);
 int libra_process_add(struct libra_process *process, unsigned long start,
 		      unsigned long end, struct libra_payload *payload, gfp_t gfp);
+void libra_process_cut(struct libra_process *process, unsigned long start,
+		       unsigned long end, struct libra_payload *payload);
 void libra_process_remove(struct libra_process *process,
 			  const struct libra_payload *payload);
 struct libra_payload *libra_process_find(struct libra_process *process,
 					 unsigned long addr, unsigned long *end);
+unsigned long libra_process_pages(const struct libra_process *process);
 struct libra_payload *libra_process_twin(struct libra_process *process,
 					 const struct libra_payload *of);
 

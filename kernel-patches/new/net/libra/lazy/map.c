@@ -13,7 +13,9 @@
  */
 #include <linux/mm.h>
 #include <linux/nsproxy.h>
+#include <linux/pagemap.h>
 #include <linux/pkeys.h>
+#include <linux/sched/signal.h>
 
 #include "lazy.h"
 
@@ -34,8 +36,14 @@ static vm_fault_t libra_vm_fault(struct vm_fault *vmf)
 
 	page = libra_slot_fault(vmf->vma->vm_private_data, vmf->pgoff,
 				vmf->flags & FAULT_FLAG_USER);
-	if (IS_ERR(page))
-		return PTR_ERR(page) == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	if (!page)
+		return VM_FAULT_OOM;
+	if (unlikely(PageHWPoison(page))) {
+		/* mm would take a clean page of a file away from its slot. */
+		unlock_page(page);
+		put_page(page);
+		return VM_FAULT_HWPOISON;
+	}
 	vmf->page = page;
 	return VM_FAULT_LOCKED;
 }
@@ -87,16 +95,20 @@ static void libra_vm_close(struct vm_area_struct *vma)
 
 	if (atomic_dec_and_test(&payload->vmas)) {
 		libra_process_remove(payload->process, payload);
-		libra_slots_kill_all(payload);
+		libra_slots_forget_all(payload);
 		libra_payload_put(payload);
 	} else if (libra_vma_origin(vma) == payload->start) {
-		libra_slots_kill(payload, vma->vm_pgoff, libra_vma_pages(vma));
+		/* Not the copy that a refused mremap() made: these are its slots. */
+		libra_process_cut(payload->process, vma->vm_start, vma->vm_end,
+				  payload);
+		libra_slots_forget(payload, vma->vm_pgoff, libra_vma_pages(vma));
 	}
 }
 
 /*
- * Where a native copy would fail, none of ours must succeed. A read under way may
- * have looked before: what it writes then, it writes as if it had been faster.
+ * Where a native copy would fail, none of ours must succeed, neither into memory
+ * that may not be written nor out of memory that may not be read. A call under way
+ * may have looked before: it goes on as if it had been faster.
  */
 static int libra_vm_mprotect(struct vm_area_struct *vma, unsigned long start,
 			     unsigned long end, unsigned long newflags)
@@ -148,6 +160,12 @@ int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size)
 				    GFP_KERNEL);
 	if (!process)
 		return -ENOMEM;
+	/* It would count, if it were the private memory that it passes for. */
+	if (vma->vm_mm->data_vm + libra_process_pages(process) +
+	    libra_vma_pages(vma) > rlimit(RLIMIT_DATA) >> PAGE_SHIFT) {
+		libra_process_put(process);
+		return -ENOMEM;
+	}
 	payload = libra_payload_alloc(process, file, libra_vma_origin(vma),
 				      GFP_KERNEL);
 	if (!payload) {
@@ -163,5 +181,7 @@ int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size)
 	}
 	vma->vm_private_data = payload;
 	vma->vm_ops = &libra_vm_ops;
+	/* So that no other mapping of the file is merged with it, unasked. */
+	vm_flags_set(vma, VM_NOHUGEPAGE);
 	return 0;
 }

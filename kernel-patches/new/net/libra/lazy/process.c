@@ -134,6 +134,7 @@ static struct libra_process *libra_process_alloc(struct mm_struct *mm,
 	process->account.release = libra_process_release;
 	process->account.net = libra_net(get_net(net));
 	process->account.limit = &process->account.net->sysctl.max_process_bytes;
+	process->account.dense = true;
 	process->account.at_limit = LIBRA_MIB_LAZY_PROCESS_LIMIT;
 	RCU_INIT_POINTER(process->spans, spans);
 	return process;
@@ -237,7 +238,7 @@ static struct libra_spans *libra_spans_grow(struct libra_spans *old, gfp_t gfp)
  * @payload: mapping
  * @gfp: how to allocate
  *
- * Context: under mmap_lock for writing.
+ * Context: under mmap_lock, by who maps or unmaps.
  * Return: 0 or -ENOMEM.
  */
 int libra_process_add(struct libra_process *process, unsigned long start,
@@ -267,11 +268,48 @@ int libra_process_add(struct libra_process *process, unsigned long start,
 }
 
 /**
+ * libra_process_cut() - a part of a mapping is gone
+ * @process: process
+ * @start: first address
+ * @end: behind the last
+ * @payload: mapping, of which something else remains
+ *
+ * Context: under mmap_lock, by who unmaps; does not fail.
+ */
+void libra_process_cut(struct libra_process *process, unsigned long start,
+		       unsigned long end, struct libra_payload *payload)
+{
+	struct libra_spans *spans = rcu_dereference_protected(process->spans, 1);
+	u32 i, nr = spans->nr;
+
+	for (i = 0; i < nr; i++) {
+		struct libra_span *span = &spans->span[i];
+		unsigned long upto = span->end;
+
+		if (span->payload != payload || start >= upto || end <= span->start)
+			continue;
+		if (start <= span->start && end >= upto) {
+			WRITE_ONCE(span->payload, NULL);
+		} else if (start <= span->start) {
+			WRITE_ONCE(span->start, end);
+		} else {
+			WRITE_ONCE(span->end, start);
+			if (end < upto)
+				libra_process_add(process, end, upto, payload,
+						  GFP_KERNEL | __GFP_NOFAIL);
+			/* No two of them overlap. */
+			if (end <= upto)
+				return;
+		}
+	}
+}
+
+/**
  * libra_process_remove() - a mapping is gone
  * @process: process
  * @payload: mapping
  *
- * Context: under mmap_lock for writing, or in exit_mmap().
+ * Context: under mmap_lock, by who unmaps.
  */
 void libra_process_remove(struct libra_process *process,
 			  const struct libra_payload *payload)
@@ -291,10 +329,6 @@ void libra_process_remove(struct libra_process *process,
  * @end: where to say where the mapping ends; if there is none, where the next one
  *	begins
  *
- * A part that was unmapped may have become part of another mapping since. Who is
- * asked about such a part gets either of them, or none: its slots are dead, or the
- * address is taken for ordinary memory, and then the native copy finds out.
- *
  * Context: any.
  * Return: with a reference, or NULL.
  */
@@ -308,16 +342,16 @@ struct libra_payload *libra_process_find(struct libra_process *process,
 	*end = ULONG_MAX;
 	rcu_read_lock();
 	spans = rcu_dereference(process->spans);
-	/* The newest first. */
 	for (i = smp_load_acquire(&spans->nr); i--; ) {
 		const struct libra_span *span = &spans->span[i];
 		struct libra_payload *payload = READ_ONCE(span->payload);
+		unsigned long from = READ_ONCE(span->start);
 		unsigned long upto = READ_ONCE(span->end);
 
 		if (!payload || addr >= upto)
 			continue;
-		if (addr < span->start) {
-			*end = min(*end, span->start);
+		if (addr < from) {
+			*end = min(*end, from);
 			continue;
 		}
 		if (refcount_inc_not_zero(&payload->ref)) {
@@ -328,6 +362,25 @@ struct libra_payload *libra_process_find(struct libra_process *process,
 	}
 	rcu_read_unlock();
 	return found;
+}
+
+/**
+ * libra_process_pages() - how much payload memory has it?
+ * @process: process
+ *
+ * Context: under mmap_lock for writing.
+ * Return: in pages.
+ */
+unsigned long libra_process_pages(const struct libra_process *process)
+{
+	const struct libra_spans *spans = rcu_dereference_protected(process->spans, 1);
+	unsigned long pages = 0;
+	u32 i;
+
+	for (i = 0; i < spans->nr; i++)
+		if (spans->span[i].payload)
+			pages += (spans->span[i].end - spans->span[i].start) >> PAGE_SHIFT;
+	return pages;
 }
 
 /**

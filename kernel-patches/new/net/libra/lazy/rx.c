@@ -116,6 +116,7 @@ static void libra_lazy_commit(struct libra_lazy_rx *rx)
 	u32 bytes = rx->pages << PAGE_SHIFT;
 
 	rx->la = NULL;
+	libra_anchor_charge_pinned(&la->anchor);
 	refcount_set(&la->ref, rx->pages);
 	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX, bytes);
 	trace_libra_lazy_receive(rx->sk, rx->payload->start +
@@ -150,6 +151,7 @@ static void libra_lazy_abandon(struct libra_lazy_rx *rx)
 		libra_lazy_anchor_put(la, 1);
 		return;
 	}
+	libra_anchor_charge_pinned(&la->anchor);
 	refcount_set(&la->ref, pages);
 	libra_slots_receive(rx->payload, rx->pgoff, pages, la);
 }

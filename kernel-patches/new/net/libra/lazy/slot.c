@@ -7,10 +7,9 @@
  *   page	a page (a reference), mapped or not
  *   shared	a page (a reference) that relatives have in their slots as well,
  *		after a fork; mapped nowhere, pinned by nobody, never written
- *   dead	unmapped for good
  *
- * A fault makes a page of anything but dead, receiving makes lazy of anything but
- * dead, fork makes shared of a page. Each change happens under the chunk's lock;
+ * A fault makes a page of anything, receiving makes lazy of anything, fork makes
+ * shared of a page, unmapping makes empty of anything. Each change happens under the chunk's lock;
  * what the slot held before is put behind it.
  */
 #include <linux/highmem.h>
@@ -24,7 +23,6 @@
 #define LIBRA_SLOT_PAGE		1UL
 #define LIBRA_SLOT_SHARED	2UL
 #define LIBRA_SLOT_LAZY		3UL
-#define LIBRA_SLOT_DEAD		4UL	/* the kind of which is "empty" */
 #define LIBRA_SLOT_KIND		3UL
 
 static unsigned long libra_slot_kind(unsigned long slot)
@@ -185,6 +183,8 @@ static void libra_page_fill(struct libra_payload *payload, struct page *page,
 	default:
 		clear_page(page_address(page));
 	}
+	/* With a barrier: who sees the page in a page table sees its bytes. */
+	__SetPageUptodate(page);
 }
 
 static struct page *libra_slot_get(struct libra_payload *payload, pgoff_t pgoff,
@@ -197,15 +197,10 @@ static struct page *libra_slot_get(struct libra_payload *payload, pgoff_t pgoff,
 	u32 place;
 
 	if (!chunk)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 again:
 	spin_lock(&chunk->lock);
 	slot = chunk->slot[i];
-	if (slot == LIBRA_SLOT_DEAD) {
-		spin_unlock(&chunk->lock);
-		page = ERR_PTR(-EFAULT);
-		goto out;
-	}
 	/* The last one who has it may keep it: nobody else can come by it. */
 	if (libra_slot_kind(slot) == LIBRA_SLOT_SHARED &&
 	    page_count(libra_slot_page(slot)) == 1) {
@@ -233,7 +228,7 @@ again:
 		spin_unlock(&chunk->lock);
 		fresh = libra_page_alloc(gfp);
 		if (!fresh)
-			return ERR_PTR(-ENOMEM);
+			return NULL;
 		goto again;
 	}
 	page = fresh;
@@ -263,7 +258,7 @@ out:
  *
  * Context: process context, under mmap_lock or the VMA's lock.
  * Return: the page, locked, with a reference, and with the bytes that belong there;
- * an ERR_PTR: -ENOMEM, -EFAULT when the slot is dead.
+ * NULL when memory ran out.
  */
 struct page *libra_slot_fault(struct libra_payload *payload, pgoff_t pgoff,
 			      bool user)
@@ -279,7 +274,7 @@ struct page *libra_slot_fault(struct libra_payload *payload, pgoff_t pgoff,
  * @place: where in it the bytes begin
  * @bytes: fewer than a page
  *
- * It cannot fail, and takes no fault; a page that is unmapped needs no bytes.
+ * It cannot fail, and takes no fault.
  *
  * Context: process context, under the socket lock.
  */
@@ -289,8 +284,6 @@ void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
 {
 	struct page *page = libra_slot_get(payload, pgoff, false, __GFP_NOFAIL);
 
-	if (IS_ERR(page))
-		return;
 	libra_lazy_anchor_read(la, place, page_address(page), bytes);
 	unlock_page(page);
 	put_page(page);
@@ -305,28 +298,13 @@ void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
  * @pages: how many, at most LIBRA_RUN_PAGES
  *
  * Context: process context, may allocate.
- * Return: false if some of them were unmapped, or memory ran out.
+ * Return: false if all of the mapping is gone, or memory ran out.
  */
 bool libra_slots_ready(struct libra_payload *payload, pgoff_t pgoff, u32 pages)
 {
-	pgoff_t last = pgoff + pages - 1;
-
-	if (!libra_chunk_get(payload, pgoff, GFP_KERNEL | __GFP_NOWARN) ||
-	    !libra_chunk_get(payload, last, GFP_KERNEL | __GFP_NOWARN))
-		return false;
-	/* Pairs with libra_slots_kill_all(): it saw our chunks, or we see this. */
-	smp_mb();
-	if (READ_ONCE(payload->gone))
-		return false;
-	if (!READ_ONCE(payload->holes))
-		return true;
-	for (; pgoff <= last; pgoff++) {
-		struct libra_chunk *chunk = libra_chunk(payload, pgoff);
-
-		if (READ_ONCE(chunk->slot[pgoff % LIBRA_CHUNK_PAGES]) == LIBRA_SLOT_DEAD)
-			return false;
-	}
-	return true;
+	return !READ_ONCE(payload->gone) &&
+	       libra_chunk_get(payload, pgoff, GFP_KERNEL | __GFP_NOWARN) &&
+	       libra_chunk_get(payload, pgoff + pages - 1, GFP_KERNEL | __GFP_NOWARN);
 }
 
 /*
@@ -392,12 +370,6 @@ static void libra_slot_receive(struct libra_payload *payload,
 again:
 	spin_lock(&chunk->lock);
 	slot = chunk->slot[i];
-	if (slot == LIBRA_SLOT_DEAD) {
-		/* As if written, and unmapped then. */
-		spin_unlock(&chunk->lock);
-		libra_lazy_anchor_put(la, 1);
-		return;
-	}
 	if (libra_slot_kind(slot) == LIBRA_SLOT_PAGE) {
 		get_page(libra_slot_page(slot));
 		spin_unlock(&chunk->lock);
@@ -420,7 +392,8 @@ again:
  * @la: their bytes, from its beginning on; a reference for each page is used up
  *
  * It cannot fail: the bytes have left the receive queue. Where the memory was
- * unmapped meanwhile, they were written before that.
+ * unmapped since libra_process_find(), they were written before that; what is left
+ * in the slots then goes with the payload.
  *
  * Context: process context, under the socket lock; sleeps.
  */
@@ -505,20 +478,21 @@ pgoff_t libra_slots_plain(struct libra_payload *payload, pgoff_t pgoff,
 
 /* ---- forget -------------------------------------------------------------------- */
 
-/* The slots of a part of a chunk are dead; put what they held. */
-static void libra_chunk_kill(struct libra_payload *payload,
-			     struct libra_chunk *chunk, u32 first, u32 last)
+/* The slots of a part of a chunk become empty; nothing of them is mapped. */
+static void libra_chunk_forget(struct libra_payload *payload,
+			       struct libra_chunk *chunk, u32 first, u32 last)
 {
 	unsigned long slot;
 	u32 i;
 
 	for (i = first; i <= last; i++) {
+		if (!READ_ONCE(chunk->slot[i]))
+			continue;
 		spin_lock(&chunk->lock);
 		slot = chunk->slot[i];
-		chunk->slot[i] = LIBRA_SLOT_DEAD;
+		chunk->slot[i] = LIBRA_SLOT_EMPTY;
 		spin_unlock(&chunk->lock);
-		if (libra_slot_kind(slot))
-			libra_slot_put(payload, slot);
+		libra_slot_put(payload, slot);
 	}
 }
 
@@ -561,6 +535,15 @@ static void libra_slot_discard(struct libra_payload *payload,
 	put_page(page);
 }
 
+/* Is any of it a page that somebody may have mapped? */
+static bool libra_chunk_has_pages(const struct libra_chunk *chunk, u32 first, u32 last)
+{
+	for (; first <= last; first++)
+		if (libra_slot_kind(READ_ONCE(chunk->slot[first])) == LIBRA_SLOT_PAGE)
+			return true;
+	return false;
+}
+
 /**
  * libra_slots_discard() - these pages are zeros from now on
  * @payload: mapping, with a reference
@@ -572,68 +555,70 @@ static void libra_slot_discard(struct libra_payload *payload,
 void libra_slots_discard(struct libra_payload *payload, pgoff_t pgoff,
 			 pgoff_t pages)
 {
-	struct libra_chunk *chunk = NULL;
 	pgoff_t end = pgoff + pages;
 
-	/* All at once; what is touched meanwhile is unmapped by itself. */
-	libra_unmap(payload, pgoff, pages);
-	for (; pgoff < end; pgoff++) {
-		if (!chunk || !(pgoff % LIBRA_CHUNK_PAGES)) {
-			cond_resched();
-			chunk = libra_chunk(payload, pgoff);
-			if (!chunk) {
-				pgoff |= LIBRA_CHUNK_PAGES - 1;
-				continue;
-			}
+	while (pgoff < end) {
+		pgoff_t next = min(end, (pgoff | (LIBRA_CHUNK_PAGES - 1)) + 1);
+		struct libra_chunk *chunk = libra_chunk(payload, pgoff);
+		u32 first = pgoff % LIBRA_CHUNK_PAGES;
+
+		if (!chunk) {
+			/* To the next one there is. */
+			unsigned long nr = pgoff >> LIBRA_CHUNK_BITS;
+
+			if (!xa_find_after(&payload->chunks, &nr, ULONG_MAX, XA_PRESENT))
+				return;
+			pgoff = nr << LIBRA_CHUNK_BITS;
+			continue;
 		}
-		libra_slot_discard(payload, chunk, pgoff);
+		/*
+		 * All at once; what is touched meanwhile is unmapped by itself. Not
+		 * for nothing: relatives lose their mappings, too.
+		 */
+		if (libra_chunk_has_pages(chunk, first, (next - 1) % LIBRA_CHUNK_PAGES))
+			libra_unmap(payload, pgoff, next - pgoff);
+		for (; pgoff < next; pgoff++)
+			libra_slot_discard(payload, chunk, pgoff);
+		cond_resched();
 	}
 }
 
 /**
- * libra_slots_kill() - these pages are unmapped, and their addresses are others'
- * @payload: mapping of which something else remains
+ * libra_slots_forget() - these pages were unmapped
+ * @payload: mapping
  * @pgoff: first page
  * @pages: how many
  *
- * Context: process context, under mmap_lock for writing; cannot fail.
+ * Context: process context, under mmap_lock; no fault is under way there.
  */
-void libra_slots_kill(struct libra_payload *payload, pgoff_t pgoff,
-		      pgoff_t pages)
+void libra_slots_forget(struct libra_payload *payload, pgoff_t pgoff,
+			pgoff_t pages)
 {
 	pgoff_t last = pgoff + pages - 1;
+	struct libra_chunk *chunk;
+	unsigned long nr;
 
-	WRITE_ONCE(payload->holes, true);
-	while (pgoff <= last) {
-		pgoff_t end = min(last, pgoff | (LIBRA_CHUNK_PAGES - 1));
-		struct libra_chunk *chunk;
+	xa_for_each_range(&payload->chunks, nr, chunk, pgoff >> LIBRA_CHUNK_BITS,
+			  last >> LIBRA_CHUNK_BITS) {
+		pgoff_t begin = nr << LIBRA_CHUNK_BITS;
 
-		chunk = libra_chunk_get(payload, pgoff, GFP_KERNEL | __GFP_NOFAIL);
-		libra_chunk_kill(payload, chunk, pgoff % LIBRA_CHUNK_PAGES,
-				 end % LIBRA_CHUNK_PAGES);
-		pgoff = end + 1;
+		libra_chunk_forget(payload, chunk, max(pgoff, begin) - begin,
+				   min(last - begin, LIBRA_CHUNK_PAGES - 1UL));
 		cond_resched();
 	}
 }
 
 /**
- * libra_slots_kill_all() - nothing of the mapping remains
- * @payload: mapping without VMAs; calls may still have it, and what they put into
- *	a chunk of their own dies with the payload
+ * libra_slots_forget_all() - nothing of the mapping remains
+ * @payload: mapping without VMAs; what calls that have it still put into slots goes
+ *	with the payload
  *
- * Context: process context, under mmap_lock for writing; cannot fail.
+ * Context: as libra_slots_forget().
  */
-void libra_slots_kill_all(struct libra_payload *payload)
+void libra_slots_forget_all(struct libra_payload *payload)
 {
-	struct libra_chunk *chunk;
-	unsigned long nr;
-
 	WRITE_ONCE(payload->gone, true);
-	smp_mb();
-	xa_for_each(&payload->chunks, nr, chunk) {
-		libra_chunk_kill(payload, chunk, 0, LIBRA_CHUNK_PAGES - 1);
-		cond_resched();
-	}
+	libra_slots_forget(payload, 0, ULONG_MAX);
 }
 
 /* ---- fork ----------------------------------------------------------------------- */
@@ -773,7 +758,7 @@ void libra_payload_put(struct libra_payload *payload)
 
 	if (!refcount_dec_and_test(&payload->ref))
 		return;
-	libra_slots_kill_all(payload);
+	libra_slots_forget_all(payload);
 	xa_for_each(&payload->chunks, nr, chunk)
 		kfree(chunk);
 	xa_destroy(&payload->chunks);

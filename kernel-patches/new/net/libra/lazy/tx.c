@@ -77,6 +77,11 @@ static void libra_lazy_look_up(struct libra_lazy_tx *tx, unsigned long addr)
 		libra_payload_put(tx->payload);
 	tx->payload = libra_process_find(tx->process, addr, &tx->end);
 	tx->begin = addr;
+	/* The copy finds out whether it may be read. */
+	if (tx->payload && READ_ONCE(tx->payload->native)) {
+		libra_payload_put(tx->payload);
+		tx->payload = NULL;
+	}
 }
 
 static void libra_gather_drop(struct libra_gather *gather)
@@ -156,6 +161,8 @@ static size_t libra_lazy_plain(struct libra_lazy_tx *tx, unsigned long addr, siz
 	first = libra_pgoff(tx->payload, addr);
 	last = libra_pgoff(tx->payload, addr + n - 1);
 	plain = libra_slots_plain(tx->payload, first, last - first + 1);
+	if (!plain)
+		return 0;
 	return min_t(size_t, n, tx->payload->start +
 				((first + plain) << PAGE_SHIFT) - addr);
 }

@@ -111,6 +111,7 @@ def run_here(args, groups, out):
                          save=lambda result: write_result(result, out))
         run.result["options"] = {"matrix_file": args.matrix and os.path.relpath(args.matrix, ROOT),
                                  "quick": args.quick, "shorten": args.shorten,
+                                 "smp": args.smp,
                                  "kernel": args.kernel, "argv": sys.argv[1:]}
         try:
             run.go()

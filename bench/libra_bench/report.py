@@ -73,6 +73,8 @@ def reproduce(result, row, baseline=None):
         command.append(f"--matrix {options['matrix_file']}")
     if configuration.get("clock") == "instructions":
         command.append("--icount")
+    if options.get("smp"):
+        command.append(f"--smp {options['smp']}")
     if options.get("shorten", 1) != 1:
         command.append(f"--shorten {options['shorten']:g}")
     names = [row.point.group, *([baseline.system.name] if baseline else []), row.system.name]
@@ -246,6 +248,8 @@ def _inside(result, table):
 
 
 def _kept(row):
+    if row.system.beside:
+        return None
     if row.system.lazy:
         return row.median("lazy_rx")
     return row.median("anchored") if row.system.parser else None

@@ -13,7 +13,7 @@ BOOT_SECONDS = 120
 # the heap will have it. In user-mode Linux that is most of the time of its requests.
 UM_MALLOC = "GLIBC_TUNABLES=glibc.malloc.trim_threshold=1073741824"
 # Options that the guest is given as they are: (name, takes values).
-PASSED = ("matrix", "seed", "repetitions", "shorten", "systems")
+PASSED = ("matrix", "seed", "repetitions", "shorten", "systems", "smp")
 PASSED_LISTS = ("only", "size", "connections", "shape")
 
 

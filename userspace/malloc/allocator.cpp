@@ -37,7 +37,7 @@ void* Allocator::malloc(std::size_t size) {
 
 void Allocator::free(void* block) {
     if (heap_.owns(block))
-        heap_.free(block);
+        heap_.give_back(block);
     else
         next_.free(block);
 }
@@ -69,7 +69,7 @@ void* Allocator::realloc(void* block, std::size_t size) {
 
 void* Allocator::move_from_heap(void* block, std::size_t size) {
     if (size == 0) {
-        heap_.free(block);
+        heap_.give_back(block);
         return nullptr;
     }
     if (wants(size) && heap_.resize(block, size))
@@ -84,7 +84,7 @@ void* Allocator::move_from_heap(void* block, std::size_t size) {
     if (!copy)
         return nullptr;
     memcpy(copy, block, std::min(size, old));
-    heap_.free(block);
+    heap_.give_back(block);
     return copy;
 }
 

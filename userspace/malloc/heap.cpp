@@ -159,7 +159,7 @@ std::size_t Heap::usable_size(const void* block) const {
     return bytes(arena->runs.length(arena->page_of(block)));
 }
 
-void Heap::free(void* block) {
+void Heap::give_back(void* block) {
     bool untidy = false;
     {
         const Locked locked(lock_);

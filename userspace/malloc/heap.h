@@ -56,7 +56,7 @@ class Heap {
     // `alignment` is a power of two.
     void* allocate(std::size_t size, std::size_t alignment = 1);
     void* allocate_zeroed(std::size_t size);
-    void free(void* block);
+    void give_back(void* block);
     std::size_t usable_size(const void* block) const;
     // The block has room for `size` now, and no more than worth it; or it is as it was.
     bool resize(void* block, std::size_t size);

@@ -20,6 +20,7 @@
 
 #pragma weak libra_malloc_stats
 
+// NOLINTBEGIN(cppcoreguidelines-no-malloc, cppcoreguidelines-owning-memory): the subject
 namespace {
 
 // Sizes around all borders: the minimum, a class, the largest block.
@@ -223,3 +224,4 @@ TEST(Family, Stats) {
 }
 
 }  // namespace
+// NOLINTEND(cppcoreguidelines-no-malloc, cppcoreguidelines-owning-memory)

@@ -182,8 +182,7 @@ TEST_F(AllocatorTest, MadviseDiscardsWhatIsOurs) {
 
 TEST_F(AllocatorTest, MadviseOverABorder) {
     char* block = static_cast<char*>(allocator_.malloc(kMin));
-    char* base =
-        reinterpret_cast<char*>(reinterpret_cast<std::uintptr_t>(block) & ~(kArenaSize - 1));
+    char* base = block - reinterpret_cast<std::uintptr_t>(block) % kArenaSize;
     void* wanted = base + kArenaSize;
     char* mine = static_cast<char*>(mmap(wanted, kPageSize, PROT_READ | PROT_WRITE,
                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));

@@ -50,6 +50,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
     asked_fd = fd;
     if (request == LIBRA_IOC_DISCARD) {
         const auto* range = static_cast<libra_range*>(argument);
+        // NOLINTNEXTLINE(performance-no-int-to-ptr)
         return madvise(reinterpret_cast<void*>(range->addr), range->len, MADV_REMOVE);
     }
     EXPECT_EQ(request, LIBRA_IOC_ARENA);

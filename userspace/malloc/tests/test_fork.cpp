@@ -51,7 +51,7 @@ TEST(Fork, AChildUsesWhatItInheritedAndPutsNewBlocksElsewhere) {
     forked = &*heap;
     char* block = static_cast<char*>(heap->allocate(kBlock));
     void* freed = heap->allocate(kBlock);
-    heap->free(freed);
+    heap->give_back(freed);
     memset(block, 3, kBlock);
     in_child([&] {
         if (heap->counts().retired != 1 || !all_bytes(block, kBlock, 3))
@@ -62,17 +62,17 @@ TEST(Fork, AChildUsesWhatItInheritedAndPutsNewBlocksElsewhere) {
         memset(block, 4, kBlock);
         if (!heap->resize(block, kBlock / 2) || heap->usable_size(block) != kBlock / 2)
             return 3;
-        heap->free(block);
+        heap->give_back(block);
         if (heap->owns(block) || heap->counts().arenas != 1)
             return 4;  // a retired arena is not kept as the spare one
-        heap->free(fresh);
+        heap->give_back(fresh);
         return 0;
     });
     EXPECT_TRUE(all_bytes(block, kBlock, 3));
     EXPECT_EQ(heap->counts().retired, 0u);
     EXPECT_EQ(heap->allocate(kBlock), freed) << "the parent goes on in its arena";
-    heap->free(freed);
-    heap->free(block);
+    heap->give_back(freed);
+    heap->give_back(block);
     forked = nullptr;
 }
 
@@ -82,12 +82,12 @@ TEST(Fork, HandlersOfOthersMayAllocateMeanwhile) {
     forked = &*heap;
     between = +[]() -> void* {
         void* block = forked->allocate(kBlock);
-        forked->free(block);
+        forked->give_back(block);
         return nullptr;
     };
     in_child([&] {
         void* block = heap->allocate(kBlock);
-        heap->free(block);
+        heap->give_back(block);
         return block ? 0 : 1;
     });
     between = nullptr;
@@ -107,12 +107,12 @@ TEST(Fork, InThreadsThatAllocate) {
             while (!stop) {
                 void*& block = blocks[random() % blocks.size()];
                 if (block)
-                    heap->free(block);
+                    heap->give_back(block);
                 block = heap->allocate(16384 + random() % (2 << 20));
             }
             for (void* block : blocks)
                 if (block)
-                    heap->free(block);
+                    heap->give_back(block);
         });
     for (unsigned round = 0; round < 40 && !testing::Test::HasFatalFailure(); round++)
         in_child([&] {
@@ -123,7 +123,7 @@ TEST(Fork, InThreadsThatAllocate) {
                 if (!block || block[0] != 0 || block[size - 1] != 0)
                     return 1;
                 block[0] = block[size - 1] = 1;
-                heap->free(block);
+                heap->give_back(block);
             }
             return 0;
         });

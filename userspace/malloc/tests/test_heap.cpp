@@ -35,7 +35,7 @@ TEST(Heap, BlocksBeginAtPagesAndHoldWhatWasAskedFor) {
     }
     EXPECT_EQ(heap->counts().blocks, blocks.size());
     for (void* block : blocks)
-        heap->free(block);
+        heap->give_back(block);
     EXPECT_EQ(heap->counts().blocks, 0u);
     EXPECT_EQ(heap->counts().bytes, 0u);
 }
@@ -49,9 +49,10 @@ TEST(Heap, NeitherBooksNorReuseTouchABlock) {
         void* zeros = heap->allocate_zeroed(kBlock);
         blocks.push_back(zeros);
         for (void* block : blocks)
-            heap->free(block);
-        const auto start = reinterpret_cast<std::uintptr_t>(zeros) & ~(kArenaSize - 1);
-        EXPECT_EQ(touched_pages(reinterpret_cast<void*>(start), kArenaSize), 0u);
+            heap->give_back(block);
+        char* start =
+            static_cast<char*>(zeros) - reinterpret_cast<std::uintptr_t>(zeros) % kArenaSize;
+        EXPECT_EQ(touched_pages(start, kArenaSize), 0u);
         blocks.clear();
     }
 }
@@ -64,11 +65,11 @@ TEST(Heap, AlignmentPastAPage) {
         ASSERT_NE(block, nullptr) << alignment;
         EXPECT_TRUE(aligned_to(block, alignment));
         EXPECT_EQ(heap->usable_size(block), kBlock);
-        heap->free(block);
+        heap->give_back(block);
     }
     EXPECT_EQ(heap->allocate(kBlock, kArenaSize), nullptr);
     EXPECT_EQ(heap->allocate(kBlock, std::size_t{1} << 63), nullptr);
-    heap->free(first);
+    heap->give_back(first);
 }
 
 TEST(Heap, WhatIsTooLargeIsNotItsBusiness) {
@@ -87,12 +88,12 @@ TEST(Heap, ZerosAfterDirtyUse) {
             do
                 blocks.push_back(heap->allocate(size));
             while (fake.arenas == 1);
-            heap->free(blocks.back());
+            heap->give_back(blocks.back());
             blocks.pop_back();
             heap->release_free();
             fake.refuse_arenas = ENOMEM;
             memset(blocks[1], 0x5a, heap->usable_size(blocks[1]));
-            heap->free(blocks[1]);
+            heap->give_back(blocks[1]);
             fake.refuse_discards = refused;
             const unsigned before = fake.discards;
             errno = 77;
@@ -102,7 +103,7 @@ TEST(Heap, ZerosAfterDirtyUse) {
             EXPECT_TRUE(all_bytes(block, size - 5, 0));
             EXPECT_EQ(fake.discards - before, refused || size < kBlock / 2 ? 0u : 1u);
             for (void* each : blocks)
-                heap->free(each);
+                heap->give_back(each);
         }
     }
 }
@@ -111,14 +112,14 @@ TEST(Heap, ZerosCostNothingWhereCleanPagesAreLeft) {
     TestHeap heap;
     void* dirty = heap->allocate(kBlock);
     memset(dirty, 1, kBlock);
-    heap->free(dirty);
+    heap->give_back(dirty);
     void* block = heap->allocate_zeroed(kBlock);
     EXPECT_NE(block, dirty);
     EXPECT_EQ(touched_pages(block, kBlock), 0u);
     EXPECT_EQ(fake.discards, 0u);
     EXPECT_EQ(heap->allocate(kBlock), dirty) << "and others have the hot block";
-    heap->free(dirty);
-    heap->free(block);
+    heap->give_back(dirty);
+    heap->give_back(block);
 }
 
 TEST(Heap, WhatFreeKeepsIsBounded) {
@@ -129,13 +130,13 @@ TEST(Heap, WhatFreeKeepsIsBounded) {
         memset(blocks.back(), 1, kMiB);
     }
     for (std::size_t i = 1; i < blocks.size(); i++) {
-        heap->free(blocks[i]);
+        heap->give_back(blocks[i]);
         EXPECT_LE(heap->counts().kept, Heap::kMaxDirty);
     }
     EXPECT_GT(heap->counts().kept, 0u);
     EXPECT_EQ(touched_pages(blocks[1], kMiB), 0u) << "the oldest was discarded";
     EXPECT_EQ(touched_pages(blocks.back(), kMiB), kMiB / kPageSize) << "the last one is kept";
-    heap->free(blocks[0]);
+    heap->give_back(blocks[0]);
 }
 
 TEST(Heap, FreeMemoryOfOneSizeServesAnother) {
@@ -144,16 +145,16 @@ TEST(Heap, FreeMemoryOfOneSizeServesAnother) {
     while (fake.arenas < 2)
         small.push_back(heap->allocate(16384));
     fake.refuse_arenas = ENOMEM;
-    heap->free(small.back());
+    heap->give_back(small.back());
     small.pop_back();
     heap->release_free();
     for (std::size_t i = 0; i < 64; i++)
-        heap->free(small[i]);
+        heap->give_back(small[i]);
     void* large = heap->allocate(kMiB);
     EXPECT_NE(large, nullptr) << "64 neighbours of 16 KB are 1 MB";
-    heap->free(large);
+    heap->give_back(large);
     for (std::size_t i = 64; i < small.size(); i++)
-        heap->free(small[i]);
+        heap->give_back(small[i]);
 }
 
 TEST(Heap, OneFreeArenaIsKeptAndNoMore) {
@@ -162,7 +163,7 @@ TEST(Heap, OneFreeArenaIsKeptAndNoMore) {
     while (fake.arenas < 4)
         blocks.push_back(heap->allocate(Heap::kMaxBlock));
     for (void* block : blocks)
-        heap->free(block);
+        heap->give_back(block);
     EXPECT_EQ(heap->counts().arenas, 1u);
     EXPECT_EQ(fake.arenas, 1u);
 }
@@ -179,7 +180,7 @@ TEST(Heap, ASourceWithoutMemoryIsLeftAloneForAWhile) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2100));
     void* block = heap->allocate(kBlock);
     EXPECT_NE(block, nullptr);
-    heap->free(block);
+    heap->give_back(block);
 }
 
 TEST(Heap, DiscardsThatFailLoseNothing) {
@@ -190,14 +191,14 @@ TEST(Heap, DiscardsThatFailLoseNothing) {
         blocks.push_back(heap->allocate(kMiB));
     errno = 77;
     for (unsigned i = 1; i < 20; i++)
-        heap->free(blocks[i]);
+        heap->give_back(blocks[i]);
     EXPECT_EQ(errno, 77);
     EXPECT_EQ(heap->last_error(), EBADF);
     for (unsigned i = 1; i < 20; i++)
         EXPECT_EQ(heap->allocate(kMiB) != nullptr, true);
     EXPECT_EQ(heap->counts().kept, 0u);
     for (void* block : blocks)
-        heap->free(block);
+        heap->give_back(block);
 }
 
 TEST(Heap, ResizesInPlace) {
@@ -216,21 +217,21 @@ TEST(Heap, ResizesInPlace) {
 
     void* behind = heap->allocate(kBlock);
     EXPECT_FALSE(heap->resize(block, kBlock + 1));
-    heap->free(behind);
+    heap->give_back(behind);
     EXPECT_TRUE(heap->resize(block, 2 * kBlock)) << "into what free() keeps";
     EXPECT_FALSE(heap->resize(block, 0));
     EXPECT_FALSE(heap->resize(block, Heap::kMaxBlock + 1));
     EXPECT_TRUE(all_bytes(block, kBlock, 7));
-    heap->free(block);
+    heap->give_back(block);
 }
 
 TEST(HeapDeathTest, WhatIsNotABlockEndsTheProgram) {
     testing::FLAGS_gtest_death_test_style = "threadsafe";
     TestHeap heap;
     char* block = static_cast<char*>(heap->allocate(kBlock));
-    EXPECT_DEATH(heap->free(block + 8), "libra-malloc: free\\(\\): not a block in use");
-    heap->free(block);
-    EXPECT_DEATH(heap->free(block), "libra-malloc: free\\(\\): not a block in use");
+    EXPECT_DEATH(heap->give_back(block + 8), "libra-malloc: free\\(\\): not a block in use");
+    heap->give_back(block);
+    EXPECT_DEATH(heap->give_back(block), "libra-malloc: free\\(\\): not a block in use");
 }
 
 }  // namespace

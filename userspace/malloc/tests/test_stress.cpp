@@ -41,6 +41,7 @@ struct Item {
     }
 };
 
+// NOLINTBEGIN(cppcoreguidelines-no-malloc, cppcoreguidelines-owning-memory): the subject
 TEST(Stress, ThreadsShareAHeapAndFreeEachOthersBlocks) {
     TestHeap heap;
     Allocator allocator{*heap, plain_malloc};
@@ -113,6 +114,8 @@ TEST(Stress, ThreadsShareAHeapAndFreeEachOthersBlocks) {
     EXPECT_EQ(wrong, 0u);
     EXPECT_EQ(heap->counts().blocks, 0u);
 }
+
+// NOLINTEND(cppcoreguidelines-no-malloc, cppcoreguidelines-owning-memory)
 
 }  // namespace
 }  // namespace libra::memory

@@ -184,16 +184,16 @@ static int libra_discard(const struct libra_range __user *arg)
 		return 0;
 	while (addr < end) {
 		struct libra_payload *payload;
-		unsigned long upto;
+		unsigned long stop;
 
-		payload = libra_process_find(process, addr, &upto);
-		upto = min(upto, end);
+		payload = libra_process_find(process, addr, &stop);
+		stop = min(stop, end);
 		if (payload) {
 			libra_slots_discard(payload, libra_pgoff(payload, addr),
-					    (upto - addr) >> PAGE_SHIFT);
+					    (stop - addr) >> PAGE_SHIFT);
 			libra_payload_put(payload);
 		}
-		addr = upto;
+		addr = stop;
 	}
 	libra_process_put(process);
 	return 0;

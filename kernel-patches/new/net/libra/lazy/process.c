@@ -284,21 +284,21 @@ void libra_process_cut(struct libra_process *process, unsigned long start,
 
 	for (i = 0; i < nr; i++) {
 		struct libra_span *span = &spans->span[i];
-		unsigned long upto = span->end;
+		unsigned long stop = span->end;
 
-		if (span->payload != payload || start >= upto || end <= span->start)
+		if (span->payload != payload || start >= stop || end <= span->start)
 			continue;
-		if (start <= span->start && end >= upto) {
+		if (start <= span->start && end >= stop) {
 			WRITE_ONCE(span->payload, NULL);
 		} else if (start <= span->start) {
 			WRITE_ONCE(span->start, end);
 		} else {
 			WRITE_ONCE(span->end, start);
-			if (end < upto)
-				libra_process_add(process, end, upto, payload,
+			if (end < stop)
+				libra_process_add(process, end, stop, payload,
 						  GFP_KERNEL | __GFP_NOFAIL);
 			/* No two of them overlap. */
-			if (end <= upto)
+			if (end <= stop)
 				return;
 		}
 	}
@@ -342,20 +342,21 @@ struct libra_payload *libra_process_find(struct libra_process *process,
 	*end = ULONG_MAX;
 	rcu_read_lock();
 	spans = rcu_dereference(process->spans);
+	/* Pairs with libra_process_add(). */
 	for (i = smp_load_acquire(&spans->nr); i--; ) {
 		const struct libra_span *span = &spans->span[i];
 		struct libra_payload *payload = READ_ONCE(span->payload);
 		unsigned long from = READ_ONCE(span->start);
-		unsigned long upto = READ_ONCE(span->end);
+		unsigned long stop = READ_ONCE(span->end);
 
-		if (!payload || addr >= upto)
+		if (!payload || addr >= stop)
 			continue;
 		if (addr < from) {
 			*end = min(*end, from);
 			continue;
 		}
 		if (refcount_inc_not_zero(&payload->ref)) {
-			*end = min(*end, upto);
+			*end = min(*end, stop);
 			found = payload;
 			break;
 		}

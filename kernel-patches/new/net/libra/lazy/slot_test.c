@@ -11,6 +11,7 @@
 #include <linux/pagemap.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 
 #include "../libra_test.h"
 #include "lazy.h"
@@ -107,21 +108,30 @@ static void slot_expect_nothing_left(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->process->account.ref));
 }
 
+/* No anchor holds a page any more. */
+static void slot_sources_end(struct kunit *test)
+{
+	struct slot_test *t = test->priv;
+
+	while (t->sources) {
+		struct page *page = t->source[--t->sources];
+
+		KUNIT_EXPECT_EQ(test, 1, page_count(page));
+		put_page(page);
+	}
+}
+
 /* Whatever a test did: nothing is left, and nothing was dropped twice. */
 static void slot_test_exit(struct kunit *test)
 {
 	struct slot_test *t = test->priv;
-	u32 i;
 
 	if (!t || !t->process || IS_ERR_OR_NULL(t->file))
 		return;
 	if (t->payload)
 		slot_payload_end(t->payload);
 	slot_expect_nothing_left(test);
-	for (i = 0; i < t->sources; i++) {
-		KUNIT_EXPECT_EQ(test, 1, page_count(t->source[i]));
-		put_page(t->source[i]);
-	}
+	slot_sources_end(test);
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->process->users));
 	libra_process_put(t->process);
 	KUNIT_EXPECT_EQ(test, t->processes,
@@ -638,7 +648,7 @@ static void slot_forks(struct kunit *test)
 {
 	struct slot_test *t = test->priv;
 	struct libra_payload *child = slot_payload(test, 1);
-	struct page *kept;
+	struct page *kept, *left;
 
 	/* 0, 1 pages; 2, 3 lazy; 4 empty; 5 a page that nothing happens to. */
 	slot_write(test, t->payload, 0, 1, 0);
@@ -648,6 +658,8 @@ static void slot_forks(struct kunit *test)
 	slot_expect_counts(test, 2, 3);
 	kept = slot_look(test, t->payload, 5);
 	put_page(kept);
+	left = slot_look(test, t->payload, 0);
+	put_page(left);
 	libra_slots_fork(t->payload, child, 0, 8);
 	slot_expect_counts(test, 4, 6);
 	KUNIT_EXPECT_EQ(test, 2, page_count(kept));
@@ -664,6 +676,7 @@ static void slot_forks(struct kunit *test)
 
 	/* Either side changes its own. */
 	slot_write(test, t->payload, 0, 3, 0);
+	KUNIT_EXPECT_EQ(test, 1, page_count(left));
 	slot_expect(test, child, 0, 1, 0);
 	slot_write(test, child, 1, 3, 1);
 	slot_expect(test, t->payload, 1, 1, 1);
@@ -763,6 +776,8 @@ static void slot_forks_again(struct kunit *test)
 #define MODEL_PAGES	24
 #define MODEL_FIRST	(LIBRA_CHUNK_PAGES - 11)
 #define MODEL_STEPS	20000
+/* What may be missing afterwards: others allocate as well. */
+#define MODEL_NOISE	1024
 
 /**
  * struct model - a mapping, and what it must hold
@@ -960,6 +975,7 @@ static void slot_model(struct kunit *test)
 {
 	struct models *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
 	struct slot_test *t = test->priv;
+	unsigned long before;
 	u32 i, step;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
@@ -971,6 +987,7 @@ static void slot_model(struct kunit *test)
 	slot_payload_end(t->payload);
 	t->payload = NULL;
 	prandom_seed_state(&m->rnd, 0x11b4a);
+	before = nr_free_pages();
 	for (step = 0; step < MODEL_STEPS; step++) {
 		model_step(test, m);
 		if (step % 512 == 0)
@@ -980,6 +997,8 @@ static void slot_model(struct kunit *test)
 		if (m->of[i].payload)
 			model_end(test, &m->of[i]);
 	slot_expect_nothing_left(test);
+	slot_sources_end(test);
+	KUNIT_EXPECT_LT(test, before, nr_free_pages() + MODEL_NOISE);
 }
 
 static struct kunit_case slot_cases[] = {

@@ -5,6 +5,33 @@ from . import systems
 from .error import BenchError
 
 
+# Above net.libra.min_anchor, and what HAProxy reads in pieces of its buffer.
+KEPT_FROM = 64 << 10
+# What must have stayed in the kernel at least, of the payload: with a parser the rest may
+# have been in one read with a header; in lazy mode the proxy may have looked at it.
+KEPT = {"http1": 1 / 2, "nginx": 1 / 2, "haproxy": 1 / 8}
+
+
+def kept(sample):
+    """The share of the payload that stayed in the kernel in this window."""
+    count = sample["proxy"].get("libra", {})
+    return ((count.get("rx_anchored_bytes", 0) + count.get("lazy_rx_bytes", 0))
+            / sample["client"]["bytes"])
+
+
+def not_kept(sample):
+    """What is measured with Libra must have been: a line if it was not."""
+    system, point = systems.BY_NAME[sample["system"]], sample["point"]
+    if system.beside or point["size"] < KEPT_FROM or not sample["client"]["bytes"]:
+        return None
+    least = KEPT[system.kind] if system.lazy else KEPT.get(system.parser, 0)
+    if kept(sample) >= least:
+        return None
+    why = "the allocator had no payload memory" if system.lazy else \
+        "it was not attached on both sides"
+    return f"{kept(sample):.1%} of the payload stayed in the kernel: {why}"
+
+
 def _key(system, point, number):
     return system, tuple(sorted(point.items())), number
 
@@ -45,8 +72,12 @@ def problems(result):
             yield f"{what}: its bytes were never compared"
         if sample["proxy"].get("libra", {}).get("fail_stops"):
             yield f"{what}: fail-stops"
+        if problem := not_kept(sample):
+            yield f"{what}: {problem}"
     names = {name for group in result["matrix"] for name in group["systems"]}
-    if any(systems.BY_NAME[name].parser for name in names):
+    # Of runs that did not end only what they measured counts; the report says so.
+    unseen = result.get("joined") and not result["settled"]
+    if any(systems.BY_NAME[name].libra for name in names) and not unseen:
         settled = result.get("settled") or {"left": "nobody looked", "counters": {}}
         if settled["left"]:
             yield f"left behind: {settled['left']}"

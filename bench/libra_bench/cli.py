@@ -55,6 +55,8 @@ def run_options():
     machine.add_argument("--icount", action="store_true",
                          help="with --where vm, emulated: its clock counts instructions, which "
                               "nothing else on the machine can disturb")
+    machine.add_argument("--smp", type=int, metavar="N",
+                         help="with --where vm: so many CPUs (default: scripts/vm's)")
     machine.add_argument("--libra-ko", metavar="FILE",
                          help="with --where netns: the module to load (default: modprobe libra)")
     machine.add_argument("--hosts", metavar="FILE",
@@ -90,8 +92,10 @@ def write_result(result, directory):
     path = os.path.join(directory, RESULT)
     # Where this tree lies is of no use to anybody else.
     text = json.dumps(result).replace(ROOT, ".")
-    with open(path, "w", encoding="ascii") as out:
+    # Whoever dies while it writes has the one before.
+    with open(path + ".new", "w", encoding="ascii") as out:
         out.write(text + "\n")
+    os.replace(path + ".new", path)
     return path
 
 
@@ -103,9 +107,11 @@ def run_here(args, groups, out):
     with where as place:
         setup.check(place, runner.wanted_systems(groups),
                     {point.client for group in groups for point in group.points})
-        run = runner.Run(place, groups, args.seed, args.libra_ko)
+        run = runner.Run(place, groups, args.seed, args.libra_ko,
+                         save=lambda result: write_result(result, out))
         run.result["options"] = {"matrix_file": args.matrix and os.path.relpath(args.matrix, ROOT),
                                  "quick": args.quick, "shorten": args.shorten,
+                                 "smp": args.smp,
                                  "kernel": args.kernel, "argv": sys.argv[1:]}
         try:
             run.go()

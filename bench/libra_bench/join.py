@@ -10,10 +10,19 @@ from .error import BenchError
 ALIKE = ("where", "accel", "clock", "kernel_name", "hosts", "cpu_model", "sysctls")
 
 
-def _whole_points(result, group):
-    """The points of a group that every system answered in every round."""
+def _whole(result, group):
+    """What of a group was measured by every system: all points in so many of its rounds, from
+    the first on, or where not even one round came to its end, the points that did."""
     seen = check.measured(result)
-    return [point for point in group["points"] if check.expected(group, [point]) <= seen]
+
+    def points(rounds):
+        wanted = {**group, "repetitions": rounds}
+        return [point for point in group["points"] if check.expected(wanted, [point]) <= seen]
+
+    for rounds in range(group["repetitions"], 0, -1):
+        if points(rounds) == group["points"]:
+            return {**group, "repetitions": rounds}
+    return {**group, "points": points(group["repetitions"])}
 
 
 def _alike(first, other, path):
@@ -49,22 +58,27 @@ def _complete_points(result):
 
 def join(results):
     """results: [(path, result)]. A group is taken whole from the first that has it, but for
-    points that this run did not finish; those are named in "left_out"."""
+    rounds or points that this run did not finish; those are named in "fewer_rounds" and
+    "left_out"."""
     first = results[0][1]
     for _, result in results:
         _complete_points(result)
     joined = {**first, "matrix": [], "samples": [], "verified": [], "probes": [], "joined": [],
-              "left_out": [], "complete": True, "settled": None}
+              "left_out": [], "fewer_rounds": {}, "complete": True, "settled": None}
     for path, result in results:
         _alike(first, result, path)
         names = {group["name"] for group in joined["matrix"]}
         for group in result["matrix"]:
-            points = _whole_points(result, group)
-            if group["name"] in names or not points:
+            whole = _whole(result, group)
+            if group["name"] in names or not whole["points"]:
                 continue
-            joined["matrix"].append({**group, "points": points})
+            joined["matrix"].append(whole)
             joined["samples"] += [sample for sample in result["samples"]
-                                  if sample["point"] in points]
+                                  if sample["point"] in whole["points"]
+                                  and sample["round"] < whole["repetitions"]]
+            if whole["repetitions"] < group["repetitions"]:
+                joined["fewer_rounds"][group["name"]] = [whole["repetitions"],
+                                                         group["repetitions"]]
         _append_new(joined["verified"], result["verified"],
                     ("system", "shape", "size", "one_shot"))
         _append_new(joined["probes"], result["probes"], ("system", "point"))

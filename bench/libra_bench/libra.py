@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Libra on the proxy's host: the module, who attaches, and the counters.
 
-librad runs only while a system is measured that needs it. Without a parser nothing of
-Libra is live, so what is compared with it does not pay for it.
+librad runs only while a system is measured that needs it. Without a parser, and without
+payload memory, nothing of Libra is live, so what is compared with it does not pay for it.
 """
 
 import contextlib
@@ -15,6 +15,8 @@ from .error import BenchError
 
 
 ATTACH = "bench/programs/libra-bench-attach.so"     # in the build directory
+# What must be zero in the end.
+LEFT = (*GAUGES, "lazy_pages", "payload_pages", "payload_processes")
 C_PARSERS = "/sys/module/libra/parameters/bench_parsers"
 
 
@@ -35,7 +37,7 @@ class _Kernel:
         return self.host.call("counters") or {}
 
     def settle(self, timeout=20):
-        """What is still attached or anchored once all is over; ought to be nothing."""
+        """What is still attached, anchored or mapped once all is over; ought to be nothing."""
         path = "/proc/sys/net/libra/anchor_ttl_ms"
         old = self.host.read(path)
         self.host.write(path, str(SHORT_TTL_MS))
@@ -43,7 +45,7 @@ class _Kernel:
             end = time.monotonic() + timeout
             while True:
                 now = self.counters()
-                left = {name: now[name] for name in GAUGES if now.get(name)}
+                left = {name: now[name] for name in LEFT if now.get(name)}
                 if not left or time.monotonic() > end:
                     return left
                 time.sleep(0.05)

@@ -73,6 +73,8 @@ def reproduce(result, row, baseline=None):
         command.append(f"--matrix {options['matrix_file']}")
     if configuration.get("clock") == "instructions":
         command.append("--icount")
+    if options.get("smp"):
+        command.append(f"--smp {options['smp']}")
     if options.get("shorten", 1) != 1:
         command.append(f"--shorten {options['shorten']:g}")
     names = [row.point.group, *([baseline.system.name] if baseline else []), row.system.name]
@@ -85,8 +87,9 @@ def reproduce(result, row, baseline=None):
 def _reproduction(result, table, chosen):
     """For the row that is most worth doubting: the largest with a baseline."""
     compared = [row for row in chosen if table.baseline(row)]
-    attached = [row for row in compared if row.system.parser == "http1"]
-    row = (attached or compared or chosen)[-1]
+    kept = [row for row in compared if row.system.parser == "http1" or
+            (row.system.lazy and not row.system.beside)]
+    row = (kept or compared or chosen)[-1]
     return ["", "One row of it, measured again:", "",
             f"    {reproduce(result, row, table.baseline(row))}", ""]
 
@@ -101,6 +104,10 @@ def _joined(result):
         names = (f"{p['group']}: {p['shape']} {size_name(p['size'])}, {p['connections']} conn."
                  for p in result["left_out"])
         lines.append(f"- begun, but not finished, and left out: {'; '.join(names)}")
+    for name, (rounds, asked) in result.get("fewer_rounds", {}).items():
+        lines.append(f"- {name}: {rounds} rounds, not {asked}: the run did not come to its end")
+    if not result["settled"] and any(system.libra for system in _systems(result)):
+        lines.append("- no run came to its end, so nobody looked what was left behind then")
     return lines
 
 
@@ -128,9 +135,13 @@ def _head(result):
         "system, and softirq that was charged to them", "",
     ]
     lines += _table(["system", "what", "baseline"], [
-        [system.name, system.about, system.baseline or "–"] for system in systems.SYSTEMS
-        if any(system.name in group["systems"] for group in result["matrix"])])
+        [system.name, system.about, system.baseline or "–"] for system in _systems(result)])
     return lines + [""]
+
+
+def _systems(result):
+    return [system for system in systems.SYSTEMS
+            if any(system.name in group["systems"] for group in result["matrix"])]
 
 
 def _saturation(result, table, name):
@@ -182,6 +193,37 @@ def _fixed(result, table, name):
     return lines + _reproduction(result, table, chosen)
 
 
+def _against(result, table, name):
+    """Those that are compared with more than their baseline."""
+    pairs = [(row, peer) for row in table.of_group(name) for peer in table.peers(row)]
+    if not pairs:
+        return []
+    lines = [f"### {name}: against others {suffix(result)}", ""]
+    metrics = ("p99",) if pairs[0][0].point.rate else ("capacity", "mb_s", "p99")
+    lines += _table(["row", "conn.", "system", "against", *metrics],
+                    [[rows.where(row), str(row.point.connections), row.system.name,
+                      peer.system.name, *(_ratio(row, peer, metric) for metric in metrics)]
+                     for row, peer in pairs])
+    return lines + [""]
+
+
+def _lazy(result, table):
+    chosen = [row for name in table.groups() for row in table.of_group(name)
+              if row.system.lazy and not row.system.beside]
+    if not chosen:
+        return []
+    lines = [f"## Lazy mode {suffix(result)}", "",
+             "Of the payload: what was received without being written, and what was sent without "
+             "being read. Pages, per request: filled because the proxy looked at them, or the "
+             "kernel for it; unmapped because something was received into them.", ""]
+    return lines + _table(
+        ["row", "conn.", "system", "received", "sent", "filled", "by the kernel", "unmapped"],
+        [[rows.where(row), str(row.point.connections), row.system.name,
+          *(_number(row.median(m), "{:.1%}") for m in ("lazy_rx", "lazy_tx")),
+          *(_number(row.median(m), "{:.2f}") for m in ("fills_user", "fills_kernel", "unmaps"))]
+         for row in chosen]) + [""]
+
+
 def _inside(result, table):
     """What the probes saw, one line for each system, shape and size."""
     first = {}
@@ -195,13 +237,22 @@ def _inside(result, table):
     lines = [f"## Copies, system calls, parser {suffix(result)}", "",
              "copied: bytes that crossed the user boundary, in either direction, per forwarded "
              "payload byte; a plain proxy has 2. Where Libra redeems, its counters say so "
-             "(payload and VPIs); elsewhere strace does, header bytes included. The parser's time "
+             "(payload and VPIs), in lazy mode what was not kept and the pages that were filled; "
+             "elsewhere strace does, header bytes included. The parser's time "
              "is from BPF run-time statistics. Anchored memory: its high-water mark.", ""]
     lines += _table(
-        ["row", "system", "copied", "anchored", "system calls/request", "most frequent",
+        ["row", "system", "copied", "kept", "system calls/request", "most frequent",
          "parser calls/request", "ns/call", "parser µs/request", "anchored memory, KB"],
         [_inside_line(table, row) for row in first.values()])
     return lines + _reproduction(result, table, list(first.values()))
+
+
+def _kept(row):
+    if row.system.beside:
+        return None
+    if row.system.lazy:
+        return row.median("lazy_rx")
+    return row.median("anchored") if row.system.parser else None
 
 
 def _inside_line(table, row):
@@ -210,11 +261,11 @@ def _inside_line(table, row):
     frequent = ", ".join(f"{name} {count / strace['requests']:.1f}"
                          for name, count in list(strace["calls"].items())[:3])
     line = [rows.where(row), row.system.name, _number(table.copied(row), "{:.3f}"),
-            _number(row.median("anchored") if row.system.parser else None, "{:.1%}"),
+            _number(_kept(row), "{:.1%}"),
             _number(strace["total"] / strace["requests"], "{:.1f}"), frequent]
     if not inside:
         return line + ["–"] * 4
-    calls = row.median("parser_calls")
+    calls = row.median("parser_calls") if row.system.parser else None
     each = inside["parser_ns"] / inside["parser_calls"] if inside["parser_calls"] else None
     peak = inside["high_water"].get("anchor_charge_live", 0)
     return line + [_number(calls, "{:.1f}"), _number(each, "{:.0f}"),
@@ -249,6 +300,8 @@ def text(result):
             continue
         fixed = any(row.point.rate for row in chosen)
         lines += (_fixed if fixed else _saturation)(result, table, name)
+        lines += _against(result, table, name)
+    lines += _lazy(result, table)
     lines += _slopes(result, table)
     lines += _inside(result, table)
     return "\n".join(lines).rstrip() + "\n"

@@ -4,6 +4,7 @@
 from . import stats, systems
 from .matrix import Point, size_name
 
+PAGE = 4096
 KEEP = {"group": None, "shape": None, "size": None, "connections": None, "one_shot": None,
         "rate": None, "client": "libra"}     # and what results say that have it not yet
 
@@ -41,6 +42,25 @@ def _machine_us(sample):
     return max(spent - proxy["others_s"], 0) / _requests(sample) * 1e6
 
 
+def _per_byte(sample, name):
+    """Of a counter. Its window and the client's differ a little."""
+    client, proxy = sample["client"], sample["proxy"]
+    return _libra(sample, name) / proxy["seconds"] * client["seconds"] / client["bytes"]
+
+
+def _lazy_copied(sample):
+    """What was not kept was copied, on either side, and what somebody looked at once more.
+    Headers that were kept and then looked at count in it as pages, so a share may exceed 1."""
+    fills = _per_byte(sample, "lazy_fills_user") + _per_byte(sample, "lazy_fills_kernel")
+    return (max(1 - _per_byte(sample, "lazy_rx_bytes"), 0) + PAGE * fills
+            + max(1 - _per_byte(sample, "lazy_tx_bytes"), 0))
+
+
+def _each(name):
+    """Of a counter, per request."""
+    return lambda s: _per_byte(s, name) * s["point"]["size"]
+
+
 METRICS = {
     "requests_s": lambda s: s["client"]["rate"],
     "mb_s": lambda s: s["client"]["bytes"] / s["client"]["seconds"] / 1e6,
@@ -59,6 +79,12 @@ METRICS = {
     "copied": lambda s: ((_libra(s, "rx_copied_bytes") + _libra(s, "tx_copied_bytes"))
                          / s["client"]["bytes"]),
     "anchored": lambda s: _libra(s, "rx_anchored_bytes") / s["client"]["bytes"],
+    "lazy_copied": _lazy_copied,
+    "lazy_rx": lambda s: _per_byte(s, "lazy_rx_bytes"),
+    "lazy_tx": lambda s: _per_byte(s, "lazy_tx_bytes"),
+    "fills_user": _each("lazy_fills_user"),
+    "fills_kernel": _each("lazy_fills_kernel"),
+    "unmaps": _each("lazy_unmaps"),
     "parser_calls": lambda s: _libra(s, "parser_calls") / _requests(s),
 }
 OF_PROXY = {"cpu_us", "capacity", "cpu_s_gb", "user_us", "system_us", "busy"}
@@ -126,6 +152,11 @@ class Table:
     def baseline(self, row):
         return self.rows.get((row.system.baseline, row.point)) if row.system.baseline else None
 
+    def peers(self, row):
+        """What else it is compared with, where that was measured."""
+        found = (self.rows.get((name, row.point)) for name in row.system.peers)
+        return [peer for peer in found if peer]
+
     def probe(self, row):
         return self.probes.get((row.system.name, row.point.shape, row.point.size,
                                 row.point.one_shot))
@@ -133,9 +164,11 @@ class Table:
     def copied(self, row):
         """Bytes copied across the user boundary per forwarded payload byte; None if unknown.
 
-        Attached: Libra's own counters, in the timed window. Else: what strace saw system
+        With Libra: its own counters, in the timed window. Else: what strace saw system
         calls return, header bytes included.
         """
+        if row.system.lazy and not row.system.beside:
+            return row.median("lazy_copied")
         if row.system.parser == "http1":
             return row.median("copied")
         probe = self.probe(row)

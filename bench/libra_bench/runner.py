@@ -8,15 +8,13 @@ import statistics
 import time
 
 from . import libra as libra_control
-from . import matrix, probes, sample, setup, systems
+from . import check, matrix, probes, sample, setup, systems
 from .error import BenchError
 from .progress import Progress
 
 FORMAT = 1
 VERIFY_REQUESTS = 6
 VERIFY_CONNECTIONS = 3
-# Above net.libra.min_anchor, and what HAProxy reads in pieces of its buffer.
-ANCHORED_FROM = 64 << 10
 PROBE_SECONDS = 1.0
 # What a step takes beside its window, roughly, in seconds: for the first estimate only.
 OVERHEAD = 1.0
@@ -28,7 +26,7 @@ def wanted_systems(groups):
 
 
 def needs_libra(groups):
-    return any(system.parser for system in wanted_systems(groups))
+    return any(system.libra for system in wanted_systems(groups))
 
 
 def shuffled(rng, names):
@@ -40,20 +38,11 @@ def shuffled(rng, names):
     return sorted(order, key=lambda name: place[systems.BY_NAME[name].parser or name])
 
 
-def _check_anchored(system, point, got):
-    """What is measured as attached must have been: half of the payload was anchored, the rest
-    may have been in the same read as a header."""
-    if system.parser != "http1" or system.beside or point.size < ANCHORED_FROM:
-        return
-    anchored = got["proxy"].get("libra", {}).get("rx_anchored_bytes", 0)
-    if anchored < got["client"]["bytes"] / 2:
-        raise BenchError(f"{system.name}, {point.name()}: {anchored} of {got['client']['bytes']} "
-                         "bytes were anchored: it was not attached on both sides")
-
-
 class Run:
-    def __init__(self, topology, groups, seed, module=None):
+    def __init__(self, topology, groups, seed, module=None, save=None):
+        """save(result): called after each round, for the case that there is no other."""
         self.topology = topology
+        self.save = save or (lambda _: None)
         self.groups = groups
         self.origin = None
         self.random = random.Random(seed)
@@ -105,7 +94,7 @@ class Run:
     @staticmethod
     def _probe_weight(group, system):
         return OVERHEAD + (min(group.seconds, PROBE_SECONDS) + group.warm_up
-                           if system.parser else 0)
+                           if system.libra else 0)
 
     # --- doing it -----------------------------------------------------------
 
@@ -161,12 +150,17 @@ class Run:
                                 if name.startswith("fail_stop_") and value)
             raise BenchError(f"{what}: {now['fail_stops']} fail-stops ({reasons})")
 
+    def _check_neighbour(self, system):
+        if system.lazy and system.beside and not self.libra.counters().get("payload_processes"):
+            raise BenchError("the process beside it has no payload memory")
+
     def _measure_group(self, group):
         for number in range(group.repetitions):
             points = self.random.sample(group.points, len(group.points))
             for point in points:
                 for name in shuffled(self.random, group.systems):
                     self._measure(group, point, systems.BY_NAME[name], number)
+            self.save(self.result)
 
     def _rate(self, group, point, system):
         """Requests per second: a share of what was measured at saturation in this run."""
@@ -183,15 +177,17 @@ class Run:
         rate = self._rate(group, point, system)
         try:
             with self._running(system, point.connections) as (server, address):
+                self._check_neighbour(system)
                 got = sample.measure(self.topology, server, self.origin, point, address,
                                      group.seconds, group.warm_up, rate)
         except BenchError as error:
             raise BenchError(f"{system.name}, {point.name()}: {error}") from None
         self._check_fail_stops(f"{system.name}, {point.name()}")
-        _check_anchored(system, point, got)
-        self.result["samples"].append({"system": system.name, "round": number,
-                                       "point": dataclasses.asdict(point),
-                                       "asked_rate": rate, **got})
+        measured = {"system": system.name, "round": number, "point": dataclasses.asdict(point),
+                    "asked_rate": rate, **got}
+        if problem := check.not_kept(measured):
+            raise BenchError(f"{system.name}, {point.name()}: {problem}")
+        self.result["samples"].append(measured)
         client, proxy = got["client"], got["proxy"]
         cost = (f", {proxy['cpu_s'] / client['requests'] * 1e6:.0f} us of proxy CPU each"
                 if system.charged else "")
@@ -204,9 +200,10 @@ class Run:
             try:
                 with self._running(system, point.connections) as (server, address):
                     entry["strace"] = probes.system_calls(self.topology, server, point, address)
-                    if system.parser:
+                    if system.libra:
                         entry["inside"] = probes.libra_inside(
-                            self.topology, self.libra.librad, point, address,
+                            self.topology, self.libra.librad if system.parser else None, point,
+                            address,
                             min(group.seconds, PROBE_SECONDS), group.warm_up)
             except BenchError as error:
                 raise BenchError(f"{system.name}, {point.name()}, probe: {error}") from None

@@ -7,11 +7,10 @@ import subprocess
 from . import ROOT, systems
 from .error import BenchError
 
-PROGRAMS = {"client": systems.CLIENT, "origin": systems.ORIGIN, "proxy": systems.RELAY}
 SYSCTLS = ("net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem", "net/ipv4/tcp_congestion_control",
            "net/core/max_skb_frags", "fs/pipe-max-size", "net/libra/min_anchor",
            "net/libra/max_socket_bytes", "net/libra/max_netns_bytes", "net/libra/scrub",
-           "net/libra/enabled")
+           "net/libra/enabled", "net/libra/lazy", "net/libra/max_process_bytes")
 
 
 def _first_line(host, argv):
@@ -32,11 +31,12 @@ def _without_paths(command_line):
 
 def check(topology, wanted, clients=()):
     """One clear line for what is missing, before anything is measured."""
-    for role, host in topology.hosts().items():
-        if role == "proxy" and not any(s.kind == "relay" for s in wanted):
-            continue
-        path = os.path.join(topology.build[role], PROGRAMS[role])
-        if host.run(["test", "-x", path], check=False)["status"] != 0:
+    built = [("client", systems.CLIENT), ("origin", systems.ORIGIN)]
+    built += [("proxy", systems.RELAY)] if any(s.kind == "relay" for s in wanted) else []
+    built += [("proxy", systems.MALLOC)] if any(s.malloc for s in wanted) else []
+    for role, name in built:
+        path = os.path.join(topology.build[role], name)
+        if topology.hosts()[role].run(["test", "-x", path], check=False)["status"] != 0:
             raise BenchError(f"{role}: {path} is missing: build it first "
                              f"(cmake --build {topology.build[role]})")
     programs = {s.kind for s in wanted} & {"nginx", "haproxy"}

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 
 from harness import servers
 
-from .transport import Server
+from .transport import PYTHON, Server
 
 # In the build directory of the role.
 CLIENT = "bench/programs/libra-bench-client"
 ORIGIN = "bench/programs/libra-bench-origin"
 RELAY = "bench/peers/libra-bench-relay"
+MALLOC = "userspace/malloc/libra-malloc.so"
 PORT = 8080
 ORIGIN_PORT = 8000
+
+
+# /dev/libra, or memory as any other in the same layout: what the allocator does by itself.
+DEVICE, ORDINARY = "device", "ordinary"
 
 
 @dataclass(frozen=True)
@@ -23,10 +28,22 @@ class System:
     name: str
     kind: str               # nginx, haproxy, relay or direct
     variant: str = ""
-    parser: str = ""        # attached with this one; none: Libra is not even live
-    beside: bool = False    # the policy is for other connections, of which there are none
+    parser: str = ""        # attached with this one (token mode)
+    malloc: str = ""        # has the allocator, which takes memory from: DEVICE, ORDINARY
+    beside: bool = False    # that is not for this proxy, but for something else beside it
     baseline: str = ""      # what its ratios are taken against
+    peers: tuple = ()       # and what else it is compared with
     about: str = ""
+
+    @property
+    def lazy(self):
+        """Lazy mode is live: somebody has payload memory."""
+        return self.malloc == DEVICE
+
+    @property
+    def libra(self):
+        """Needs Libra in the kernel. The others do not pay for it: nothing is live."""
+        return bool(self.parser) or self.lazy
 
     @property
     def charged(self):
@@ -38,6 +55,8 @@ class System:
 # the best with Libra as well; with 256 KB it mostly copies in user space, and faults.
 HAPROXY_COPY_TUNING = "tune.bufsize 32768"
 
+# +libra is token mode, +lazy lazy mode, +malloc what of the latter is not Libra's doing.
+#
 # nginx-pass: attached, and every stream passes. The policy names the parser "tls", to
 # which the first byte of HTTP is no record header, in either direction: PASS, for good.
 # That is what an operator gets who attaches a listener with traffic that the parser
@@ -51,11 +70,23 @@ SYSTEMS = (
            about="the same nginx, attached; the parser passes at the first byte"),
     System("nginx-beside", "nginx", parser="tls", beside=True, baseline="nginx",
            about="the same nginx, not attached; librad runs, with a policy for others"),
+    System("nginx+malloc", "nginx", malloc=ORDINARY, baseline="nginx",
+           about="the same nginx with the allocator, over ordinary memory: not Libra's doing"),
+    System("nginx+lazy", "nginx", malloc=DEVICE, baseline="nginx",
+           peers=("nginx+malloc", "nginx+libra"),
+           about="the same nginx with the allocator, over payload memory: lazy mode"),
+    System("nginx-lazy-beside", "nginx", malloc=DEVICE, beside=True, baseline="nginx",
+           about="the same nginx as it is, while another process has payload memory"),
     System("haproxy", "haproxy", "copy", about=HAPROXY_COPY_TUNING),
     System("haproxy-splice", "haproxy", "splice", baseline="haproxy",
            about="option splice-request, splice-response; default buffers"),
     System("haproxy+libra", "haproxy", "copy", parser="http1", baseline="haproxy",
            about="the HAProxy that copies, attached"),
+    System("haproxy+malloc", "haproxy", "copy", malloc=ORDINARY, baseline="haproxy",
+           about="the HAProxy that copies with the allocator, over ordinary memory"),
+    System("haproxy+lazy", "haproxy", "copy", malloc=DEVICE, baseline="haproxy",
+           peers=("haproxy+malloc", "haproxy-splice", "haproxy+libra"),
+           about="the HAProxy that copies with the allocator, over payload memory: lazy mode"),
     System("relay-copy", "relay", "copy", about="minimal L4 relay: recv, send"),
     System("relay-splice", "relay", "splice", baseline="relay-copy",
            about="minimal L4 relay: splice through a pipe"),
@@ -83,6 +114,14 @@ NGINX = """
         }}
     }}
 """
+# Has payload memory, as long as it lasts, and says so by listening.
+NEIGHBOUR = """
+import socket, time
+block = bytearray(1 << 20)
+listener = socket.create_server(("127.0.0.1", {port}))
+time.sleep(1e6)
+"""
+NEIGHBOUR_PORT = 8081
 # It splices what its buffer has not taken yet, so the buffers stay as small as they are
 # by default; the pipes are as large as the buffers of the variant that copies.
 HAPROXY_SPLICE = """    option splice-request
@@ -95,7 +134,8 @@ HAPROXY_SPLICE_TUNING = """tune.pipesize 262144
 def nginx_text(directory, listen, upstream, connections):
     http = NGINX.format(listen=listen, upstream=upstream, connections=connections,
                         directives=servers.NGINX_CONFIGS["b"])
-    return servers.NGINX_COMMON.format(dir=directory, http=http, main="worker_rlimit_nofile 65536;",
+    return servers.NGINX_COMMON.format(dir=directory, http=http, daemon="off",
+                                       main="worker_rlimit_nofile 65536;",
                                        connections=4 * connections + 64)
 
 
@@ -132,18 +172,33 @@ def running(topology, libra, system, connections):
         return
     listen = f"{topology.proxy_address}:{PORT}"
     with contextlib.ExitStack() as stack:
-        before = []
+        before = []     # what stands in front of the proxy's command
         if system.parser:
             sides = ("192.0.2.1:1", "192.0.2.2:1") if system.beside else (listen, upstream)
-            attaching = stack.enter_context(libra.attached(system.parser, *sides))
-            before = [] if system.beside else attaching
+            before += stack.enter_context(libra.attached(system.parser, *sides))
+        if system.malloc:
+            before += allocator(topology, system.malloc)
+        if system.beside:
+            if system.lazy:
+                stack.enter_context(_neighbour(topology, before))
+            before = []
         yield stack.enter_context(
             _proxy(topology, system, before, listen, upstream, connections)), listen
         # The proxy ends before the policy: with no socket left, nothing is left to detach.
 
 
+def allocator(topology, memory):
+    """What stands in front of the command of who is to have it."""
+    return ["env", f"LD_PRELOAD={os.path.join(topology.build['proxy'], MALLOC)}",
+            *(["LIBRA_MALLOC_DEVICE=none"] if memory == ORDINARY else [])]
+
+
+def _neighbour(topology, before):
+    return Server(topology.proxy, "neighbour",
+                  [*before, PYTHON, "-c", NEIGHBOUR.format(port=NEIGHBOUR_PORT)], NEIGHBOUR_PORT)
+
+
 def _proxy(topology, system, before, listen, upstream, connections):
-    """before: what stands in front of its command."""
     host, pin = topology.proxy, topology.pins["proxy"]
     directory = host.path(system.name)
     host.call("mkdir", path=directory)

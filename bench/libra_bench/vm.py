@@ -13,7 +13,7 @@ BOOT_SECONDS = 120
 # the heap will have it. In user-mode Linux that is most of the time of its requests.
 UM_MALLOC = "GLIBC_TUNABLES=glibc.malloc.trim_threshold=1073741824"
 # Options that the guest is given as they are: (name, takes values).
-PASSED = ("matrix", "seed", "repetitions", "shorten", "systems")
+PASSED = ("matrix", "seed", "repetitions", "shorten", "systems", "smp")
 PASSED_LISTS = ("only", "size", "connections", "shape")
 
 
@@ -72,6 +72,7 @@ def run(args, groups, out):
     command = [os.path.join(ROOT, "scripts/vm"), f"--{args.kernel}", "--time-limit", str(limit),
                "--out", out, "--log", os.path.join(out, "console.log"),
                "--env", "LIBRA_BENCH_GUEST=1", "--env", f"LIBRA_SOURCE={setup.commit()}",
+               *(("--smp", str(args.smp)) if args.smp else ()),
                *(("--env", "LIBRA_ICOUNT=0") if args.icount else ()),
                *(("--env", UM_MALLOC) if args.kernel == "um" else ()),
                "--", *guest_command(args, module)]
@@ -84,6 +85,7 @@ def run(args, groups, out):
             process.terminate()
             process.wait()
     if status != 0 or not os.path.exists(path):
+        saved = f"; bench/join makes a result of the rounds in {path}" * os.path.exists(path)
         raise BenchError(f"the run in the VM failed (status {status}); the console is in "
-                         f"{os.path.join(out, 'console.log')}")
+                         f"{os.path.join(out, 'console.log')}{saved}")
     return path

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "origin.h"
 
-#include <sys/mman.h>
-#include <sys/sendfile.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <string_view>
@@ -13,19 +9,6 @@ namespace libra::bench {
 namespace {
 
 constexpr std::uint64_t kTurn = 1024 * 1024;  // bytes before the others get theirs
-
-Fd memory_file(const char* name, std::string_view bytes) {
-    Fd fd(::memfd_create(name, MFD_CLOEXEC));
-    if (!fd)
-        throw Error::from_errno("memfd_create");
-    while (!bytes.empty()) {
-        const ssize_t count = ::write(fd.get(), bytes.data(), bytes.size());
-        if (count < 0)
-            throw Error::from_errno("cannot fill a memory file");
-        bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
-    return fd;
-}
 
 // The N of prefix N, if it is a size that the pattern has.
 std::optional<std::uint64_t> size_in(std::string_view target, std::string_view prefix) {
@@ -52,11 +35,8 @@ Origin::Origin(const Endpoint& endpoint, std::size_t chunk)
       listener_(listen_on(endpoint)),
       stop_(stop_signal()),
       pattern_(make_pattern(kPatternSize)),
-      plain_(memory_file("plain", pattern_.all())) {
-    const std::size_t whole = kPatternSize / chunk * chunk;
-    const std::string framed = in_chunks(pattern_.slice(0, whole), chunk);
-    framed_chunk_ = framed.size() / (whole / chunk);
-    framed_ = memory_file("framed", framed);
+      framed_(in_chunks(pattern_.slice(0, kPatternSize / chunk * chunk), chunk)),
+      framed_chunk_(framed_.size() / (kPatternSize / chunk)) {
     epoll_.add(listener_, EPOLLIN, static_cast<std::uint64_t>(listener_.get()));
     epoll_.add(stop_, EPOLLIN, static_cast<std::uint64_t>(stop_.get()));
 }
@@ -169,7 +149,7 @@ void Origin::answer_bytes(Connection& connection, std::uint64_t size) {
                                       "Content-Type: application/octet-stream\r\nContent-Length: " +
                                       std::to_string(size) + "\r\n\r\n"});
     if (size > 0)
-        connection.out.push_back({.text = {}, .file = &plain_, .at = 0, .end = size});
+        connection.out.push_back({.text = {}, .body = pattern_.slice(0, size)});
 }
 
 // The whole chunks lie there framed; the last, shorter one is framed here.
@@ -182,22 +162,21 @@ void Origin::answer_chunked(Connection& connection, std::uint64_t size) {
                            "Content-Type: application/octet-stream\r\n" +
                            (old ? "" : "Transfer-Encoding: chunked\r\n") + "\r\n"});
     if (old) {
-        out.push_back({.text = {}, .file = &plain_, .at = 0, .end = size});
+        out.push_back({.text = {}, .body = pattern_.slice(0, size)});
         return;
     }
     const std::uint64_t whole = size / chunk_;
     if (whole > 0)
-        out.push_back({.text = {}, .file = &framed_, .at = 0, .end = whole * framed_chunk_});
+        out.push_back(
+            {.text = {}, .body = std::string_view(framed_).substr(0, whole * framed_chunk_)});
     const auto rest = pattern_.slice(whole * chunk_, size - whole * chunk_);
     if (!rest.empty()) {
         const std::string head = in_chunks(rest, chunk_).substr(0, 20);
         out.push_back({.text = head.substr(0, head.find('\n') + 1)});
-        out.push_back({.text = {}, .file = &plain_, .at = whole * chunk_, .end = size});
+        out.push_back({.text = {}, .body = rest});
         out.push_back({.text = "\r\n"});
     }
-    out.back().text += out.back().file == nullptr ? kLastChunk : "";
-    if (out.back().file != nullptr)
-        out.push_back({.text = std::string(kLastChunk)});
+    out.push_back({.text = std::string(kLastChunk)});
 }
 
 Origin::Sent Origin::flush(Connection& connection) {
@@ -207,30 +186,17 @@ Origin::Sent Origin::flush(Connection& connection) {
         if (sent >= kTurn)
             return Sent::kBlocked;
         Piece& piece = out.front();
-        ssize_t count = 0;
-        if (piece.file != nullptr) {
-            auto at = static_cast<off_t>(piece.at);
-            count = ::sendfile(connection.fd.get(), piece.file->get(), &at,
-                               static_cast<std::size_t>(std::min(piece.end - piece.at, kTurn)));
-        } else {
-            const int more = out.size() > 1 ? MSG_MORE : 0;
-            count = ::send(connection.fd.get(), piece.text.data(), piece.text.size(),
-                           MSG_NOSIGNAL | more);
-        }
+        const std::string_view left = piece.left();
+        const ssize_t count = ::send(connection.fd.get(), left.data(),
+                                     std::min<std::uint64_t>(left.size(), kTurn),
+                                     MSG_NOSIGNAL | (out.size() > 1 ? MSG_MORE : 0));
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
             return errno == EAGAIN ? Sent::kBlocked : Sent::kFailed;
         sent += static_cast<std::uint64_t>(count);
-        bool done = false;
-        if (piece.file != nullptr) {
-            piece.at += static_cast<std::uint64_t>(count);
-            done = piece.at == piece.end;
-        } else {
-            piece.text.erase(0, static_cast<std::size_t>(count));
-            done = piece.text.empty();
-        }
-        if (done)
+        piece.sent += static_cast<std::size_t>(count);
+        if (piece.left().empty())
             out.pop_front();
     }
     return Sent::kAll;

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The origin: bodies out of a memory file, uploads into nowhere.
+// The origin: bodies out of memory, uploads into nowhere.
+//
+// Bodies are copied into the socket, as whatever comes over a wire is in memory that
+// nobody else has. The pages that sendfile(), vmsplice() and MSG_ZEROCOPY would hand to
+// the proxy on the same machine may be written by others later, and who keeps payload
+// in the kernel for longer (lazy mode) must copy them first.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "load/body_check.h"
@@ -22,12 +28,14 @@ class Origin {
     void run();  // until SIGTERM
 
   private:
-    // A part of an answer: text, or a range of a file.
+    // A part of an answer: text of its own, or bytes that last as long as the origin.
     struct Piece {
         std::string text;
-        const Fd* file = nullptr;
-        std::uint64_t at = 0;
-        std::uint64_t end = 0;
+        std::string_view body = {};
+        std::size_t sent = 0;
+        std::string_view left() const {
+            return (body.empty() ? std::string_view(text) : body).substr(sent);
+        }
     };
 
     struct Connection {
@@ -56,9 +64,8 @@ class Origin {
     Fd listener_;
     Fd stop_;
     test::Blob pattern_;
-    Fd plain_;   // the pattern
-    Fd framed_;  // the same in whole chunks
-    std::uint64_t framed_chunk_ = 0;
+    std::string framed_;  // the same in whole chunks
+    std::uint64_t framed_chunk_;
     Epoll epoll_;
     std::vector<std::unique_ptr<Connection>> connections_;  // by descriptor
 };

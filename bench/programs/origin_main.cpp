@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // libra-bench-origin: the server behind the proxies that are measured.
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -30,7 +29,6 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
-    std::signal(SIGPIPE, SIG_IGN);  // sendfile() has no MSG_NOSIGNAL
     libra::bench::raise_file_limit();
     libra::bench::Origin(libra::bench::parse_endpoint(listen), chunk).run();
     return 0;

@@ -39,9 +39,24 @@ class Joining(unittest.TestCase):
         self.assertEqual(joined["samples"], whole["samples"])
         self.assertEqual(len(joined["joined"]), 2)
 
-    def test_what_is_not_whole_is_left_out_and_named(self):
+    def test_rounds_of_a_run_that_died(self):
         cut = result()
         lost = cut["samples"].pop()
+        cut.update(complete=False, settled=None)
+        joined = join.join([("a", cut)])
+        self.assertEqual(joined["fewer_rounds"], {"rates": [1, 2]})
+        self.assertEqual([s["round"] for s in joined["samples"]
+                          if s["point"]["group"] == "rates"], [0, 0])
+        self.assertEqual(joined["left_out"], [])
+        self.assertEqual(lost["round"], 1)
+        text = report.text(joined)
+        self.assertIn("rates: 1 rounds, not 2", text)
+        self.assertIn("nobody looked", text)
+
+    def test_what_is_not_whole_is_left_out_and_named(self):
+        cut = result()
+        lost = next(s for s in cut["samples"] if s["round"] == 0 and s["system"] == "nginx+libra")
+        cut["samples"].remove(lost)
         cut["complete"] = False
         joined = join.join([("a", cut)])
         self.assertIn(lost["point"], joined["left_out"])

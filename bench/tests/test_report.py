@@ -29,10 +29,25 @@ rate-of = { "nginx" = "nginx", "nginx+libra" = "nginx" }
 UNAME = ["Linux", "here", "6.12.0", "#1", "x86_64"]
 
 
+LAZY = MATRIX.replace('"direct", "nginx", "nginx+libra"',
+                      '"nginx", "nginx+malloc", "nginx+lazy", "nginx-lazy-beside"')
+
+
+def counters(system, size):
+    """Of 100 requests. In lazy mode all but a page is kept, and one other is looked at."""
+    if system == "nginx+libra":
+        return {"rx_copied_bytes": 200, "tx_copied_bytes": 0, "rx_anchored_bytes": 100 * size}
+    if system == "nginx+lazy":
+        return {"lazy_rx_bytes": 100 * (size - 4096), "lazy_tx_bytes": 100 * (size - 8192),
+                "lazy_fills_user": 100, "lazy_unmaps": 50}
+    return {}
+
+
 def sample(system, number, point):
-    """nginx needs 10 us and 100 us for each 64 KB, with Libra a half."""
+    """nginx needs 10 us and 100 us for each 64 KB, with Libra a half, with the allocator 0.8."""
     requests = 100
-    each = (10e-6 + 100e-6 * point["size"] / 65536) * (0.5 if "libra" in system else 1)
+    each = (10e-6 + 100e-6 * point["size"] / 65536) * {
+        "nginx+libra": 0.5, "nginx+malloc": 0.8, "nginx+lazy": 0.4}.get(system, 1)
     return {
         "system": system, "round": number, "point": point, "asked_rate": 0,
         "client": {"requests": requests, "errors": 0, "seconds": 1.0, "rate": 100.0,
@@ -41,13 +56,12 @@ def sample(system, number, point):
         "proxy": {"cpu_s": 0 if system == "direct" else requests * each, "seconds": 1.0,
                   "user_ticks_s": 0.25, "system_ticks_s": 0.75, "others_s": 0.1,
                   "machine_s": {"user": 0.1, "nice": 0, "system": 0.3, "irq": 0, "softirq": 0.1},
-                  "libra": {"rx_copied_bytes": 200, "tx_copied_bytes": 0} if "libra" in system
-                  else {}},
+                  "libra": counters(system, point["size"])},
     }
 
 
-def result(accel="tcg"):
-    groups = [dataclasses.asdict(group) for group in matrix.parse(MATRIX)]
+def result(accel="tcg", text=MATRIX):
+    groups = [dataclasses.asdict(group) for group in matrix.parse(text)]
     host = {"uname": UNAME, "cpus": 2, "pinned": None, "prefix": []}
     return {
         "format": 1, "complete": True, "seed": 7, "matrix": groups, "options": {},
@@ -60,7 +74,7 @@ def result(accel="tcg"):
                     for number in range(2)],
         "verified": [{"system": name, "shape": "download", "size": size, "one_shot": False,
                       "requests": 6, "bytes": 6 * size}
-                     for name in ("direct", "nginx", "nginx+libra")
+                     for name in groups[0]["systems"] + ["nginx+libra"]
                      for size in (16 << 10, 64 << 10, 1 << 20)],
         "probes": [{"system": "nginx", "point": groups[0]["points"][0], "strace": {
             "requests": 10, "bytes": 1000, "total": 80, "calls": {"readv": 30, "writev": 50},
@@ -104,6 +118,42 @@ class Report(unittest.TestCase):
         self.assertIsNone(table.copied(first["direct"]))
 
 
+class Lazy(unittest.TestCase):
+    def setUp(self):
+        self.result = result(text=LAZY)
+        self.rows = {row.system.name: row for row in rows.Table(self.result).of_group("sizes")
+                     if row.point.size == 16 << 10}
+
+    def test_copied(self):
+        """A page that was not kept, two that were not sent so, one that was filled."""
+        table = rows.Table(self.result)
+        self.assertAlmostEqual(table.copied(self.rows["nginx+lazy"]), 4 * 4096 / (16 << 10))
+        self.assertEqual(table.copied(self.rows["nginx"]), 2)
+        self.assertIsNone(table.copied(self.rows["nginx-lazy-beside"]))    # no probe of it
+
+    def test_against_both(self):
+        text = report.text(self.result)
+        line = next(line for line in text.splitlines()
+                    if "download 64K" in line and "nginx+lazy | nginx+malloc" in line)
+        self.assertIn("2.00 (2.00…2.00)×", line)
+        line = next(line for line in text.splitlines()
+                    if "download 64K" in line and "| nginx+lazy | 100" in line)
+        self.assertIn("2.50 (2.50…2.50)×", line)
+        self.assertIn("| download 16K | 4 | nginx+lazy | 75.0% | 50.0% | 1.00 | 0.00 | 0.50 |",
+                      text)
+
+    def test_check(self):
+        check.require(self.result)
+        for name, count in (("nginx+lazy", 1), ("nginx-lazy-beside", 0)):
+            bad = copy.deepcopy(self.result)
+            for sample_of in bad["samples"]:
+                if sample_of["system"] == name:
+                    sample_of["proxy"]["libra"] = {}
+            found = list(check.problems(bad))
+            self.assertEqual(bool(found), bool(count), found)
+            self.assertTrue(all("payload memory" in line for line in found))
+
+
 class Check(unittest.TestCase):
     def test_good(self):
         check.require(result())
@@ -120,6 +170,11 @@ class Check(unittest.TestCase):
                 bad["samples"][0]["client"]["bytes"] += 5 * 16384
             elif name == "compared":
                 bad["verified"].pop(0)
+            elif name == "not attached":
+                for sample_of in bad["samples"]:
+                    sample_of["proxy"]["libra"].pop("rx_anchored_bytes", None)
+            elif name == "nobody looked":
+                bad["settled"] = None
             elif name == "fail-stops":
                 bad["settled"]["counters"]["fail_stops"] = 2
             elif name == "left behind":
@@ -127,6 +182,7 @@ class Check(unittest.TestCase):
 
         for name, word in (("incomplete", "end"), ("missing", "missing"), ("errors", "errors"),
                            ("not about", "not about"), ("compared", "compared"),
+                           ("not attached", "not attached"), ("nobody looked", "nobody looked"),
                            ("fail-stops", "fail-stops"), ("left behind", "left behind")):
             with self.subTest(name=name):
                 bad = copy.deepcopy(result())

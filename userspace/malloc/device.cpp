@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Payload memory from /dev/libra.
+// Payload memory from /dev/libra, or private memory in its place.
 #include <fcntl.h>
 #include <linux/libra_memory.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -48,11 +49,15 @@ const char* mend(int error) {
     }
 }
 
+bool is_ordinary() { return state.load(std::memory_order_relaxed) == LIBRA_MALLOC_ORDINARY; }
+
 void tell(int error) {
     const std::size_t min_block = verbose.exchange(0, std::memory_order_relaxed);
     if (min_block == 0)
         return;
-    if (error)
+    if (is_ordinary())
+        complain("blocks of %zu bytes and more come from private memory", min_block);
+    else if (error)
         complain("%s: %s: all blocks come from the C library; %s", LIBRA_DEVICE,
                  strerrordesc_np(error), mend(error));
     else
@@ -109,7 +114,14 @@ bool have_device() {
     return open_device();
 }
 
+void* ordinary_reserve(std::size_t size) {
+    tell(0);
+    return map_arena(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+}
+
 void* device_reserve(std::size_t size) {
+    if (is_ordinary())
+        return ordinary_reserve(size);
     if (!have_device())
         return nullptr;
     libra_arena arena = {.size = size, .flags = 0, .reserved = 0};
@@ -124,6 +136,8 @@ void* device_reserve(std::size_t size) {
 }
 
 bool device_discard(void* address, std::size_t size) {
+    if (is_ordinary())  // the system call: madvise() would be our own
+        return syscall(SYS_madvise, address, size, MADV_DONTNEED) == 0;
     if (!have_device())
         return false;
     libra_range range = {.addr = reinterpret_cast<std::uintptr_t>(address), .len = size};
@@ -145,6 +159,10 @@ constinit const PayloadSource process_source = {
 libra_malloc_device process_source_state(int* error) {
     *error = state_errno.load(std::memory_order_relaxed);
     return state.load(std::memory_order_relaxed);
+}
+
+void process_source_ordinary() {
+    state.store(LIBRA_MALLOC_ORDINARY, std::memory_order_relaxed);
 }
 
 void process_source_verbose(std::size_t min_block) {

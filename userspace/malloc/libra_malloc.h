@@ -17,10 +17,11 @@ extern "C" {
 #endif
 
 enum libra_malloc_device {
-    LIBRA_MALLOC_UNUSED,  /* no block was large enough yet to ask */
-    LIBRA_MALLOC_OPEN,    /* blocks come from payload memory */
-    LIBRA_MALLOC_MISSING, /* there is no /dev/libra */
-    LIBRA_MALLOC_REFUSED, /* there is, but see device_errno */
+    LIBRA_MALLOC_UNUSED,   /* no block was large enough yet to ask */
+    LIBRA_MALLOC_OPEN,     /* blocks come from payload memory */
+    LIBRA_MALLOC_MISSING,  /* there is no /dev/libra */
+    LIBRA_MALLOC_REFUSED,  /* there is, but see device_errno */
+    LIBRA_MALLOC_ORDINARY, /* LIBRA_MALLOC_DEVICE=none: blocks come from private memory */
 };
 
 struct libra_malloc_stats {

@@ -37,6 +37,8 @@ void start() {
     if (pthread_atfork([] { heap.before_fork(); }, [] { heap.after_fork_parent(); },
                        [] { heap.after_fork_child(); }) != 0)
         return;
+    if (settings.ordinary)
+        process_source_ordinary();
     if (settings.verbose)
         process_source_verbose(settings.min_block);
     allocator.start(settings.min_block);

@@ -17,6 +17,7 @@ extern constinit const PayloadSource process_source;
 libra_malloc_device process_source_state(int* error);
 // May be called before the first reserve().
 void process_source_verbose(std::size_t min_block);
+void process_source_ordinary();
 
 // For a call about `size` bytes (0: any): reads the environment when it may matter.
 Allocator& process_allocator(std::size_t size = 0);

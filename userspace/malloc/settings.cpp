@@ -33,6 +33,10 @@ Settings read_settings() {
     }
     const char* verbose = secure_getenv("LIBRA_MALLOC_VERBOSE");
     settings.verbose = verbose && strcmp(verbose, "1") == 0;
+    const char* device = secure_getenv("LIBRA_MALLOC_DEVICE");
+    settings.ordinary = device && strcmp(device, "none") == 0;
+    if (device && !settings.ordinary)
+        complain("LIBRA_MALLOC_DEVICE=%.40s is not none, so it is not heeded", device);
     return settings;
 }
 

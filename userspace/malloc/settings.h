@@ -13,6 +13,7 @@ inline constexpr std::size_t kHighestMin = std::size_t{1} << 30;
 struct Settings {
     std::size_t min_block = kDefaultMin;  // LIBRA_MALLOC_MIN
     bool verbose = false;                 // LIBRA_MALLOC_VERBOSE
+    bool ordinary = false;                // LIBRA_MALLOC_DEVICE
 };
 
 // A decimal number of bytes within the bounds.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What programs may expect of malloc, whoever it is: run with the C library alone and
 // with the library preloaded; LIBRA_MALLOC_EXPECT=payload: blocks are to come from
-// payload memory, and all that is said of that is checked as well.
+// an arena over private memory, and all that is said of that is checked as well.
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -207,7 +207,7 @@ TEST(Family, Stats) {
     EXPECT_EQ(libra_malloc_stats(nullptr), -1);
     EXPECT_EQ(errno, EINVAL);
     if (expect_payload()) {
-        EXPECT_EQ(now.device, LIBRA_MALLOC_OPEN);
+        EXPECT_EQ(now.device, LIBRA_MALLOC_ORDINARY);
         EXPECT_TRUE(page_aligned(block));
         EXPECT_GE(now.bytes, std::size_t{1} << 20);
         const std::size_t blocks = now.blocks;

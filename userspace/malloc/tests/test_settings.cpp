@@ -36,5 +36,17 @@ TEST(Settings, Verbose) {
     unsetenv("LIBRA_MALLOC_VERBOSE");
 }
 
+TEST(Settings, Device) {
+    EXPECT_FALSE(read_settings().ordinary);
+    setenv("LIBRA_MALLOC_DEVICE", "none", 1);
+    EXPECT_TRUE(read_settings().ordinary);
+    setenv("LIBRA_MALLOC_DEVICE", "/dev/zero", 1);
+    testing::internal::CaptureStderr();
+    EXPECT_FALSE(read_settings().ordinary);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(),
+              "libra-malloc: LIBRA_MALLOC_DEVICE=/dev/zero is not none, so it is not heeded\n");
+    unsetenv("LIBRA_MALLOC_DEVICE");
+}
+
 }  // namespace
 }  // namespace libra::memory

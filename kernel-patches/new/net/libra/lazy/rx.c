@@ -25,7 +25,6 @@
  * @payload: where the last address was, with a reference, or NULL
  * @begin: of the addresses that @payload was found for
  * @end: behind them; without @payload they are ordinary memory
- * @slept: the socket lock may have been released since the first look
  * @la: of the run that is being received, or NULL
  * @pgoff: first page of the run
  * @pages: of the run
@@ -39,7 +38,6 @@ struct libra_lazy_rx {
 	struct libra_payload *payload;
 	unsigned long begin;
 	unsigned long end;
-	bool slept;
 	struct libra_lazy_anchor *la;
 	pgoff_t pgoff;
 	u32 pages;
@@ -294,14 +292,10 @@ static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 	return off - offset;
 }
 
-/* While it slept, the addresses may have become something else. */
+/* While it waited for the lock, or slept, addresses may have become something else. */
 static int libra_lazy_before(struct libra_reader *reader, struct sock *sk)
 {
-	struct libra_lazy_rx *rx = container_of(reader, struct libra_lazy_rx, reader);
-
-	if (rx->slept)
-		libra_lazy_forget(rx);
-	rx->slept = true;
+	libra_lazy_forget(container_of(reader, struct libra_lazy_rx, reader));
 	return 0;
 }
 

@@ -525,6 +525,54 @@ static void slot_receives_into_held_pages(struct kunit *test)
 	slot_expect(test, t->payload, 32, 2, 2);
 }
 
+/*
+ * A run that ended before its time: its last page is written in part, whatever the
+ * slot is, and the rest of the page stays.
+ */
+static void slot_writes_a_beginning(struct kunit *test)
+{
+	static const u32 lens[] = { 1, 700, PAGE_SIZE - 1 };
+	struct slot_test *t = test->priv;
+	struct libra_payload *child = slot_payload(test, 1);
+	u8 *wanted = libra_test_page(test);
+	struct page *held, *page;
+	u32 i, kind;
+
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		/* Empty, lazy, a page, one that is held, one that a child shares. */
+		libra_slots_discard(t->payload, 40, 5);
+		slot_receive(test, t->payload, 41, 4, 1);
+		for (kind = 2; kind < 5; kind++)
+			slot_expect(test, t->payload, 40 + kind, 1, kind - 1);
+		libra_slots_discard(child, 44, 1);
+		libra_slots_fork(t->payload, child, 44, 1);
+		held = slot_look(test, t->payload, 43);
+		for (kind = 0; kind < 5; kind++) {
+			struct libra_lazy_anchor *la;
+			struct libra_place place = { 0 };
+
+			la = slot_anchor(test, &slot_shapes[8], 7, 3);
+			libra_place_advance(la, &place, 2 * PAGE_SIZE);
+			libra_slot_write(t->payload, 40 + kind, la, place, lens[i]);
+			libra_lazy_anchor_put(la, 3);
+			if (kind)
+				slot_bytes(wanted, 1, (kind - 1) * PAGE_SIZE, PAGE_SIZE);
+			else
+				memset(wanted, 0, PAGE_SIZE);
+			slot_bytes(wanted, 7, 2 * PAGE_SIZE, lens[i]);
+			page = slot_look(test, t->payload, 40 + kind);
+			KUNIT_EXPECT_EQ_MSG(test, 0, memcmp(page_address(page), wanted,
+							    PAGE_SIZE),
+					    "%u bytes, kind %u", lens[i], kind);
+			KUNIT_EXPECT_EQ(test, kind == 3, page == held);
+			put_page(page);
+		}
+		put_page(held);
+		slot_expect(test, child, 44, 1, 3);
+	}
+	slot_payload_end(child);
+}
+
 /* ---- discard, forget, write ----------------------------------------------------------- */
 
 static void slot_discards(struct kunit *test)
@@ -1059,6 +1107,7 @@ static struct kunit_case slot_cases[] = {
 	KUNIT_CASE(slot_receives_over_lazy),
 	KUNIT_CASE(slot_receives_over_pages),
 	KUNIT_CASE(slot_receives_into_held_pages),
+	KUNIT_CASE(slot_writes_a_beginning),
 	KUNIT_CASE(slot_discards),
 	KUNIT_CASE(slot_forgets),
 	KUNIT_CASE(slot_writes),

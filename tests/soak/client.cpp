@@ -97,7 +97,7 @@ void Client::Connection::request(const Message& message, bool last) {
 // The next answer.
 void Client::Connection::begin() {
     const Message& message = asked_.front();
-    response_.restart(message.shape == Shape::kHead);
+    response_.restart(message.shape == Shape::kHead, false);
     if (message.upload())
         body_ = load::BodyCheck(kThanks);
     else if (message.shape == Shape::kHead || message.shape == Shape::kNoContent)

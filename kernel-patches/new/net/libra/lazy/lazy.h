@@ -154,6 +154,8 @@ void libra_slots_receive(struct libra_payload *payload, pgoff_t pgoff,
 			 u32 pages, struct libra_lazy_anchor *la);
 u32 libra_slots_lazy(struct libra_payload *payload, pgoff_t pgoff, u32 pages,
 		     const struct libra_lazy_anchor *held, struct libra_view *view);
+bool libra_slot_read(struct libra_payload *payload, pgoff_t pgoff, u32 off, void *to,
+		     u32 bytes);
 pgoff_t libra_slots_plain(struct libra_payload *payload, pgoff_t pgoff,
 			  pgoff_t pages);
 bool libra_slots_ready(struct libra_payload *payload, pgoff_t pgoff, u32 pages);

@@ -7,6 +7,7 @@
  * not a plain read of bytes is tcp_recvmsg()'s, as is a read that has no whole page
  * to gain.
  */
+#include <linux/pagemap.h>
 #include <linux/skbuff.h>
 #include <linux/uio.h>
 #include <net/rps.h>
@@ -230,16 +231,49 @@ static u32 libra_lazy_native(struct libra_lazy_rx *rx, unsigned long addr, u32 l
 	return min_t(size_t, len, room);
 }
 
+/*
+ * A part of a page of payload memory is written where it lies: through the
+ * application's mapping it would cost a fault now, and an unmap when a whole page is
+ * received there. Returns how many bytes went, 0: do it natively.
+ */
+static u32 libra_lazy_write(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 off,
+			    u32 len)
+{
+	unsigned long addr = libra_iter_addr(&rx->reader.msg->msg_iter);
+	struct page *page;
+	int err;
+
+	len = min_t(size_t, len, PAGE_SIZE - offset_in_page(addr));
+	len = libra_lazy_at(rx, addr, len);
+	if (!len)
+		return 0;
+	page = libra_slot_fault(rx->payload, libra_pgoff(rx->payload, addr), false);
+	if (!page)
+		return 0;
+	err = PageHWPoison(page) ||
+	      skb_copy_bits(skb, off, page_address(page) + offset_in_page(addr), len);
+	unlock_page(page);
+	put_page(page);
+	if (err)
+		return 0;
+	iov_iter_advance(&rx->reader.msg->msg_iter, len);
+	return len;
+}
+
 static int libra_lazy_copy(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 off,
 			   u32 len)
 {
+	u32 written = libra_lazy_write(rx, skb, off, len);
 	int err;
 
-	err = skb_copy_datagram_iter(skb, off, &rx->reader.msg->msg_iter, len);
-	if (err)
-		return err;
-	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, len);
-	return len;
+	if (!written) {
+		err = skb_copy_datagram_iter(skb, off, &rx->reader.msg->msg_iter, len);
+		if (err)
+			return err;
+		written = len;
+	}
+	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, written);
+	return written;
 }
 
 /* sk_read_actor_t for tcp_read_sock(), under the socket lock. */

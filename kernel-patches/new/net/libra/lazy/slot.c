@@ -497,6 +497,60 @@ u32 libra_slots_lazy(struct libra_payload *payload, pgoff_t pgoff, u32 pages,
 }
 
 /**
+ * libra_slot_read() - what a page holds that is not lazy
+ * @payload: mapping, with a reference
+ * @pgoff: page
+ * @off: from where on in it
+ * @to: kernel memory
+ * @bytes: at most to the end of the page
+ *
+ * As a copy from user memory would, but without a fault, and without a page where
+ * there is none.
+ *
+ * Context: process context; sleeps.
+ * Return: false if it is lazy.
+ */
+bool libra_slot_read(struct libra_payload *payload, pgoff_t pgoff, u32 off, void *to,
+		     u32 bytes)
+{
+	struct libra_chunk *chunk = libra_chunk(payload, pgoff);
+	u32 i = pgoff % LIBRA_CHUNK_PAGES;
+	unsigned long slot;
+	struct page *page;
+	bool same;
+
+again:
+	if (!chunk) {
+		memset(to, 0, bytes);
+		return true;
+	}
+	spin_lock(&chunk->lock);
+	slot = chunk->slot[i];
+	if (libra_slot_kind(slot) == LIBRA_SLOT_LAZY) {
+		spin_unlock(&chunk->lock);
+		return false;
+	}
+	page = libra_slot_page(slot);
+	if (page)
+		get_page(page);
+	spin_unlock(&chunk->lock);
+	if (!page) {
+		memset(to, 0, bytes);
+		return true;
+	}
+	/* Who has it locked may be filling it, or take it away. */
+	lock_page(page);
+	same = READ_ONCE(chunk->slot[i]) == slot;
+	if (same)
+		memcpy(to, page_address(page) + off, bytes);
+	unlock_page(page);
+	put_page(page);
+	if (!same)
+		goto again;
+	return true;
+}
+
+/**
  * libra_slots_plain() - how many pages are there before a lazy one?
  * @payload: mapping, with a reference
  * @pgoff: first page

@@ -117,7 +117,7 @@ static void libra_gather_add(struct libra_gather *gather, struct page *page,
 	struct bio_vec *bv = &gather->bv[gather->nr];
 
 	gather->len += len;
-	if (gather->nr && is_lazy && test_bit(gather->nr - 1, gather->is_lazy) &&
+	if (gather->nr && is_lazy == test_bit(gather->nr - 1, gather->is_lazy) &&
 	    bv[-1].bv_page == page && bv[-1].bv_offset + bv[-1].bv_len == off) {
 		bv[-1].bv_len += len;
 		return;
@@ -215,6 +215,23 @@ static size_t libra_lazy_plain(struct libra_lazy_tx *tx, unsigned long addr, siz
 				((first + plain) << PAGE_SHIFT) - addr);
 }
 
+/* Bytes of user memory; of payload memory without a fault. Fewer than @len, or 0. */
+static size_t libra_gather_read(struct libra_lazy_tx *tx, struct iov_iter *from,
+				void *to, size_t len)
+{
+	unsigned long addr = (unsigned long)iter_iov_addr(from);
+
+	if (tx->payload) {
+		len = min_t(size_t, len, PAGE_SIZE - offset_in_page(addr));
+		if (libra_slot_read(tx->payload, libra_pgoff(tx->payload, addr),
+				    offset_in_page(addr), to, len)) {
+			iov_iter_advance(from, len);
+			return len;
+		}
+	}
+	return copy_from_iter(to, len, from);
+}
+
 /* Copy @len bytes; fewer where they cannot be read, or there is no room. */
 static ssize_t libra_gather_copy(struct libra_lazy_tx *tx, struct iov_iter *from,
 				 size_t len)
@@ -226,11 +243,13 @@ static ssize_t libra_gather_copy(struct libra_lazy_tx *tx, struct iov_iter *from
 	if (!skb_page_frag_refill(min_t(size_t, len, 512), frag, GFP_KERNEL))
 		return -ENOMEM;
 	n = min_t(size_t, len, frag->size - frag->offset);
-	n = copy_from_iter(page_address(frag->page) + frag->offset, n, from);
+	n = libra_gather_read(tx, from, page_address(frag->page) + frag->offset, n);
 	if (!n)
 		return -EFAULT;
-	get_page(frag->page);
-	gather->page[gather->nr_page++] = frag->page;
+	if (!gather->nr_page || gather->page[gather->nr_page - 1] != frag->page) {
+		get_page(frag->page);
+		gather->page[gather->nr_page++] = frag->page;
+	}
 	libra_gather_add(gather, frag->page, frag->offset, n, false);
 	frag->offset += n;
 	return n;

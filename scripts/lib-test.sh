@@ -128,8 +128,8 @@ build_kernel() {
 # Where the memory of sockets and anchors comes and goes: what a debug kernel has the
 # time for. With --long it has more. Never test_limits: at this speed its clients give
 # up before the proxy has read what they are sent in segments of one byte.
-DEBUG_SUBJECTS=(kill vanish isolation)
-DEBUG_SUBJECTS_LONG=(reset hostile transparency live_policy unload opt_in shapes)
+DEBUG_SUBJECTS=(kill vanish isolation lazy)
+DEBUG_SUBJECTS_LONG=(lazy_matrix lazy_life lazy_unload reset hostile transparency live_policy unload opt_in shapes)
 
 # run_guest KERNEL: (reads $long) its tests and then its demo, told to files for replay.
 run_guest() {

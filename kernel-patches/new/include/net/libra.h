@@ -47,6 +47,14 @@ struct libra_hooks {
 			    struct msghdr *msg, size_t size);
 };
 
+/*
+ * Calls for fewer bytes than this are native in lazy mode, which is exact as well:
+ * less than a page has no whole one; a small send is dearer to look through than to
+ * copy.
+ */
+#define LIBRA_LEAST_RECV	PAGE_SIZE
+#define LIBRA_LEAST_SEND	2048
+
 #if IS_ENABLED(CONFIG_LIBRA)
 
 DECLARE_STATIC_KEY_FALSE(libra_key);
@@ -75,15 +83,18 @@ static inline const struct libra_hooks *libra_hooks_of(const struct libra_sock *
 struct libra_process *__libra_enter(void);
 
 /**
- * libra_enter() - does this call touch payload memory?
+ * libra_enter() - may this call gain from payload memory?
  * @sk: any inet socket
+ * @size: of the call
+ * @least: LIBRA_LEAST_RECV or LIBRA_LEAST_SEND
  *
  * Return: the current process, for one call of libra_hooks.lazy_recvmsg or
  * lazy_sendmsg, or NULL.
  */
-static inline struct libra_process *libra_enter(const struct sock *sk)
+static inline struct libra_process *libra_enter(const struct sock *sk, size_t size,
+						size_t least)
 {
-	if (!static_branch_unlikely(&libra_key) || !sk_is_tcp(sk))
+	if (!static_branch_unlikely(&libra_key) || size < least || !sk_is_tcp(sk))
 		return NULL;
 	return __libra_enter();
 }
@@ -113,7 +124,8 @@ static inline const struct libra_hooks *libra_hooks_of(const struct libra_sock *
 	return NULL;
 }
 
-static inline struct libra_process *libra_enter(const struct sock *sk)
+static inline struct libra_process *libra_enter(const struct sock *sk, size_t size,
+						size_t least)
 {
 	return NULL;
 }

@@ -9,6 +9,10 @@
 
 struct mem_cgroup;
 
+/* As in the patched kernel's header. */
+#define LIBRA_LEAST_RECV	PAGE_SIZE
+#define LIBRA_LEAST_SEND	2048
+
 bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages);
 void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages);
 

@@ -92,6 +92,7 @@ static int libra_lazy_inet_sendmsg(struct socket *sock, struct msghdr *msg,
  * @to: where to, for an attached socket
  * @wanted: is this attached socket's call redirected?
  * @lazy_to: where to, in a process with payload memory, or NULL
+ * @lazy_least: ... for a call of so many bytes or more
  * @ops: of ftrace
  */
 struct libra_hook {
@@ -99,6 +100,7 @@ struct libra_hook {
 	void *to;
 	bool (*wanted)(const struct libra_sock *ls);
 	void *lazy_to;
+	size_t lazy_least;
 	struct ftrace_ops ops;
 };
 
@@ -126,7 +128,9 @@ static bool libra_wants_shutdown(const struct libra_sock *ls)
 	return READ_ONCE(ls->tx.owed) && !READ_ONCE(ls->ended);
 }
 
-static void *libra_hook_target(const struct libra_hook *hook, const struct sock *sk)
+/* @size: of a recvmsg or a sendmsg. */
+static void *libra_hook_target(const struct libra_hook *hook, const struct sock *sk,
+			       size_t size)
 {
 	const struct libra_sock *ls = NULL;
 
@@ -135,7 +139,8 @@ static void *libra_hook_target(const struct libra_hook *hook, const struct sock 
 	if (ls)
 		return hook->wanted(ls) ? hook->to : NULL;
 	/* The reference is given back by what is called then. */
-	if (hook->lazy_to && atomic_read(&libra_arenas) && libra_process_enter())
+	if (hook->lazy_to && size >= hook->lazy_least && atomic_read(&libra_arenas) &&
+	    libra_process_enter())
 		return hook->lazy_to;
 	return NULL;
 }
@@ -158,18 +163,19 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 	bit = ftrace_test_recursion_trylock(ip, parent_ip);
 	if (bit < 0)
 		return;
-	to = libra_hook_target(hook, sock->sk);
+	to = libra_hook_target(hook, sock->sk, ftrace_regs_get_argument(fregs, 2));
 	if (to)
 		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)to);
 	ftrace_test_recursion_unlock(bit);
 }
 
-#define LIBRA_HOOK(name, replacement, when, lazy)			\
+#define LIBRA_HOOK(name, replacement, when, lazy, least)		\
 	{								\
 		.func = name,						\
 		.to = replacement,					\
 		.wanted = when,						\
 		.lazy_to = lazy,					\
+		.lazy_least = least,					\
 		.ops = {						\
 			.func = libra_ftrace,				\
 			.flags = FTRACE_OPS_FL_IPMODIFY,		\
@@ -178,19 +184,20 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 
 static struct libra_hook libra_hooks[] = {
 	LIBRA_HOOK("inet_recvmsg", libra_inet_recvmsg, libra_wants_all,
-		   libra_lazy_inet_recvmsg),
+		   libra_lazy_inet_recvmsg, LIBRA_LEAST_RECV),
 	LIBRA_HOOK("inet_sendmsg", libra_inet_sendmsg, libra_wants_all,
-		   libra_lazy_inet_sendmsg),
+		   libra_lazy_inet_sendmsg, LIBRA_LEAST_SEND),
 #if IS_ENABLED(CONFIG_IPV6)
 	LIBRA_HOOK("inet6_recvmsg", libra_inet_recvmsg, libra_wants_all,
-		   libra_lazy_inet_recvmsg),
+		   libra_lazy_inet_recvmsg, LIBRA_LEAST_RECV),
 	LIBRA_HOOK("inet6_sendmsg", libra_inet_sendmsg, libra_wants_all,
-		   libra_lazy_inet_sendmsg),
+		   libra_lazy_inet_sendmsg, LIBRA_LEAST_SEND),
 #endif
 	/* inet6_release() and the AF_INET6 shutdown come through these, too. */
-	LIBRA_HOOK("inet_release", libra_inet_release, libra_wants_release, NULL),
-	LIBRA_HOOK("inet_shutdown", libra_inet_shutdown, libra_wants_shutdown, NULL),
-	LIBRA_HOOK("inet_listen", libra_inet_listen, libra_wants_all, NULL),
+	LIBRA_HOOK("inet_release", libra_inet_release, libra_wants_release, NULL, 0),
+	LIBRA_HOOK("inet_shutdown", libra_inet_shutdown, libra_wants_shutdown, NULL,
+		   0),
+	LIBRA_HOOK("inet_listen", libra_inet_listen, libra_wants_all, NULL, 0),
 };
 
 static void libra_unhook(int n)

@@ -281,9 +281,9 @@ void libra_process_cut(struct libra_process *process, unsigned long start,
 		       unsigned long end, struct libra_payload *payload)
 {
 	struct libra_spans *spans = rcu_dereference_protected(process->spans, 1);
-	u32 i, nr = spans->nr;
+	u32 i;
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < spans->nr; i++) {
 		struct libra_span *span = &spans->span[i];
 		unsigned long stop = span->end;
 
@@ -293,14 +293,18 @@ void libra_process_cut(struct libra_process *process, unsigned long start,
 			WRITE_ONCE(span->payload, NULL);
 		} else if (start <= span->start) {
 			WRITE_ONCE(span->start, end);
-		} else {
+		} else if (end >= stop) {
 			WRITE_ONCE(span->end, start);
-			if (end < stop)
-				libra_process_add(process, end, stop, payload,
-						  GFP_KERNEL | __GFP_NOFAIL);
-			/* No two of them overlap. */
-			if (end <= stop)
-				return;
+		} else {
+			/* What is behind is there before it is left out here. */
+			libra_process_add(process, end, stop, payload,
+					  GFP_KERNEL | __GFP_NOFAIL);
+			spans = rcu_dereference_protected(process->spans, 1);
+			for (span = spans->span; span->payload != payload ||
+			     span->start >= start || span->end != stop; span++)
+				;
+			WRITE_ONCE(span->end, start);
+			return;
 		}
 	}
 }

@@ -189,6 +189,38 @@ static void process_has_an_end(struct kunit *test)
 	process_expect(test, i * 0x2000, 1, i * 0x2000 + 0x1000);
 }
 
+/* Parts go: from the front, from the end, from the middle, and over several pieces. */
+static void process_is_cut(struct kunit *test)
+{
+	struct process_test *t = test->priv;
+	u32 i;
+
+	KUNIT_EXPECT_EQ(test, 0, libra_process_add(t->process, 0x100000, 0x200000,
+						   &t->payload[0], GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, libra_process_add(t->process, 0x300000, 0x400000,
+						   &t->payload[1], GFP_KERNEL));
+	libra_process_cut(t->process, 0x100000, 0x101000, &t->payload[0]);
+	process_expect(test, 0x100000, -1, 0x101000);
+	process_expect(test, 0x101000, 0, 0x200000);
+	libra_process_cut(t->process, 0x1ff000, 0x200000, &t->payload[0]);
+	process_expect(test, 0x1fe000, 0, 0x1ff000);
+	process_expect(test, 0x1ff000, -1, 0x300000);
+	/* Often enough for the table to be replaced. */
+	for (i = 0; i < 20; i++)
+		libra_process_cut(t->process, 0x110000 + i * 0x2000,
+				  0x111000 + i * 0x2000, &t->payload[0]);
+	for (i = 0; i < 20; i++) {
+		process_expect(test, 0x110000 + i * 0x2000, -1, 0x111000 + i * 0x2000);
+		process_expect(test, 0x111000 + i * 0x2000, 0,
+			       i < 19 ? 0x112000 + i * 0x2000 : 0x1ff000);
+	}
+	process_expect(test, 0x10f000, 0, 0x110000);
+	/* Another's stays. */
+	libra_process_cut(t->process, 0, 0x800000, &t->payload[0]);
+	process_expect(test, 0x101000, -1, 0x300000);
+	process_expect(test, 0x300000, 1, 0x400000);
+}
+
 /* One for each mm, until the last of its users goes. */
 static void process_is_one(struct kunit *test)
 {
@@ -226,6 +258,7 @@ static struct kunit_case process_cases[] = {
 	KUNIT_CASE(process_forgets),
 	KUNIT_CASE(process_finds_pieces),
 	KUNIT_CASE(process_has_an_end),
+	KUNIT_CASE(process_is_cut),
 	KUNIT_CASE(process_is_one),
 	{}
 };

@@ -497,18 +497,18 @@ u32 libra_slots_lazy(struct libra_payload *payload, pgoff_t pgoff, u32 pages,
 }
 
 /**
- * libra_slot_read() - what a page holds that is not lazy
+ * libra_slot_read() - what a page holds that somebody looked at or wrote
  * @payload: mapping, with a reference
  * @pgoff: page
  * @off: from where on in it
  * @to: kernel memory
  * @bytes: at most to the end of the page
  *
- * As a copy from user memory would, but without a fault, and without a page where
- * there is none.
+ * As a copy from user memory would, but without a fault.
  *
  * Context: process context; sleeps.
- * Return: false if it is lazy.
+ * Return: false if there is no page, or a poisoned one: then a copy from user memory
+ * finds out what that means, and whether anything is mapped there at all.
  */
 bool libra_slot_read(struct libra_payload *payload, pgoff_t pgoff, u32 off, void *to,
 		     u32 bytes)
@@ -517,37 +517,28 @@ bool libra_slot_read(struct libra_payload *payload, pgoff_t pgoff, u32 off, void
 	u32 i = pgoff % LIBRA_CHUNK_PAGES;
 	unsigned long slot;
 	struct page *page;
-	bool same;
+	bool done;
 
-again:
-	if (!chunk) {
-		memset(to, 0, bytes);
-		return true;
-	}
+	if (!chunk)
+		return false;
 	spin_lock(&chunk->lock);
 	slot = chunk->slot[i];
-	if (libra_slot_kind(slot) == LIBRA_SLOT_LAZY) {
+	if (libra_slot_kind(slot) != LIBRA_SLOT_PAGE &&
+	    libra_slot_kind(slot) != LIBRA_SLOT_SHARED) {
 		spin_unlock(&chunk->lock);
 		return false;
 	}
 	page = libra_slot_page(slot);
-	if (page)
-		get_page(page);
+	get_page(page);
 	spin_unlock(&chunk->lock);
-	if (!page) {
-		memset(to, 0, bytes);
-		return true;
-	}
 	/* Who has it locked may be filling it, or take it away. */
 	lock_page(page);
-	same = READ_ONCE(chunk->slot[i]) == slot;
-	if (same)
+	done = READ_ONCE(chunk->slot[i]) == slot && !PageHWPoison(page);
+	if (done)
 		memcpy(to, page_address(page) + off, bytes);
 	unlock_page(page);
 	put_page(page);
-	if (!same)
-		goto again;
-	return true;
+	return done;
 }
 
 /**
@@ -771,7 +762,10 @@ static void libra_slot_fork(struct libra_payload *parent,
 	spin_unlock(&from->lock);
 
 	if (page) {
+		/* A recv() may be filling it, which needs no lock of ours. */
+		lock_page(page);
 		slot = libra_fork_copy(page);
+		unlock_page(page);
 		put_page(page);
 	}
 	/* The child does not run yet: nobody else has its slots. */

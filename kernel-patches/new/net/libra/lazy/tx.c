@@ -69,12 +69,21 @@ struct libra_lazy_tx {
 	struct libra_gather *gather;
 };
 
+/* While it waited for the lock, or slept, addresses may have become something else. */
+static void libra_lazy_forget(struct libra_lazy_tx *tx)
+{
+	if (tx->payload)
+		libra_payload_put(tx->payload);
+	tx->payload = NULL;
+	tx->begin = 0;
+	tx->end = 0;
+}
+
 static void libra_lazy_look_up(struct libra_lazy_tx *tx, unsigned long addr)
 {
 	if (addr >= tx->begin && addr < tx->end)
 		return;
-	if (tx->payload)
-		libra_payload_put(tx->payload);
+	libra_lazy_forget(tx);
 	tx->payload = libra_process_find(tx->process, addr, &tx->end);
 	tx->begin = addr;
 	/* The copy finds out whether it may be read. */
@@ -215,7 +224,10 @@ static size_t libra_lazy_plain(struct libra_lazy_tx *tx, unsigned long addr, siz
 				((first + plain) << PAGE_SHIFT) - addr);
 }
 
-/* Bytes of user memory; of payload memory without a fault. Fewer than @len, or 0. */
+/*
+ * Bytes of user memory; of payload memory without a fault, and not beyond its page.
+ * Returns how many, 0: they cannot be read.
+ */
 static size_t libra_gather_read(struct libra_lazy_tx *tx, struct iov_iter *from,
 				void *to, size_t len)
 {
@@ -229,7 +241,8 @@ static size_t libra_gather_read(struct libra_lazy_tx *tx, struct iov_iter *from,
 			return len;
 		}
 	}
-	return copy_from_iter(to, len, from);
+	/* All or none, as tcp_sendmsg() does with what fits into its fragment. */
+	return copy_from_iter_full(to, len, from) ? len : 0;
 }
 
 /* Copy @len bytes; fewer where they cannot be read, or there is no room. */
@@ -359,14 +372,22 @@ static int libra_lazy_stream(struct libra_lazy_tx *tx)
 		release_sock(sk);
 		return LIBRA_SEND_NATIVE;
 	}
+	libra_lazy_forget(tx);
 	while (!ret && msg_data_left(out->msg)) {
 		ret = libra_lazy_step(tx);
-		if (out->full || ret == -EAGAIN)
+		if (ret == -EAGAIN || (out->full && !sk_stream_memory_free(sk))) {
 			ret = libra_out_wait(out);
+			libra_lazy_forget(tx);
+		}
+		/* There was room: it ended at memory that cannot be read. */
+		out->full = false;
 		/* A ULP came on top while the lock was released. */
 		if (sk->sk_prot->sendmsg != tcp_prot.sendmsg)
 			ret = ret ? : out->sent ? -EAGAIN : LIBRA_SEND_NATIVE;
 	}
+	/* No send() says so: the native path knows how to wait for memory. */
+	if (ret == -ENOMEM && !out->sent)
+		ret = LIBRA_SEND_NATIVE;
 	release_sock(sk);
 	out->locked = false;
 	libra_out_push(out);
@@ -442,8 +463,7 @@ int libra_lazy_sendmsg(struct libra_process *process, struct sock *sk,
 		ret = READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, size);
 	else
 		ret = tx.out.sent ? : ret;
-	if (tx.payload)
-		libra_payload_put(tx.payload);
+	libra_lazy_forget(&tx);
 out:
 	libra_process_put(process);
 	return ret;

@@ -9,6 +9,7 @@
 #include <linux/list.h>
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
+#include <linux/uio.h>
 #include <linux/workqueue.h>
 #include <net/libra.h>
 #include <net/net_namespace.h>
@@ -84,6 +85,22 @@ int libra_sysctl_init(struct libra_net *ln);
 void libra_sysctl_exit(struct libra_net *ln);
 int libra_mib_init(struct libra_net *ln);
 void libra_mib_exit(struct libra_net *ln);
+
+/* ---- the application's memory -------------------------------------------- */
+
+/* Room in the current iovec segment, empty ones skipped. */
+static inline size_t libra_iter_room(struct iov_iter *iter)
+{
+	if (!iov_iter_single_seg_count(iter))
+		iov_iter_advance(iter, 0);
+	return iov_iter_single_seg_count(iter);
+}
+
+/* Where that segment goes on. */
+static inline unsigned long libra_iter_addr(const struct iov_iter *iter)
+{
+	return (unsigned long)iter_iov_addr(iter);
+}
 
 /* ---- hooks (hook.c) ------------------------------------------------------ */
 

@@ -45,19 +45,6 @@ struct libra_lazy_rx {
 	u32 want;
 };
 
-static unsigned long libra_iter_addr(const struct iov_iter *iter)
-{
-	return (unsigned long)iter_iov_addr(iter);
-}
-
-/* Room in the current iovec segment, empty ones skipped. */
-static size_t libra_iter_room(struct iov_iter *iter)
-{
-	if (!iov_iter_single_seg_count(iter))
-		iov_iter_advance(iter, 0);
-	return iov_iter_single_seg_count(iter);
-}
-
 static void libra_lazy_forget(struct libra_lazy_rx *rx)
 {
 	if (rx->payload)

@@ -231,7 +231,7 @@ static size_t libra_lazy_plain(struct libra_lazy_tx *tx, unsigned long addr, siz
 static size_t libra_gather_read(struct libra_lazy_tx *tx, struct iov_iter *from,
 				void *to, size_t len)
 {
-	unsigned long addr = (unsigned long)iter_iov_addr(from);
+	unsigned long addr = libra_iter_addr(from);
 
 	if (tx->payload) {
 		len = min_t(size_t, len, PAGE_SIZE - offset_in_page(addr));
@@ -284,10 +284,8 @@ static int libra_gather_all(struct libra_lazy_tx *tx, size_t *direct)
 		size_t room;
 		ssize_t n;
 
-		if (!iov_iter_single_seg_count(&from))
-			iov_iter_advance(&from, 0);
-		room = iov_iter_single_seg_count(&from);
-		addr = (unsigned long)iter_iov_addr(&from);
+		room = libra_iter_room(&from);
+		addr = libra_iter_addr(&from);
 		libra_lazy_look_up(tx, addr);
 		n = libra_gather_lazy(tx, addr, room, &full);
 		if (n) {
@@ -403,11 +401,10 @@ static bool libra_lazy_any(struct libra_lazy_tx *tx)
 		unsigned long addr;
 		size_t n;
 
-		if (!iov_iter_single_seg_count(&from))
-			iov_iter_advance(&from, 0);
-		addr = (unsigned long)iter_iov_addr(&from);
+		n = libra_iter_room(&from);
+		addr = libra_iter_addr(&from);
 		libra_lazy_look_up(tx, addr);
-		n = min_t(size_t, iov_iter_single_seg_count(&from), tx->end - addr);
+		n = min_t(size_t, n, tx->end - addr);
 		if (libra_lazy_plain(tx, addr, n) < n)
 			return true;
 		iov_iter_advance(&from, n);

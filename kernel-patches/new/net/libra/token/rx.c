@@ -92,14 +92,6 @@ static int libra_rx_copy(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 	return 0;
 }
 
-/* Room in the current iovec segment, empty ones skipped. */
-static size_t libra_rx_room(struct iov_iter *to)
-{
-	if (!iov_iter_single_seg_count(to))
-		iov_iter_advance(to, 0);
-	return iov_iter_single_seg_count(to);
-}
-
 static int libra_rx_end_run(struct libra_rx *rx)
 {
 	if (libra_run_end(rx->ls, &rx->run))
@@ -117,7 +109,7 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 
 	len = min_t(u64, len, ls->rx.seg.left);
 	if (!rx->run.minted) {
-		room = min_t(u64, libra_rx_room(to), queued);
+		room = min_t(u64, libra_iter_room(to), queued);
 		room = min_t(u64, room, ls->rx.seg.left);
 		n = min(room, len);
 		if (!libra_run_begin(ls, &rx->run, to, room))
@@ -135,7 +127,7 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 	if (n)
 		return n;
 	/* A limit, or no memory, at the first byte: copy this one natively. */
-	n = min_t(size_t, len, libra_rx_room(to));
+	n = min_t(size_t, len, libra_iter_room(to));
 	return libra_rx_copy(rx, skb, off, n, NULL) ? : n;
 }
 

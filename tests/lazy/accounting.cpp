@@ -92,6 +92,35 @@ CASE_OF_BOTH_FAMILIES(account_receive) {
     }
 }
 
+// A read that ends inside of a page, and one that goes on there: nothing is copied, and
+// nothing of it when it is sent.
+CASE_OF_BOTH_FAMILIES(account_pieces) {
+    needs_libra();
+    const Link in(family);
+    const Link out(family);
+    const Arena memory(kRoom);
+    for (std::uint64_t stream = 1; stream <= 2; ++stream) {
+        const Moved received("lazy_rx_bytes");
+        const Moved received_copied("lazy_rx_copied_bytes");
+        const Moved sent("lazy_tx_bytes");
+        const Moved sent_copied("lazy_tx_copied_bytes");
+        const Moved fills("lazy_fills_kernel");
+        receive_pattern(in, memory.data(), 10'000, stream);
+        receive_pattern(in, memory.at(10'000), 9'000, stream, 10'000);
+        received.require_moved(19'000, "two reads");
+        received_copied.require_moved(0, "two reads");
+        send_all(out.here, memory.data(), 19'000);
+        require_arrival(out, 19'000, stream, 0, "what was sent");
+        sent.require_moved(19'000, "all of it");
+        sent_copied.require_moved(0, "all of it");
+        fills.require_moved(0, "nobody looked");
+    }
+    // It pins what it stands for, several times over perhaps, and not for ever.
+    Moved charge("anchor_charge_live");
+    memory.discard();
+    require(charge() < 0, "discarded, and still charged");
+}
+
 CASE_OF_BOTH_FAMILIES(account_send) {
     needs_libra();
     const Link in(family);

@@ -83,3 +83,41 @@ void libra_lazy_anchor_read(const struct libra_lazy_anchor *la,
 		bv++;
 	}
 }
+
+/**
+ * libra_lazy_anchor_add_view() - append a part of what a page holds
+ * @la: being built
+ * @view: the page; its anchor, if it has one, stays as it is
+ * @off: from where on in the page
+ * @bytes: how many, at most to the end of the page
+ *
+ * Takes page references. Nothing is charged.
+ *
+ * Context: process context.
+ * Return: 0 or -ENOMEM, then a part of it was appended.
+ */
+int libra_lazy_anchor_add_view(struct libra_lazy_anchor *la, struct libra_view view,
+			       u32 off, u32 bytes)
+{
+	const struct bio_vec *bv;
+
+	if (!view.la)
+		return bytes ? libra_anchor_add(&la->anchor, ZERO_PAGE(0), 0, bytes,
+						GFP_KERNEL) : 0;
+	libra_place_advance(view.la, &view.place, off);
+	bv = &view.la->anchor.bv[view.place.idx];
+	off = view.place.off;
+	while (bytes) {
+		u32 n = min(bytes, bv->bv_len - off);
+		int err;
+
+		err = libra_anchor_add(&la->anchor, bv->bv_page, bv->bv_offset + off, n,
+				       GFP_KERNEL);
+		if (err)
+			return err;
+		bytes -= n;
+		off = 0;
+		bv++;
+	}
+	return 0;
+}

@@ -3,7 +3,7 @@
  * Libra, lazy mode: payload is recognised by where it lies.
  *
  * A process maps payload memory (device.c, map.c). Of each page in it a slot
- * says what belongs there (slot.c): nothing yet, a page, or bytes of an anchor
+ * says what belongs there (slot.h): nothing yet, a page, or bytes of an anchor
  * that nobody has looked at. recv() writes the latter kind (rx.c), a page fault
  * turns it into a page (map.c), send() splices it (tx.c).
  *
@@ -66,6 +66,16 @@ struct libra_place {
 static_assert(LIBRA_RUN_BYTES < 1U << LIBRA_PLACE_OFF_BITS);
 static_assert(LIBRA_ANCHOR_MAX_BV <= 1U << (32 - LIBRA_PLACE_OFF_BITS));
 
+/**
+ * struct libra_view - what a page holds that nobody has looked at
+ * @la: bytes of this anchor; NULL: zeros
+ * @place: where in it they begin
+ */
+struct libra_view {
+	struct libra_lazy_anchor *la;
+	struct libra_place place;
+};
+
 struct libra_lazy_anchor *libra_lazy_anchor_alloc(struct libra_account *account,
 						  struct mem_cgroup *memcg);
 void libra_lazy_anchor_put(struct libra_lazy_anchor *la, u32 refs);
@@ -73,8 +83,10 @@ void libra_place_advance(const struct libra_lazy_anchor *la,
 			 struct libra_place *place, u32 bytes);
 void libra_lazy_anchor_read(const struct libra_lazy_anchor *la,
 			    struct libra_place place, void *to, u32 bytes);
+int libra_lazy_anchor_add_view(struct libra_lazy_anchor *la, struct libra_view view,
+			       u32 off, u32 bytes);
 
-/* ---- slots (slot.c) ------------------------------------------------------ */
+/* ---- slots (slot.c, slot_receive.c, slot_life.c) --------------------------- */
 
 #define LIBRA_CHUNK_BITS	8
 #define LIBRA_CHUNK_PAGES	(1U << LIBRA_CHUNK_BITS)
@@ -82,7 +94,7 @@ void libra_lazy_anchor_read(const struct libra_lazy_anchor *la,
 /**
  * struct libra_chunk - the slots of 1 MB
  * @lock: protects both arrays
- * @slot: what each page is, see slot.c
+ * @slot: what each page is, see slot.h
  * @place: of an anchor, where its bytes begin
  *
  * Lives as long as the payload it is in.
@@ -135,16 +147,6 @@ static inline pgoff_t libra_pgoff(const struct libra_payload *payload,
 	return (addr - payload->start) >> PAGE_SHIFT;
 }
 
-/**
- * struct libra_view - what a page holds that nobody has looked at
- * @la: bytes of this anchor
- * @place: where in it they begin
- */
-struct libra_view {
-	struct libra_lazy_anchor *la;
-	struct libra_place place;
-};
-
 struct page *libra_slot_fault(struct libra_payload *payload, pgoff_t pgoff,
 			      bool user);
 void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
@@ -154,6 +156,10 @@ void libra_slots_receive(struct libra_payload *payload, pgoff_t pgoff,
 			 u32 pages, struct libra_lazy_anchor *la);
 u32 libra_slots_lazy(struct libra_payload *payload, pgoff_t pgoff, u32 pages,
 		     const struct libra_lazy_anchor *held, struct libra_view *view);
+bool libra_slot_unseen(struct libra_payload *payload, pgoff_t pgoff,
+		       struct libra_view *view);
+bool libra_slot_swap(struct libra_payload *payload, pgoff_t pgoff,
+		     struct libra_view was, struct libra_lazy_anchor *la);
 bool libra_slot_read(struct libra_payload *payload, pgoff_t pgoff, u32 off, void *to,
 		     u32 bytes);
 pgoff_t libra_slots_plain(struct libra_payload *payload, pgoff_t pgoff,
@@ -167,7 +173,7 @@ void libra_slots_forget_all(struct libra_payload *payload);
 void libra_slots_fork(struct libra_payload *parent, struct libra_payload *child,
 		      pgoff_t pgoff, pgoff_t pages);
 
-struct libra_gather;
+struct libra_lazy_gather;
 
 /* ---- processes (process.c) ----------------------------------------------- */
 
@@ -205,7 +211,7 @@ struct libra_spans {
  * @mm: no reference: the last mapping goes before it does
  * @users: one per payload, one per call; at zero it is found no more
  * @account: who pays for its anchors; its reference keeps the memory
- * @gather: of a send() that ended, for the next one; NULL while one has it
+ * @gathered: of a send() that ended, for the next one; NULL while one has it
  * @spans: RCU; changed under mmap_lock for writing
  */
 struct libra_process {
@@ -213,7 +219,7 @@ struct libra_process {
 	struct mm_struct *mm;
 	refcount_t users;
 	struct libra_account account;
-	struct libra_gather *gather;
+	struct libra_lazy_gather *gathered;
 	struct libra_spans __rcu *spans;
 	struct rcu_head rcu;
 };

@@ -86,7 +86,7 @@ static void libra_process_release(struct libra_account *account)
 
 	process = container_of(account, struct libra_process, account);
 	put_net(account->net->net);
-	kfree(process->gather);
+	kfree(process->gathered);
 	call_rcu(&process->rcu, libra_process_free);
 }
 

@@ -30,6 +30,7 @@
  * @pgoff: first page of the run
  * @pages: of the run
  * @want: bytes of the run that are still to come
+ * @any: some bytes of this call are lazy
  */
 struct libra_lazy_rx {
 	struct libra_reader reader;
@@ -43,6 +44,7 @@ struct libra_lazy_rx {
 	pgoff_t pgoff;
 	u32 pages;
 	u32 want;
+	bool any;
 };
 
 static void libra_lazy_forget(struct libra_lazy_rx *rx)
@@ -92,6 +94,7 @@ static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 b
 		return false;
 	}
 	rx->want = bytes;
+	rx->any = true;
 	return true;
 }
 
@@ -218,6 +221,77 @@ static u32 libra_lazy_native(struct libra_lazy_rx *rx, unsigned long addr, u32 l
 	return min_t(size_t, len, room);
 }
 
+/* Fewer bytes of a page are not worth an anchor, */
+#define LIBRA_PATCH_LEAST	256
+/* nor is a page that would be in so many pieces. */
+#define LIBRA_PATCH_FRAGS	8
+
+/* What @view says, but for @len bytes of the skb at @at; or NULL. */
+static struct libra_lazy_anchor *libra_lazy_patched(struct libra_lazy_rx *rx,
+						    struct sk_buff *skb, u32 off,
+						    u32 len, u32 at,
+						    struct libra_view view)
+{
+	struct libra_lazy_anchor *la;
+	u32 charge = div_u64((u64)skb->truesize * len, skb->len) + 1;
+
+	la = libra_lazy_anchor_alloc(&rx->process->account, libra_memcg_of(rx->sk));
+	if (!la)
+		return NULL;
+	if (libra_anchor_charge(&la->anchor, charge) &&
+	    !libra_lazy_anchor_add_view(la, view, 0, at) &&
+	    !libra_anchor_add_skb(&la->anchor, rx->sk, skb, off, len) &&
+	    !libra_lazy_anchor_add_view(la, view, at + len, PAGE_SIZE - at - len) &&
+	    la->anchor.nr <= LIBRA_PATCH_FRAGS) {
+		libra_anchor_charge_pinned(&la->anchor);
+		if (la->anchor.charge <= LIBRA_LAZY_SPARSE * LIBRA_RUN_BYTES)
+			return la;
+	}
+	libra_lazy_anchor_put(la, 1);
+	return NULL;
+}
+
+/*
+ * A part of a page that nobody has looked at: it then holds these bytes as well, and
+ * still nobody has. That is how a stream goes on where the last read ended, and where
+ * this one ends. A page that was never used is only where a read ends: where one begins
+ * there is a header. Returns how many bytes went, 0: it is not like that.
+ */
+static u32 libra_lazy_patch(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 off,
+			    u32 len)
+{
+	unsigned long addr = libra_iter_addr(&rx->reader.msg->msg_iter);
+	u32 at = offset_in_page(addr);
+	struct libra_lazy_anchor *la;
+	struct libra_view view;
+	bool done = false;
+	pgoff_t pgoff;
+
+	len = min_t(size_t, len, PAGE_SIZE - at);
+	len = libra_lazy_at(rx, addr, len);
+	if (len < LIBRA_PATCH_LEAST || libra_lazy_unfit(rx->net, skb))
+		return 0;
+	pgoff = libra_pgoff(rx->payload, addr);
+	if (!libra_slots_ready(rx->payload, pgoff, 1) ||
+	    !libra_slot_unseen(rx->payload, pgoff, &view))
+		return 0;
+	if (view.la || (rx->any && !at)) {
+		la = libra_lazy_patched(rx, skb, off, len, at, view);
+		done = la && libra_slot_swap(rx->payload, pgoff, view, la);
+		if (la && !done)
+			libra_lazy_anchor_put(la, 1);
+	}
+	if (view.la)
+		libra_lazy_anchor_put(view.la, 1);
+	if (!done)
+		return 0;
+	rx->any = true;
+	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX, len);
+	trace_libra_lazy_receive(rx->sk, addr, len);
+	iov_iter_advance(&rx->reader.msg->msg_iter, len);
+	return len;
+}
+
 /*
  * A part of a page of payload memory is written where it lies: through the
  * application's mapping it would cost a fault now, and an unmap when a whole page is
@@ -290,11 +364,13 @@ static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			unsigned long addr = libra_iter_addr(to);
 			u32 whole = libra_lazy_whole(rx, addr, room);
 
-			if (!whole || libra_lazy_unfit(rx->net, skb) ||
-			    !libra_lazy_begin(rx, addr, whole)) {
-				n = whole ? min(n, whole) :
-					    libra_lazy_native(rx, addr, n, room);
-				ret = libra_lazy_copy(rx, skb, off, n);
+			if (!whole) {
+				n = libra_lazy_native(rx, addr, n, room);
+				ret = libra_lazy_patch(rx, skb, off, n) ? :
+				      libra_lazy_copy(rx, skb, off, n);
+			} else if (libra_lazy_unfit(rx->net, skb) ||
+				   !libra_lazy_begin(rx, addr, whole)) {
+				ret = libra_lazy_copy(rx, skb, off, min(n, whole));
 			}
 		}
 		if (rx->la)

@@ -251,6 +251,47 @@ static void slot_receive(struct kunit *test, struct libra_payload *payload,
 			    slot_anchor(test, shape, stream, pages));
 }
 
+/*
+ * What recv() does with a part of a page. False: somebody looked at it, at the latest
+ * while the anchor was built, if @look is set.
+ */
+static bool slot_patch(struct kunit *test, struct libra_payload *payload, pgoff_t pgoff,
+		       u32 off, u32 len, u32 stream, bool look)
+{
+	struct slot_test *t = test->priv;
+	struct libra_lazy_anchor *la;
+	struct libra_view view;
+	struct page *page;
+	bool done;
+
+	KUNIT_ASSERT_TRUE(test, libra_slots_ready(payload, pgoff, 1));
+	if (!libra_slot_unseen(payload, pgoff, &view))
+		return false;
+	la = libra_lazy_anchor_alloc(&t->process->account, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, la);
+	KUNIT_ASSERT_TRUE(test, libra_anchor_charge(&la->anchor, len + 1));
+	page = slot_source(test, 1);
+	slot_bytes(page_address(page) + PAGE_SIZE - off, stream, 0, len);
+	KUNIT_ASSERT_EQ(test, 0, libra_lazy_anchor_add_view(la, view, 0, off));
+	KUNIT_ASSERT_EQ(test, 0, libra_anchor_add(&la->anchor, page, PAGE_SIZE - off,
+						  len, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, 0, libra_lazy_anchor_add_view(la, view, off + len,
+							    PAGE_SIZE - off - len));
+	KUNIT_ASSERT_EQ(test, PAGE_SIZE, la->anchor.len);
+	if (look) {
+		page = libra_slot_fault(payload, pgoff, true);
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		unlock_page(page);
+		put_page(page);
+	}
+	done = libra_slot_swap(payload, pgoff, view, la);
+	if (!done)
+		libra_lazy_anchor_put(la, 1);
+	if (view.la)
+		libra_lazy_anchor_put(view.la, 1);
+	return done;
+}
+
 /* What a fault does. Unlocked, with a reference. */
 static struct page *slot_look(struct kunit *test, struct libra_payload *payload,
 			      pgoff_t pgoff)
@@ -490,6 +531,72 @@ static void slot_receives_over_pages(struct kunit *test)
 	slot_expect(test, t->payload, 22, 2, 1);
 	slot_expect(test, t->payload, 23, 1, 3);
 	slot_expect_counts(test, 0, 4);
+}
+
+static bool slot_page_has(struct page *page, u32 from, u32 to, u32 stream, u32 at)
+{
+	const u8 *found = page_address(page);
+	u32 i;
+
+	for (i = from; i < to; i++)
+		if (found[i] != (stream ? slot_byte(stream, at + i - from) : 0))
+			return false;
+	return true;
+}
+
+/* A part of a page that nobody has looked at; the rest of it stays. */
+static void slot_receives_parts(struct kunit *test)
+{
+	struct slot_test *t = test->priv;
+	struct page *page;
+
+	slot_receive(test, t->payload, 4, 3, 1);
+	KUNIT_EXPECT_TRUE(test, slot_patch(test, t->payload, 5, 1000, 500, 2, false));
+	KUNIT_EXPECT_TRUE(test, slot_patch(test, t->payload, 5, 1400, 2696, 3, false));
+	KUNIT_EXPECT_TRUE(test, slot_patch(test, t->payload, 9, 0, 300, 4, false));
+	KUNIT_EXPECT_TRUE(test, slot_patch(test, t->payload, 9, 300, 1, 5, false));
+	slot_expect_counts(test, 4, 0);
+	page = slot_look(test, t->payload, 5);
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 0, 1000, 1, PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 1000, 1400, 2, 0));
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 1400, PAGE_SIZE, 3, 0));
+	put_page(page);
+	page = slot_look(test, t->payload, 9);
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 0, 300, 4, 0));
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 300, 301, 5, 0));
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 301, PAGE_SIZE, SLOT_ZEROS, 0));
+	put_page(page);
+	slot_expect(test, t->payload, 4, 1, 0);
+	slot_expect(test, t->payload, 6, 1, 2);
+
+	/* Not where somebody looked, nor where somebody looks meanwhile. */
+	KUNIT_EXPECT_FALSE(test, slot_patch(test, t->payload, 5, 0, 9, 6, false));
+	slot_receive(test, t->payload, 5, 1, 7);
+	KUNIT_EXPECT_FALSE(test, slot_patch(test, t->payload, 5, 0, 9, 6, true));
+	slot_expect(test, t->payload, 5, 7, 0);
+	KUNIT_EXPECT_FALSE(test, slot_patch(test, t->payload, 20, 0, 9, 6, true));
+	slot_expect(test, t->payload, 20, SLOT_ZEROS, 0);
+	slot_expect_counts(test, 0, 5);
+}
+
+/* What another page of the same anchor holds is something else. */
+static void slot_swaps_only_what_it_was(struct kunit *test)
+{
+	struct slot_test *t = test->priv;
+	struct libra_lazy_anchor *la;
+	struct libra_view view;
+
+	slot_receive(test, t->payload, 1, 2, 1);
+	la = slot_anchor(test, &slot_shapes[0], 2, 1);
+	KUNIT_ASSERT_TRUE(test, libra_slot_unseen(t->payload, 1, &view));
+	KUNIT_EXPECT_FALSE(test, libra_slot_swap(t->payload, 2, view, la));
+	KUNIT_EXPECT_FALSE(test, libra_slot_swap(t->payload, 3, view, la));
+	KUNIT_EXPECT_TRUE(test, libra_slot_swap(t->payload, 1, view, la));
+	libra_lazy_anchor_put(view.la, 1);
+	slot_expect_counts(test, 2, 0);
+	slot_expect(test, t->payload, 1, 2, 0);
+	slot_expect(test, t->payload, 2, 1, 1);
+	slot_expect(test, t->payload, 3, SLOT_ZEROS, 0);
 }
 
 /* Somebody's I/O is under way: the bytes come to its page. */
@@ -925,6 +1032,20 @@ static void model_receive(struct kunit *test, struct models *m, struct model *mo
 			   PAGE_SIZE);
 }
 
+static void model_patch(struct kunit *test, struct models *m, struct model *model,
+			u32 nr)
+{
+	u32 off = model_random(m, PAGE_SIZE);
+	u32 len = 1 + model_random(m, PAGE_SIZE - off);
+	bool look = !model_random(m, 4);
+
+	if (slot_patch(test, model->payload, MODEL_FIRST + nr, off, len, ++m->stream,
+		       look)) {
+		KUNIT_ASSERT_FALSE(test, look);
+		slot_bytes(model_bytes(model, nr) + off, m->stream, 0, len);
+	}
+}
+
 /* A look, perhaps a write; the page may be held on to. */
 static void model_look(struct kunit *test, struct models *m, struct model *model,
 		       u32 nr)
@@ -1053,8 +1174,10 @@ static void model_step(struct kunit *test, struct models *m)
 
 	if (!model->payload)
 		model_begin(test, m, model, other->payload ? other : NULL);
-	else if (what < 25)
+	else if (what < 20)
 		model_receive(test, m, model, nr, pages);
+	else if (what < 30)
+		model_patch(test, m, model, nr);
 	else if (what < 60)
 		model_look(test, m, model, nr);
 	else if (what < 75)
@@ -1106,6 +1229,8 @@ static struct kunit_case slot_cases[] = {
 	KUNIT_CASE(slot_can_be_sent),
 	KUNIT_CASE(slot_receives_over_lazy),
 	KUNIT_CASE(slot_receives_over_pages),
+	KUNIT_CASE(slot_receives_parts),
+	KUNIT_CASE(slot_swaps_only_what_it_was),
 	KUNIT_CASE(slot_receives_into_held_pages),
 	KUNIT_CASE(slot_writes_a_beginning),
 	KUNIT_CASE(slot_discards),

@@ -13,6 +13,7 @@
 #include <net/inet_common.h>
 #include <net/tcp.h>
 
+#include "../gather.h"
 #include "../send.h"
 #include "../trace.h"
 #include "lazy.h"
@@ -20,33 +21,21 @@
 /* Not an error of any socket call. */
 #define LIBRA_SEND_NATIVE	(-EREMCHG)
 
-/* Fragments, anchors and copies of one call of the transport. */
-#define LIBRA_GATHER_FRAGS	128
-#define LIBRA_GATHER_ANCHORS	64
-#define LIBRA_GATHER_COPIES	8
+/* Anchors of one call of the transport. */
+#define LIBRA_LAZY_ANCHORS	64
 /* A longer piece of ordinary memory goes by itself, without a copy in between. */
-#define LIBRA_GATHER_NATIVE	(16 << 10)
+#define LIBRA_LAZY_DIRECT	(16 << 10)
 
 /**
- * struct libra_gather - what goes to the transport in one call
- * @bv: the bytes
- * @is_lazy: which of them are of anchors
- * @nr: used entries of @bv
- * @len: bytes
- * @la: anchors, each with a reference
+ * struct libra_lazy_gather - what goes to the transport in one call
+ * @gather: the bytes
+ * @la: their anchors, each with a reference
  * @nr_la: how many
- * @page: pages of copies, each with a reference
- * @nr_page: how many
  */
-struct libra_gather {
-	struct bio_vec bv[LIBRA_GATHER_FRAGS];
-	DECLARE_BITMAP(is_lazy, LIBRA_GATHER_FRAGS);
-	u32 nr;
-	size_t len;
-	struct libra_lazy_anchor *la[LIBRA_GATHER_ANCHORS];
+struct libra_lazy_gather {
+	struct libra_gather gather;
+	struct libra_lazy_anchor *la[LIBRA_LAZY_ANCHORS];
 	u32 nr_la;
-	struct page *page[LIBRA_GATHER_COPIES];
-	u32 nr_page;
 };
 
 /**
@@ -57,7 +46,7 @@ struct libra_gather {
  * @payload: where the last address was, with a reference, or NULL
  * @begin: of the addresses that @payload was found for
  * @end: behind them
- * @gather: what is gathered
+ * @gathered: what goes next
  */
 struct libra_lazy_tx {
 	struct libra_out out;
@@ -66,7 +55,7 @@ struct libra_lazy_tx {
 	struct libra_payload *payload;
 	unsigned long begin;
 	unsigned long end;
-	struct libra_gather *gather;
+	struct libra_lazy_gather *gathered;
 };
 
 /* While it waited for the lock, or slept, addresses may have become something else. */
@@ -93,65 +82,37 @@ static void libra_lazy_look_up(struct libra_lazy_tx *tx, unsigned long addr)
 	}
 }
 
-static void libra_gather_drop(struct libra_gather *gather)
+static void libra_lazy_gather_clear(struct libra_lazy_gather *gathered)
 {
-	while (gather->nr_la)
-		libra_lazy_anchor_put(gather->la[--gather->nr_la], 1);
-	while (gather->nr_page)
-		put_page(gather->page[--gather->nr_page]);
-	gather->nr = 0;
-	gather->len = 0;
+	while (gathered->nr_la)
+		libra_lazy_anchor_put(gathered->la[--gathered->nr_la], 1);
+	libra_gather_clear(&gathered->gather);
 }
 
 /* The one that the last send() left, or another one; empty. */
-static struct libra_gather *libra_gather_get(struct libra_process *process)
+static struct libra_lazy_gather *libra_lazy_gather_get(struct libra_process *process)
 {
-	struct libra_gather *gather = xchg(&process->gather, NULL);
+	struct libra_lazy_gather *gathered = xchg(&process->gathered, NULL);
 
-	if (gather)
-		return gather;
-	return kzalloc(sizeof(*gather), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (gathered)
+		return gathered;
+	return kzalloc(sizeof(*gathered), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 }
 
-static void libra_gather_put(struct libra_process *process, struct libra_gather *gather)
+static void libra_lazy_gather_put(struct libra_process *process,
+				  struct libra_lazy_gather *gathered)
 {
-	if (cmpxchg(&process->gather, NULL, gather))
-		kfree(gather);
-}
-
-/* Fragments that continue each other are one. */
-static void libra_gather_add(struct libra_gather *gather, struct page *page,
-			     u32 off, u32 len, bool is_lazy)
-{
-	struct bio_vec *bv = &gather->bv[gather->nr];
-
-	gather->len += len;
-	if (gather->nr && is_lazy == test_bit(gather->nr - 1, gather->is_lazy) &&
-	    bv[-1].bv_page == page && bv[-1].bv_offset + bv[-1].bv_len == off) {
-		bv[-1].bv_len += len;
-		return;
-	}
-	bvec_set_page(bv, page, len, off);
-	__assign_bit(gather->nr++, gather->is_lazy, is_lazy);
+	if (cmpxchg(&process->gathered, NULL, gathered))
+		kfree(gathered);
 }
 
 /* What a page holds from @off on, at most @len bytes of it. Returns how many went. */
 static u32 libra_gather_view(struct libra_gather *gather, struct libra_view view,
 			     u32 off, u32 len)
 {
-	u32 left = len;
-
 	libra_place_advance(view.la, &view.place, off);
-	while (left && gather->nr < LIBRA_GATHER_FRAGS) {
-		const struct bio_vec *bv = &view.la->anchor.bv[view.place.idx++];
-		u32 part = min(left, bv->bv_len - view.place.off);
-
-		libra_gather_add(gather, bv->bv_page, bv->bv_offset + view.place.off,
-				 part, true);
-		view.place.off = 0;
-		left -= part;
-	}
-	return len - left;
+	return libra_gather_anchor(gather, &view.la->anchor, view.place.idx,
+				   view.place.off, len);
 }
 
 /*
@@ -161,7 +122,7 @@ static u32 libra_gather_view(struct libra_gather *gather, struct libra_view view
 static size_t libra_gather_lazy(struct libra_lazy_tx *tx, unsigned long addr,
 				size_t len, bool *full)
 {
-	struct libra_gather *gather = tx->gather;
+	struct libra_lazy_gather *gathered = tx->gathered;
 	struct libra_view view[LIBRA_RUN_PAGES];
 	size_t done = 0;
 
@@ -173,11 +134,11 @@ static size_t libra_gather_lazy(struct libra_lazy_tx *tx, unsigned long addr,
 		u32 pages, n, i;
 
 		/* Each may be of another anchor. */
-		if (gather->nr_la + LIBRA_RUN_PAGES > LIBRA_GATHER_ANCHORS) {
+		if (gathered->nr_la + LIBRA_RUN_PAGES > LIBRA_LAZY_ANCHORS) {
 			*full = true;
 			break;
 		}
-		held = gather->nr_la ? gather->la[gather->nr_la - 1] : NULL;
+		held = gathered->nr_la ? gathered->la[gathered->nr_la - 1] : NULL;
 		pages = DIV_ROUND_UP(offset_in_page(addr) +
 				     min_t(size_t, len - done, LIBRA_RUN_BYTES - PAGE_SIZE),
 				     PAGE_SIZE);
@@ -186,13 +147,14 @@ static size_t libra_gather_lazy(struct libra_lazy_tx *tx, unsigned long addr,
 		/* All are held before any is used: what is full ends the call. */
 		for (i = 0; i < n; i++) {
 			if (view[i].la != held)
-				gather->la[gather->nr_la++] = view[i].la;
+				gathered->la[gathered->nr_la++] = view[i].la;
 			held = view[i].la;
 		}
 		for (i = 0; i < n; i++) {
 			u32 off = offset_in_page(addr);
 			u32 want = min_t(size_t, len - done, PAGE_SIZE - off);
-			u32 went = libra_gather_view(gather, view[i], off, want);
+			u32 went = libra_gather_view(&gathered->gather, view[i], off,
+						     want);
 
 			done += went;
 			addr += went;
@@ -249,23 +211,16 @@ static size_t libra_gather_read(struct libra_lazy_tx *tx, struct iov_iter *from,
 static ssize_t libra_gather_copy(struct libra_lazy_tx *tx, struct iov_iter *from,
 				 size_t len)
 {
-	struct page_frag *frag = sk_page_frag(tx->out.sk);
-	struct libra_gather *gather = tx->gather;
-	size_t n;
+	struct libra_gather *gather = &tx->gathered->gather;
+	void *to = libra_gather_room(gather, tx->out.sk, &len);
 
-	if (!skb_page_frag_refill(min_t(size_t, len, 512), frag, GFP_KERNEL))
+	if (!to)
 		return -ENOMEM;
-	n = min_t(size_t, len, frag->size - frag->offset);
-	n = libra_gather_read(tx, from, page_address(frag->page) + frag->offset, n);
-	if (!n)
+	len = libra_gather_read(tx, from, to, len);
+	if (!len)
 		return -EFAULT;
-	if (!gather->nr_page || gather->page[gather->nr_page - 1] != frag->page) {
-		get_page(frag->page);
-		gather->page[gather->nr_page++] = frag->page;
-	}
-	libra_gather_add(gather, frag->page, frag->offset, n, false);
-	frag->offset += n;
-	return n;
+	libra_gather_copied(gather, tx->out.sk, len);
+	return len;
 }
 
 /*
@@ -275,11 +230,11 @@ static ssize_t libra_gather_copy(struct libra_lazy_tx *tx, struct iov_iter *from
 static int libra_gather_all(struct libra_lazy_tx *tx, size_t *direct)
 {
 	struct iov_iter from = tx->out.msg->msg_iter;
-	struct libra_gather *gather = tx->gather;
+	struct libra_gather *gather = &tx->gathered->gather;
 	bool full = false;
 
 	*direct = 0;
-	while (iov_iter_count(&from) && gather->nr < LIBRA_GATHER_FRAGS && !full) {
+	while (iov_iter_count(&from) && !libra_gather_is_full(gather) && !full) {
 		unsigned long addr;
 		size_t room;
 		ssize_t n;
@@ -298,11 +253,11 @@ static int libra_gather_all(struct libra_lazy_tx *tx, size_t *direct)
 		/* It became lazy just now: once more. */
 		if (!room)
 			continue;
-		if (room > LIBRA_GATHER_NATIVE) {
+		if (room > LIBRA_LAZY_DIRECT) {
 			*direct = room;
 			break;
 		}
-		if (gather->nr_page == LIBRA_GATHER_COPIES)
+		if (!libra_gather_may_copy(gather))
 			break;
 		n = libra_gather_copy(tx, &from, room);
 		if (n < 0)
@@ -311,30 +266,11 @@ static int libra_gather_all(struct libra_lazy_tx *tx, size_t *direct)
 	return 0;
 }
 
-/* The transport took the first @len bytes. */
-static void libra_gather_count(struct libra_lazy_tx *tx, size_t len)
-{
-	const struct libra_gather *gather = tx->gather;
-	size_t lazy = 0, copied = 0;
-	u32 i;
-
-	for (i = 0; i < gather->nr && len; i++) {
-		u32 n = min_t(size_t, len, gather->bv[i].bv_len);
-
-		if (test_bit(i, gather->is_lazy))
-			lazy += n;
-		else
-			copied += n;
-		len -= n;
-	}
-	LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX, lazy);
-	LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX_COPIED, copied);
-}
-
 static int libra_lazy_step(struct libra_lazy_tx *tx)
 {
-	struct libra_gather *gather = tx->gather;
+	struct libra_gather *gather = &tx->gathered->gather;
 	struct libra_out *out = &tx->out;
+	struct libra_gathered sent;
 	size_t direct;
 	int ret;
 
@@ -342,13 +278,10 @@ static int libra_lazy_step(struct libra_lazy_tx *tx)
 	if (ret)
 		return ret;
 	if (gather->len) {
-		ret = libra_out_splice(out, gather->bv, gather->nr, 0, gather->len,
-				       gather->len == msg_data_left(out->msg));
-		if (ret > 0) {
-			libra_gather_count(tx, ret);
-			libra_out_accepted(out, ret);
-		}
-		libra_gather_drop(gather);
+		ret = libra_gather_send(gather, out, &sent);
+		LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX, sent.anchored);
+		LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX_COPIED, sent.copied);
+		libra_lazy_gather_clear(tx->gathered);
 		return min(ret, 0);
 	}
 	ret = libra_out_direct(out, direct);
@@ -450,10 +383,10 @@ int libra_lazy_sendmsg(struct libra_process *process, struct sock *sk,
 	libra_out_patient(&tx.out);
 	ret = LIBRA_SEND_NATIVE;
 	if (libra_lazy_send_wanted(&tx, sk)) {
-		tx.gather = libra_gather_get(process);
-		if (tx.gather) {
+		tx.gathered = libra_lazy_gather_get(process);
+		if (tx.gathered) {
 			ret = libra_lazy_stream(&tx);
-			libra_gather_put(process, tx.gather);
+			libra_lazy_gather_put(process, tx.gathered);
 		}
 	}
 	if (ret == LIBRA_SEND_NATIVE)

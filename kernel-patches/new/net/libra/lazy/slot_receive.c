@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra, lazy mode: slots, when bytes are received into their pages.
+ */
+#include <linux/highmem.h>
+#include <linux/pagemap.h>
+
+#include "../trace.h"
+#include "slot.h"
+
+/**
+ * libra_slots_ready() - can these pages be received into?
+ * @payload: mapping, with a reference
+ * @pgoff: first page
+ * @pages: how many, at most LIBRA_RUN_PAGES
+ *
+ * Context: process context, may allocate.
+ * Return: false if all of the mapping is gone, or memory ran out.
+ */
+bool libra_slots_ready(struct libra_payload *payload, pgoff_t pgoff, u32 pages)
+{
+	return !READ_ONCE(payload->gone) &&
+	       libra_chunk_get(payload, pgoff, GFP_KERNEL | __GFP_NOWARN) &&
+	       libra_chunk_get(payload, pgoff + pages - 1, GFP_KERNEL | __GFP_NOWARN);
+}
+
+/*
+ * There is a page: take it away, so that the slot becomes lazy. If somebody else
+ * holds it (a pin, an I/O under way), it stays where it is and gets the bytes.
+ * Returns false when the slot has changed meanwhile.
+ */
+static bool libra_slot_replace(struct libra_payload *payload,
+			       struct libra_chunk *chunk, pgoff_t pgoff,
+			       unsigned long slot, struct libra_lazy_anchor *la,
+			       struct libra_place place)
+{
+	struct libra_net *ln = libra_payload_net(payload);
+	struct page *page = libra_slot_page(slot);
+	u32 i = pgoff % LIBRA_CHUNK_PAGES;
+	bool alone;
+
+	/* No one who has it locked waits for our socket. */
+	lock_page(page);
+	if (READ_ONCE(chunk->slot[i]) != slot) {
+		unlock_page(page);
+		put_page(page);
+		return false;
+	}
+	if (page_mapped(page)) {
+		libra_unmap(payload, pgoff, 1);
+		LIBRA_INC(ln, LIBRA_MIB_LAZY_UNMAPS);
+	}
+
+	spin_lock(&chunk->lock);
+	/* Only ours and the slot's; GUP-fast looks at the PTE once more. */
+	alone = chunk->slot[i] == slot && page_count(page) == 2;
+	if (alone) {
+		libra_page_forget(page);
+		chunk->slot[i] = (unsigned long)la | LIBRA_SLOT_LAZY;
+		chunk->place[i] = libra_place_pack(place);
+	}
+	spin_unlock(&chunk->lock);
+
+	if (alone) {
+		atomic_long_inc(&ln->lazy_pages);
+		atomic_long_dec(&ln->payload_pages);
+		unlock_page(page);
+		put_page(page);
+	} else {
+		libra_lazy_anchor_read(la, place, page_address(page), PAGE_SIZE);
+		LIBRA_INC(ln, LIBRA_MIB_LAZY_PINNED);
+		unlock_page(page);
+		libra_lazy_anchor_put(la, 1);
+	}
+	put_page(page);
+	return true;
+}
+
+/* What slots held before; neighbours mostly had the same anchor. */
+static void libra_slots_put(struct libra_payload *payload,
+			    const unsigned long *slot, u32 n)
+{
+	struct libra_net *ln = libra_payload_net(payload);
+	u32 i, same;
+
+	for (i = 0; i < n; i += same) {
+		same = 1;
+		if (libra_slot_kind(slot[i]) != LIBRA_SLOT_LAZY) {
+			libra_slot_put(payload, slot[i]);
+			continue;
+		}
+		while (i + same < n && slot[i + same] == slot[i])
+			same++;
+		atomic_long_sub(same, &ln->lazy_pages);
+		libra_lazy_anchor_put(libra_slot_anchor(slot[i]), same);
+	}
+}
+
+/*
+ * The slots from @pgoff on, up to one that is a page or to the end of the chunk.
+ * Returns how many went; @place is where the bytes of the next one begin.
+ */
+static u32 libra_chunk_receive(struct libra_payload *payload,
+			       struct libra_chunk *chunk, pgoff_t pgoff, u32 pages,
+			       struct libra_lazy_anchor *la, struct libra_place *place)
+{
+	u32 i = pgoff % LIBRA_CHUNK_PAGES, n;
+	unsigned long old[LIBRA_RUN_PAGES];
+
+	pages = min(pages, LIBRA_CHUNK_PAGES - i);
+	spin_lock(&chunk->lock);
+	for (n = 0; n < pages; n++) {
+		old[n] = chunk->slot[i + n];
+		if (libra_slot_kind(old[n]) == LIBRA_SLOT_PAGE)
+			break;
+		chunk->slot[i + n] = (unsigned long)la | LIBRA_SLOT_LAZY;
+		chunk->place[i + n] = libra_place_pack(*place);
+		libra_place_advance(la, place, PAGE_SIZE);
+	}
+	/* Before another one can take them away again. */
+	atomic_long_add(n, &libra_payload_net(payload)->lazy_pages);
+	spin_unlock(&chunk->lock);
+	libra_slots_put(payload, old, n);
+	return n;
+}
+
+/* The same for one that was a page when we looked. */
+static u32 libra_page_receive(struct libra_payload *payload,
+			      struct libra_chunk *chunk, pgoff_t pgoff,
+			      struct libra_lazy_anchor *la, struct libra_place place)
+{
+	unsigned long slot;
+
+	spin_lock(&chunk->lock);
+	slot = chunk->slot[pgoff % LIBRA_CHUNK_PAGES];
+	if (libra_slot_kind(slot) != LIBRA_SLOT_PAGE) {
+		spin_unlock(&chunk->lock);
+		return 0;
+	}
+	get_page(libra_slot_page(slot));
+	spin_unlock(&chunk->lock);
+	return libra_slot_replace(payload, chunk, pgoff, slot, la, place);
+}
+
+/**
+ * libra_slots_receive() - from now on these pages are bytes of an anchor
+ * @payload: mapping, with a reference
+ * @pgoff: first page, for which libra_slots_ready() was true
+ * @pages: how many
+ * @la: their bytes, from its beginning on; a reference for each page is used up
+ *
+ * It cannot fail: the bytes have left the receive queue. Where the memory was
+ * unmapped since libra_process_find(), they were written before that; what is left
+ * in the slots then goes with the payload.
+ *
+ * Context: process context, under the socket lock; sleeps.
+ */
+void libra_slots_receive(struct libra_payload *payload, pgoff_t pgoff,
+			 u32 pages, struct libra_lazy_anchor *la)
+{
+	struct libra_place place = { 0 };
+
+	/* Its references go with the slots, and may be the last: one of our own. */
+	refcount_inc(&la->ref);
+	while (pages) {
+		struct libra_chunk *chunk = libra_chunk(payload, pgoff);
+		u32 n;
+
+		n = libra_chunk_receive(payload, chunk, pgoff, pages, la, &place);
+		if (!n && libra_page_receive(payload, chunk, pgoff, la, place)) {
+			n = 1;
+			libra_place_advance(la, &place, PAGE_SIZE);
+		}
+		pgoff += n;
+		pages -= n;
+	}
+	libra_lazy_anchor_put(la, 1);
+}
+
+/**
+ * libra_slot_write() - write the beginning of a page, as a copy to it would
+ * @payload: mapping, with a reference
+ * @pgoff: page
+ * @la: anchor
+ * @place: where in it the bytes begin
+ * @bytes: fewer than a page
+ *
+ * It cannot fail, and takes no fault.
+ *
+ * Context: process context, under the socket lock.
+ */
+void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
+		      const struct libra_lazy_anchor *la, struct libra_place place,
+		      u32 bytes)
+{
+	struct page *page = libra_slot_get(payload, pgoff, false, __GFP_NOFAIL);
+
+	libra_lazy_anchor_read(la, place, page_address(page), bytes);
+	unlock_page(page);
+	put_page(page);
+}
+
+static unsigned long libra_view_slot(struct libra_view view)
+{
+	return view.la ? (unsigned long)view.la | LIBRA_SLOT_LAZY : LIBRA_SLOT_EMPTY;
+}
+
+/**
+ * libra_slot_unseen() - what does a page hold that nobody has looked at?
+ * @payload: mapping, with a reference
+ * @pgoff: page
+ * @view: where to say it; the anchor has one more reference
+ *
+ * Context: any.
+ * Return: false when there is a page.
+ */
+bool libra_slot_unseen(struct libra_payload *payload, pgoff_t pgoff,
+		       struct libra_view *view)
+{
+	struct libra_chunk *chunk = libra_chunk(payload, pgoff);
+	u32 i = pgoff % LIBRA_CHUNK_PAGES;
+
+	*view = (struct libra_view) { };
+	if (libra_slots_lazy(payload, pgoff, 1, NULL, view))
+		return true;
+	return !chunk || !READ_ONCE(chunk->slot[i]);
+}
+
+/**
+ * libra_slot_swap() - a page holds something else, as long as nobody looked at it
+ * @payload: mapping, with a reference
+ * @pgoff: page, for which libra_slots_ready() was true
+ * @was: what it held, from libra_slot_unseen(); the reference is still there
+ * @la: what it is to hold, from its beginning on; a reference is used up
+ *
+ * Context: process context.
+ * Return: false when it holds something else than @was by now; nothing changed, and
+ * the reference on @la is still the caller's.
+ */
+bool libra_slot_swap(struct libra_payload *payload, pgoff_t pgoff,
+		     struct libra_view was, struct libra_lazy_anchor *la)
+{
+	struct libra_chunk *chunk = libra_chunk(payload, pgoff);
+	unsigned long slot = libra_view_slot(was);
+	u32 i = pgoff % LIBRA_CHUNK_PAGES;
+	bool same;
+
+	spin_lock(&chunk->lock);
+	same = chunk->slot[i] == slot &&
+	       (!was.la || chunk->place[i] == libra_place_pack(was.place));
+	if (same) {
+		chunk->slot[i] = (unsigned long)la | LIBRA_SLOT_LAZY;
+		chunk->place[i] = 0;
+		atomic_long_inc(&libra_payload_net(payload)->lazy_pages);
+	}
+	spin_unlock(&chunk->lock);
+	if (same)
+		libra_slot_put(payload, slot);
+	return same;
+}

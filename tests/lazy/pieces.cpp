@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Reads that begin and end inside of pages, on memory of which nobody has looked at
+// anything: a page then is of several streams, and still nobody has seen it.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "arena.h"
+#include "frame.h"
+#include "link.h"
+#include "pattern.h"
+#include "rounds.h"
+#include "twin.h"
+#include "workers.h"
+
+namespace libra::test {
+namespace {
+
+constexpr std::size_t kRoom = 128 << 10;
+// Each read takes what there is; they add up to less than kRoom.
+constexpr std::size_t kPieces[] = {10'000, 5000, 4096, 8192, 4097, 20'000, 12'345, 6144, 30'001};
+
+std::size_t whole() {
+    std::size_t sum = 0;
+    for (const std::size_t piece : kPieces)
+        sum += piece;
+    return sum;
+}
+
+// All of a stream, in pieces of which each is in the queue before it is read.
+void receive_in_pieces(const Link& link, char* to, std::uint64_t stream) {
+    std::size_t at = 0;
+    for (const std::size_t piece : kPieces) {
+        feed(link, piece, stream, at);
+        require_equal(::recv(link.here.get(), to + at, kRoom, 0), static_cast<ssize_t>(piece),
+                      "recv");
+        at += piece;
+    }
+}
+
+CASE_OF_BOTH_FAMILIES(pieces_read) {
+    const LazyProof proof;
+    const Link link(family);
+    const Arena memory(2 * kRoom);
+    for (const std::size_t offset : {0, 4095, 77}) {
+        receive_in_pieces(link, memory.at(offset), offset + 1);
+        require_pattern(memory.at(offset), whole(), offset + 1, 0,
+                        "pieces at " + std::to_string(offset));
+        require_bytes(memory.at(offset + whole()), kRoom - whole(), 0, "behind them");
+        memory.discard();
+    }
+    proof.require_some(3 * (whole() - 3 * kPage));
+}
+
+CASE_OF_BOTH_FAMILIES(pieces_sent) {
+    const LazyProof proof;
+    const Link in(family);
+    const Link out(family);
+    const Arena memory(2 * kRoom);
+    for (std::uint64_t stream = 1; stream <= 5; ++stream) {
+        receive_in_pieces(in, memory.data(), stream);
+        send_all(out.here, memory.data(), whole());
+        require_arrival(out, whole(), stream, 0, "what was sent");
+        // And in other parts than it came in.
+        for (std::size_t at = 0; at < whole(); at += 7000)
+            send_all(out.here, memory.at(at), std::min<std::size_t>(7000, whole() - at));
+        require_arrival(out, whole(), stream, 0, "what was sent in parts");
+    }
+    require_pattern(memory.data(), whole(), 5, 0, "what was sent, read afterwards");
+    proof.require_some(5 * (whole() - 2 * kPage));
+}
+
+// What a read leaves of a page is what was there before: of another stream, or zeros.
+CASE(pieces_of_two_streams) {
+    const LazyProof proof;
+    same_on_both(kRoom, [](const Arena& memory, Transcript& seen) {
+        const Link link;
+        const Link out;
+        receive_pattern(link, memory.data(), 16 * kPage, 1);
+        feed(link, 5000, 2);
+        seen.call("a piece", ::recv(link.here.get(), memory.at(300), 5000, 0));
+        feed(link, 9000, 3);
+        seen.call("a piece over its end", ::recv(link.here.get(), memory.at(5200), 9000, 0));
+        feed(link, 4500, 4);
+        seen.call("a piece to the end", ::recv(link.here.get(), memory.at(12 * kPage), 4500, 0));
+        feed(link, 5000, 5);
+        seen.call("a piece behind", ::recv(link.here.get(), memory.at(20 * kPage), 5000, 0));
+        send_all(out.here, memory.data(), 24 * kPage);
+        const std::string sent = take(out.peer, 24 * kPage);
+        seen.bytes("sent", sent.data(), sent.size());
+        seen.bytes("memory", memory.data(), kRoom);
+        require_same(sent, std::string(memory.data(), sent.size()), "sent, and memory");
+        require_pattern(memory.data(), 300, 1, 0, "before the first");
+        require_pattern(memory.at(300), 4900, 2, 0, "the first");
+        require_pattern(memory.at(5200), 9000, 3, 0, "the second");
+        require_pattern(memory.at(14'200), 12 * kPage - 14'200, 1, 14'200, "between");
+        require_pattern(memory.at(12 * kPage + 4500), 4 * kPage - 4500, 1, 12 * kPage + 4500,
+                        "behind");
+    });
+    proof.require_some();
+}
+
+// Many small ones: they are of too many pieces, and copied.
+CASE(pieces_of_many_reads) {
+    const LazyProof proof;
+    same_on_both(kRoom, [](const Arena& memory, Transcript& seen) {
+        const Link link;
+        receive_pattern(link, memory.data(), kRoom, 1);
+        for (std::size_t at = 0; at + 300 < kPage; at += 300) {
+            feed(link, 300, 2, at);
+            feed(link, kPage, 3, at);
+            // What is behind the 300 is overwritten by the next.
+            iovec pieces[] = {{memory.at(5 * kPage + at), 300}, {memory.at(10 * kPage), kPage}};
+            msghdr message = {};
+            message.msg_iov = pieces;
+            message.msg_iovlen = 2;
+            seen.call("read", ::recvmsg(link.here.get(), &message, 0));
+        }
+        seen.bytes("memory", memory.data(), kRoom);
+    });
+    proof.require_some();
+}
+
+CASE(pieces_where_somebody_looked) {
+    const LazyProof proof;
+    same_on_both(kRoom, [](const Arena& memory, Transcript& seen) {
+        const Link link;
+        receive_pattern(link, memory.data(), 8 * kPage, 1);
+        *memory.at(kPage + 9) = 'x';
+        feed(link, 6000, 2);
+        seen.call("read", ::recv(link.here.get(), memory.at(kPage + 1000), 6000, 0));
+        require_equal(*memory.at(kPage + 9), 'x', "what was written");
+        require_pattern(memory.at(kPage + 1000), 6000, 2, 0, "what was read");
+        require_pattern(memory.at(kPage + 10), 990, 1, kPage + 10, "before it");
+        seen.bytes("memory", memory.data(), kRoom);
+    });
+    proof.require_some();
+}
+
+// Somebody looks, or sends, while parts of pages come.
+CASE_OF_BOTH_FAMILIES(pieces_watched) {
+    const LazyProof proof;
+    const Link in(family);
+    const Arena memory(kRoom);
+    Rounds receiving;
+    Workers workers;
+    for (int watcher = 0; watcher < 2; ++watcher)
+        workers.start([&, watcher] {
+            const Link out(family);
+            std::string seen(2 * kPage, '\0');
+            while (!receiving.over()) {
+                const std::size_t at = watcher ? 8000 : 2000;
+                (void)receiving.require_old_or_new(
+                    seen, at,
+                    [&] {
+                        if (watcher) {
+                            send_all(out.here, memory.at(at), seen.size());
+                            receive_all(out.peer, seen.data(), seen.size());
+                        } else {
+                            std::memcpy(seen.data(), memory.at(at), seen.size());
+                        }
+                    },
+                    watcher ? "what was sent" : "memory");
+            }
+        });
+    try {
+        for (int round = 1; round <= rounds(200, 10'000); ++round) {
+            const auto stream = static_cast<std::uint64_t>(round);
+            receiving.begin(stream);
+            receive_in_pieces(in, memory.data(), stream);
+            receiving.end(stream);
+        }
+    } catch (...) {
+        receiving.stop();
+        throw;
+    }
+    receiving.stop();
+    workers.join();
+    proof.require_some();
+}
+
+}  // namespace
+}  // namespace libra::test

@@ -101,7 +101,7 @@ void* Allocator::reallocarray(void* block, std::size_t count, std::size_t size) 
 void* Allocator::aligned(std::size_t alignment, std::size_t size) {
     if (!wants(size) || !std::has_single_bit(alignment))
         return nullptr;
-    return counted(heap_.allocate(size, alignment));
+    return counted(heap_.allocate_aligned(size, alignment));
 }
 
 void* Allocator::memalign(std::size_t alignment, std::size_t size) {
@@ -130,7 +130,7 @@ void* Allocator::valloc(std::size_t size) {
 }
 
 void* Allocator::pvalloc(std::size_t size) {
-    void* block = aligned(kPageSize, size);  // whole pages, as all blocks of the heap
+    void* block = aligned(kPageSize, size);  // whole pages, as all runs of the heap
     return block ? block : next_.pvalloc(size);
 }
 

@@ -49,7 +49,9 @@ const char* mend(int error) {
     }
 }
 
-bool is_ordinary() { return state.load(std::memory_order_relaxed) == LIBRA_MALLOC_ORDINARY; }
+bool is_ordinary() {
+    return state.load(std::memory_order_relaxed) == LIBRA_MALLOC_ORDINARY;
+}
 
 void tell(int error) {
     const std::size_t min_block = verbose.exchange(0, std::memory_order_relaxed);

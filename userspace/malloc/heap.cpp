@@ -22,6 +22,10 @@ std::size_t bytes(std::uint32_t pages) {
     return std::size_t{pages} << kPageShift;
 }
 
+std::size_t skew_of(const void* block) {
+    return reinterpret_cast<std::uintptr_t>(block) % kPageSize;
+}
+
 }  // namespace
 
 void Rest::start() {
@@ -33,21 +37,29 @@ bool Rest::lasts() const {
     return until != 0 && seconds() <= until;
 }
 
-void* Heap::allocate(std::size_t size, std::size_t alignment) {
+void* Heap::allocate(std::size_t size) {
+    const Found found = find(size, 1, false);
+    return found.block ? found.block + block_skew(size) : nullptr;
+}
+
+void* Heap::allocate_aligned(std::size_t size, std::size_t alignment) {
     return find(size, alignment, false).block;
 }
 
 void* Heap::allocate_zeroed(std::size_t size) {
     const Found found = find(size, 1, true);
-    if (!found.block || found.zeros)
-        return found.block;
+    if (!found.block)
+        return nullptr;
+    char* const block = found.block + block_skew(size);
+    if (found.zeros)
+        return block;
     const std::size_t length = usable_size(found.block);
     if (length >= kDiscardPages * kPageSize && !no_discards_.lasts()) {
         const KeepErrno keep;
         if (discard(found.block, length))
-            return found.block;
+            return block;
     }
-    return memset(found.block, 0, size);
+    return memset(block, 0, size);
 }
 
 Heap::Found Heap::find(std::size_t size, std::size_t alignment, bool zeros_first) {
@@ -148,15 +160,15 @@ bool Heap::add_arena() {
 
 Arena* Heap::checked(const void* block, const char* caller) const {
     Arena* arena = table_.find(block);
-    if (!arena || reinterpret_cast<std::uintptr_t>(block) % kPageSize != 0 ||
-        !arena->runs.is_used(arena->page_of(block)))
+    const std::size_t skew = skew_of(block);
+    if (!arena || (skew != 0 && skew != kSkew) || !arena->runs.is_used(arena->page_of(block)))
         die(caller, "not a block in use");
     return arena;
 }
 
 std::size_t Heap::usable_size(const void* block) const {
     const Arena* arena = checked(block, "malloc_usable_size()");
-    return bytes(arena->runs.length(arena->page_of(block)));
+    return bytes(arena->runs.length(arena->page_of(block))) - skew_of(block);
 }
 
 void Heap::give_back(void* block) {
@@ -267,7 +279,7 @@ bool Heap::resize(void* block, std::size_t size) {
         return false;
     Arena* arena = checked(block, "realloc()");
     const std::uint32_t page = arena->page_of(block);
-    const std::uint32_t pages = block_pages(size);
+    const std::uint32_t pages = block_pages(size + skew_of(block));
     const std::uint32_t old = arena->runs.length(page);
     if (pages <= old && old - pages < kCutPages)
         return true;

@@ -53,9 +53,11 @@ class Heap {
     // Is it a block of ours, or memory inside one?
     bool owns(const void* pointer) const { return table_.find(pointer) != nullptr; }
 
-    // `alignment` is a power of two.
-    void* allocate(std::size_t size, std::size_t alignment = 1);
+    // At block_skew(size) in a page.
+    void* allocate(std::size_t size);
     void* allocate_zeroed(std::size_t size);
+    // At a page, or more; `alignment` is a power of two.
+    void* allocate_aligned(std::size_t size, std::size_t alignment);
     void give_back(void* block);
     std::size_t usable_size(const void* block) const;
     // The block has room for `size` now, and no more than worth it; or it is as it was.
@@ -76,7 +78,7 @@ class Heap {
 
   private:
     struct Found {
-        void* block;
+        char* block;
         bool zeros;
     };
 

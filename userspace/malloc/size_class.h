@@ -48,4 +48,15 @@ constexpr std::uint32_t block_pages(std::size_t bytes) {
     return class_pages(class_above(static_cast<std::uint32_t>(pages)));
 }
 
+// Where in its first page a block of `size` begins. Buffers of whole pages begin with
+// one: all of their pages are then received into as a whole. A program that asks for a
+// little more has a header of its own in front of the bytes, and perhaps a table behind
+// them (HAProxy: 48 bytes, and up to 64), so none of them would fill the last page: as
+// far into the pages as this, what lies between has one page more that is whole.
+inline constexpr std::size_t kSkew = 256;
+constexpr std::size_t block_skew(std::size_t size) {
+    const std::size_t rest = size % kPageSize;
+    return rest != 0 && rest + kSkew <= kPageSize ? kSkew : 0;
+}
+
 }  // namespace libra::memory

@@ -26,7 +26,7 @@ TEST(Heap, BlocksBeginAtPagesAndHoldWhatWasAskedFor) {
     for (std::size_t size = 4096; size <= Heap::kMaxBlock; size = size * 3 / 2 + 7) {
         void* block = heap->allocate(size);
         ASSERT_NE(block, nullptr);
-        EXPECT_TRUE(aligned_to(block, kPageSize));
+        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % kPageSize, block_skew(size));
         EXPECT_TRUE(heap->owns(block));
         EXPECT_GE(heap->usable_size(block), size);
         EXPECT_LE(heap->usable_size(block), size * 5 / 4 + kPageSize);
@@ -57,18 +57,45 @@ TEST(Heap, NeitherBooksNorReuseTouchABlock) {
     }
 }
 
+// With a header in front, and a little behind, one more page of it is whole.
+TEST(Heap, BlocksOfMoreThanPagesBeginInsideOfOne) {
+    TestHeap heap;
+    for (const std::size_t pages : {4, 8, 16, 100}) {
+        const std::size_t size = pages * kPageSize;
+        for (const std::size_t more : {1, 16, 4096 - 256}) {
+            void* block = heap->allocate(size + more);
+            EXPECT_TRUE(aligned_to(block, 256));
+            EXPECT_FALSE(aligned_to(block, kPageSize)) << more;
+            EXPECT_EQ(heap->usable_size(block), block_pages(size + more) * kPageSize - kSkew);
+            EXPECT_TRUE(heap->resize(block, heap->usable_size(block)));
+            EXPECT_EQ(heap->usable_size(block), block_pages(size + more) * kPageSize - kSkew);
+            memset(block, 3, heap->usable_size(block));
+            heap->give_back(block);
+            char* zeros = static_cast<char*>(heap->allocate_zeroed(size + more));
+            EXPECT_TRUE(aligned_to(zeros, 256) && !aligned_to(zeros, kPageSize));
+            EXPECT_TRUE(all_bytes(zeros, size + more, 0));
+            heap->give_back(zeros);
+        }
+        for (const std::size_t more : {0, 4096 - 255, 4095}) {
+            void* block = heap->allocate(size + more);
+            EXPECT_TRUE(aligned_to(block, kPageSize)) << more;
+            heap->give_back(block);
+        }
+    }
+}
+
 TEST(Heap, AlignmentPastAPage) {
     TestHeap heap;
     void* first = heap->allocate(kBlock);
     for (std::size_t alignment = 1; alignment <= Heap::kMaxBlock; alignment *= 2) {
-        void* block = heap->allocate(kBlock, alignment);
+        void* block = heap->allocate_aligned(kBlock, alignment);
         ASSERT_NE(block, nullptr) << alignment;
         EXPECT_TRUE(aligned_to(block, alignment));
         EXPECT_EQ(heap->usable_size(block), kBlock);
         heap->give_back(block);
     }
-    EXPECT_EQ(heap->allocate(kBlock, kArenaSize), nullptr);
-    EXPECT_EQ(heap->allocate(kBlock, std::size_t{1} << 63), nullptr);
+    EXPECT_EQ(heap->allocate_aligned(kBlock, kArenaSize), nullptr);
+    EXPECT_EQ(heap->allocate_aligned(kBlock, std::size_t{1} << 63), nullptr);
     heap->give_back(first);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Payload memory: programs that get it by libra-malloc.so, and its counters."""
 
+import contextlib
 import os
 
 from . import libra
@@ -18,6 +19,11 @@ def preload(build, smallest=None):
     if smallest:
         environment["LIBRA_MALLOC_MIN"] = str(smallest)
     return environment
+
+
+def always(env):
+    """What is looked at is received lazily again and again: that is what is to be tested."""
+    return libra.sysctl("lazy_feedback", 0) if env.with_libra else contextlib.nullcontext()
 
 
 def moved(before, after):

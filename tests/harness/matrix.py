@@ -185,7 +185,8 @@ class Matrix:
             self._run_attached(placed, plain, directory, start)
 
     def _run_lazy(self, placed, plain, directory, start):
-        with start(directory, placed, self.env.preload(SMALLEST_BLOCK)) as process:
+        with lazy.always(self.env), \
+                start(directory, placed, self.env.preload(SMALLEST_BLOCK)) as process:
             for row, port in placed:
                 with self.tap.case(f"{self.program}, lazy: {row.name}") as case:
                     self._lazy(case, row, port, plain.get(row.name, []), directory)

@@ -3,12 +3,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <string>
 
 #include "arena.h"
+#include "counted.h"
 #include "frame.h"
-#include "hostile/common/counters.h"
 #include "link.h"
 #include "pattern.h"
 
@@ -16,55 +15,6 @@ namespace libra::test {
 namespace {
 
 constexpr std::size_t kRoom = 1 << 20;
-
-void needs_libra() {
-    if (setting().plain)
-        skip("ordinary memory has no counters");
-}
-
-// How far a counter moves.
-class Moved {
-  public:
-    explicit Moved(std::string name) : name_(std::move(name)), before_(now()) {}
-    std::int64_t operator()() const { return now() - before_; }
-    void require_moved(std::int64_t by, const std::string& what) const {
-        require_equal((*this)(), by, what + ": " + name_);
-    }
-    void start() { before_ = now(); }
-
-  private:
-    std::int64_t now() const {
-        const Counters counters = read_counters();
-        const auto found = counters.find(name_);
-        require(found != counters.end(), "there is no counter " + name_);
-        return static_cast<std::int64_t>(found->second);
-    }
-
-    std::string name_;
-    std::int64_t before_;
-};
-
-// net.libra.<name> for a while.
-class Sysctl {
-  public:
-    Sysctl(const std::string& name, long value) : path_("/proc/sys/net/libra/" + name) {
-        std::ifstream in(path_);
-        require(static_cast<bool>(in >> old_), path_ + " cannot be read");
-        set(value);
-    }
-    Sysctl(const Sysctl&) = delete;
-    Sysctl& operator=(const Sysctl&) = delete;
-    ~Sysctl() { std::ofstream(path_) << old_; }
-    void set(long value) const {
-        std::ofstream out(path_);
-        out << value << std::flush;
-        require(static_cast<bool>(out), path_ + " cannot be written");
-    }
-
-  private:
-    std::string path_;
-    long old_ = 0;
-};
 
 CASE_OF_BOTH_FAMILIES(account_receive) {
     needs_libra();

@@ -190,7 +190,7 @@ def vanishing_clients(env, tap):
 
 
 def body(env, tap):
-    with env.origin(ORIGIN, sendfile=False):
+    with env.origin(ORIGIN, sendfile=False), lazy.always(env):
         sizes(env, tap)
         sendfile_origin(env, tap)
         reload_nginx(env, tap)

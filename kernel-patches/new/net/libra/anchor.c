@@ -103,37 +103,65 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 	return true;
 }
 
+/*
+ * What the fragments pin beyond what is charged. Those of one page lie next to each
+ * other, or alternate with few others.
+ */
+static u32 libra_anchor_uncharged(const struct libra_anchor *anchor)
+{
+	const struct page *known[4] = { };
+	u32 pinned = 0, nr = 0, i, j;
+
+	for (i = 0; i < anchor->nr; i++) {
+		struct page *page = anchor->bv[i].bv_page;
+
+		for (j = 0; j < ARRAY_SIZE(known) && known[j] != page; j++)
+			;
+		if (j < ARRAY_SIZE(known))
+			continue;
+		known[nr++ % ARRAY_SIZE(known)] = page;
+		pinned += page_size(page);
+	}
+	return pinned > anchor->charge ? pinned - anchor->charge : 0;
+}
+
 /**
- * libra_anchor_charge_pinned() - account whole pages for what was charged as bytes
+ * libra_anchor_may_pin() - account whole pages for what was charged as bytes
  * @anchor: built
  *
  * On a loopback truesize counts the bytes of a fragment, and not the 32 KB that it
- * keeps from being freed. By this an account can get over its limit once, by what
- * one anchor holds.
+ * keeps from being freed.
+ *
+ * Context: any.
+ * Return: false at a limit, as libra_anchor_charge().
+ */
+bool libra_anchor_may_pin(struct libra_anchor *anchor)
+{
+	u32 more = libra_anchor_uncharged(anchor);
+
+	return !more || libra_anchor_charge(anchor, more);
+}
+
+/**
+ * libra_anchor_charge_pinned() - the same, where it is too late to refuse
+ * @anchor: built
+ *
+ * By this an account can get over its limit once, by what one anchor holds.
  *
  * Context: any.
  */
 void libra_anchor_charge_pinned(struct libra_anchor *anchor)
 {
 	struct libra_account *account = anchor->account;
-	const struct page *last = NULL;
-	u32 pinned = 0, more, pages, i;
+	u32 more = libra_anchor_uncharged(anchor), pages;
 
-	for (i = 0; i < anchor->nr; i++) {
-		struct page *page = anchor->bv[i].bv_page;
-
-		if (page != last)
-			pinned += page_size(page);
-		last = page;
-	}
-	if (pinned <= anchor->charge)
+	if (!more)
 		return;
-	more = pinned - anchor->charge;
 	atomic_long_add(more, &libra_charge);
 	atomic_long_add(more, &account->net->charge);
 	atomic_long_add(more, &account->charge);
-	anchor->charge = pinned;
-	pages = PAGE_ALIGN(pinned) / PAGE_SIZE;
+	anchor->charge += more;
+	pages = PAGE_ALIGN(anchor->charge) / PAGE_SIZE;
 	if (anchor->memcg && pages > anchor->pages &&
 	    libra_memcg_charge(anchor->memcg, pages - anchor->pages))
 		anchor->pages = pages;

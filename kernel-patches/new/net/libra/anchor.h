@@ -83,6 +83,7 @@ struct libra_anchor {
 void libra_anchor_init(struct libra_anchor *anchor, struct libra_account *account,
 		       struct mem_cgroup *memcg);
 bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes);
+bool libra_anchor_may_pin(struct libra_anchor *anchor);
 void libra_anchor_charge_pinned(struct libra_anchor *anchor);
 int libra_anchor_add(struct libra_anchor *anchor, struct page *page, u32 off,
 		     u32 len, gfp_t gfp);

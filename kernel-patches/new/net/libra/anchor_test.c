@@ -107,6 +107,32 @@ static void anchor_charges_netns(struct kunit *test)
 			libra_test_count(LIBRA_MIB_FB_NETNS_LIMIT));
 }
 
+/* What is pinned is charged, once for a page, and refused where it can be. */
+static void anchor_charges_what_is_pinned(struct kunit *test)
+{
+	struct anchor_test *t = test->priv;
+	struct page *other = alloc_page(GFP_KERNEL);
+	struct libra_anchor *anchor = t->anchor;
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	KUNIT_EXPECT_TRUE(test, libra_anchor_charge(anchor, 64));
+	for (i = 0; i < 16; i++)
+		KUNIT_EXPECT_EQ(test, 0, libra_anchor_add(anchor, i & 1 ? other : t->page,
+							  100 * i, 4, GFP_KERNEL));
+	put_page(other);
+	t->limit = 2 * PAGE_SIZE - 1;
+	KUNIT_EXPECT_FALSE(test, libra_anchor_may_pin(anchor));
+	KUNIT_EXPECT_EQ(test, 64, anchor->charge);
+	KUNIT_EXPECT_EQ(test, 64, atomic_long_read(&t->account.charge));
+	t->limit = 2 * PAGE_SIZE;
+	KUNIT_EXPECT_TRUE(test, libra_anchor_may_pin(anchor));
+	KUNIT_EXPECT_EQ(test, 2 * PAGE_SIZE, anchor->charge);
+	KUNIT_EXPECT_TRUE(test, libra_anchor_may_pin(anchor));
+	libra_anchor_charge_pinned(anchor);
+	KUNIT_EXPECT_EQ(test, 2 * PAGE_SIZE, atomic_long_read(&t->account.charge));
+}
+
 static void anchor_merges(struct kunit *test)
 {
 	struct anchor_test *t = test->priv;
@@ -279,6 +305,7 @@ static void anchor_holds_its_account(struct kunit *test)
 static struct kunit_case anchor_cases[] = {
 	KUNIT_CASE(anchor_charges),
 	KUNIT_CASE(anchor_charges_netns),
+	KUNIT_CASE(anchor_charges_what_is_pinned),
 	KUNIT_CASE(anchor_merges),
 	KUNIT_CASE(anchor_grows_to_its_limit),
 	KUNIT_CASE(anchor_copies),

@@ -89,6 +89,8 @@
 	X(LAZY_PROCESS_LIMIT,	"fallback_lazy_process_limit")		\
 	/* fallback: net.libra.lazy is 0 */				\
 	X(LAZY_DISABLED,	"fallback_lazy_disabled")		\
+	/* fallback: runs of which the like was looked at before */	\
+	X(LAZY_READ,		"fallback_lazy_read")			\
 	/* fallback: the process has locked memory */			\
 	X(LAZY_LOCKED,		"fallback_lazy_locked")			\
 	/* fail-stop: a VPI that names no live anchor of the domain */	\

@@ -47,6 +47,15 @@ static const struct ctl_table libra_sysctls[] = {
 		.extra2		= SYSCTL_ONE,
 	},
 	{
+		.procname	= "lazy_feedback",
+		.data		= (void *)offsetof(struct libra_net, sysctl.lazy_feedback),
+		.maxlen		= sizeof(u8),
+		.mode		= 0644,
+		.proc_handler	= proc_dou8vec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_ONE,
+	},
+	{
 		.procname	= "min_anchor",
 		.data		= (void *)offsetof(struct libra_net, sysctl.min_anchor),
 		.maxlen		= sizeof(u32),
@@ -121,6 +130,7 @@ int libra_sysctl_init(struct libra_net *ln)
 
 	ln->sysctl.enabled = 1;
 	ln->sysctl.lazy = 1;
+	ln->sysctl.lazy_feedback = 1;
 	ln->sysctl.min_anchor = 4096;
 	ln->sysctl.max_header = 64 << 10;
 	ln->sysctl.max_socket_bytes = 8 << 20;

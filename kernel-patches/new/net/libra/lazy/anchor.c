@@ -23,6 +23,8 @@ struct libra_lazy_anchor *libra_lazy_anchor_alloc(struct libra_account *account,
 	if (!la)
 		return NULL;
 	refcount_set(&la->ref, 1);
+	la->from.message = 0;
+	la->sent = false;
 	libra_anchor_init(&la->anchor, account, memcg);
 	return la;
 }
@@ -87,7 +89,7 @@ void libra_lazy_anchor_read(const struct libra_lazy_anchor *la,
 /**
  * libra_lazy_anchor_add_view() - append a part of what a page holds
  * @la: being built
- * @view: the page; its anchor, if it has one, stays as it is
+ * @view: the page; what it holds stays as it is
  * @off: from where on in the page
  * @bytes: how many, at most to the end of the page
  *
@@ -101,9 +103,11 @@ int libra_lazy_anchor_add_view(struct libra_lazy_anchor *la, struct libra_view v
 {
 	const struct bio_vec *bv;
 
+	if (!bytes)
+		return 0;
 	if (!view.la)
-		return bytes ? libra_anchor_add(&la->anchor, ZERO_PAGE(0), 0, bytes,
-						GFP_KERNEL) : 0;
+		return libra_anchor_add(&la->anchor, view.page ? : ZERO_PAGE(0),
+					view.page ? off : 0, bytes, GFP_KERNEL);
 	libra_place_advance(view.la, &view.place, off);
 	bv = &view.la->anchor.bv[view.place.idx];
 	off = view.place.off;

@@ -30,6 +30,7 @@
 
 #include "../anchor.h"
 #include "../libra.h"
+#include "stream.h"
 
 /* ---- anchors of this mode (anchor.c) ------------------------------------- */
 
@@ -45,10 +46,14 @@
 /**
  * struct libra_lazy_anchor - payload that slots stand for
  * @ref: one per slot, one per call that uses it
+ * @from: what they are of
+ * @sent: some of it was sent
  * @anchor: the bytes; they do not change once a slot names it
  */
 struct libra_lazy_anchor {
 	refcount_t ref;
+	struct libra_origin_of_pages from;
+	bool sent;
 	struct libra_anchor anchor;
 };
 
@@ -67,13 +72,15 @@ static_assert(LIBRA_RUN_BYTES < 1U << LIBRA_PLACE_OFF_BITS);
 static_assert(LIBRA_ANCHOR_MAX_BV <= 1U << (32 - LIBRA_PLACE_OFF_BITS));
 
 /**
- * struct libra_view - what a page holds that nobody has looked at
- * @la: bytes of this anchor; NULL: zeros
+ * struct libra_view - what belongs into a page
+ * @la: bytes of this anchor, or NULL
  * @place: where in it they begin
+ * @page: what is in this page, or NULL; with neither it is zeros
  */
 struct libra_view {
 	struct libra_lazy_anchor *la;
 	struct libra_place place;
+	struct page *page;
 };
 
 struct libra_lazy_anchor *libra_lazy_anchor_alloc(struct libra_account *account,
@@ -147,8 +154,16 @@ static inline pgoff_t libra_pgoff(const struct libra_payload *payload,
 	return (addr - payload->start) >> PAGE_SHIFT;
 }
 
+/* Who looks at a page: it matters what was not meant to be looked at. */
+enum libra_looker {
+	LIBRA_LOOKER_USER,
+	LIBRA_LOOKER_KERNEL,
+	LIBRA_LOOKER_WRITER,	/* we ourselves, to write into it */
+	LIBRA_LOOKER_OVERWRITER,	/* ... all of it, before it is unlocked */
+};
+
 struct page *libra_slot_fault(struct libra_payload *payload, pgoff_t pgoff,
-			      bool user);
+			      enum libra_looker who);
 void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
 		      const struct libra_lazy_anchor *la, struct libra_place place,
 		      u32 bytes);
@@ -156,8 +171,9 @@ void libra_slots_receive(struct libra_payload *payload, pgoff_t pgoff,
 			 u32 pages, struct libra_lazy_anchor *la);
 u32 libra_slots_lazy(struct libra_payload *payload, pgoff_t pgoff, u32 pages,
 		     const struct libra_lazy_anchor *held, struct libra_view *view);
-bool libra_slot_unseen(struct libra_payload *payload, pgoff_t pgoff,
-		       struct libra_view *view);
+bool libra_slot_view(struct libra_payload *payload, pgoff_t pgoff,
+		     struct libra_view *view);
+void libra_view_put(struct libra_view *view);
 bool libra_slot_swap(struct libra_payload *payload, pgoff_t pgoff,
 		     struct libra_view was, struct libra_lazy_anchor *la);
 bool libra_slot_read(struct libra_payload *payload, pgoff_t pgoff, u32 off, void *to,
@@ -211,6 +227,7 @@ struct libra_spans {
  * @mm: no reference: the last mapping goes before it does
  * @users: one per payload, one per call; at zero it is found no more
  * @account: who pays for its anchors; its reference keeps the memory
+ * @streams: what is known of what it receives, or NULL
  * @gathered: of a send() that ended, for the next one; NULL while one has it
  * @spans: RCU; changed under mmap_lock for writing
  */
@@ -219,6 +236,7 @@ struct libra_process {
 	struct mm_struct *mm;
 	refcount_t users;
 	struct libra_account account;
+	struct libra_streams *streams;
 	struct libra_lazy_gather *gathered;
 	struct libra_spans __rcu *spans;
 	struct rcu_head rcu;

@@ -35,7 +35,8 @@ static vm_fault_t libra_vm_fault(struct vm_fault *vmf)
 	struct page *page;
 
 	page = libra_slot_fault(vmf->vma->vm_private_data, vmf->pgoff,
-				vmf->flags & FAULT_FLAG_USER);
+				vmf->flags & FAULT_FLAG_USER ? LIBRA_LOOKER_USER :
+							       LIBRA_LOOKER_KERNEL);
 	if (!page)
 		return VM_FAULT_OOM;
 	if (unlikely(PageHWPoison(page))) {

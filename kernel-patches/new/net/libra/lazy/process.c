@@ -87,6 +87,7 @@ static void libra_process_release(struct libra_account *account)
 	process = container_of(account, struct libra_process, account);
 	put_net(account->net->net);
 	kfree(process->gathered);
+	kfree(process->streams);
 	call_rcu(&process->rcu, libra_process_free);
 }
 
@@ -137,6 +138,7 @@ static struct libra_process *libra_process_alloc(struct mm_struct *mm,
 	process->account.limit = &process->account.net->sysctl.max_process_bytes;
 	process->account.dense = true;
 	process->account.at_limit = LIBRA_MIB_LAZY_PROCESS_LIMIT;
+	process->streams = libra_streams_alloc(gfp);
 	RCU_INIT_POINTER(process->spans, spans);
 	return process;
 }

@@ -23,6 +23,7 @@
  * @process: current
  * @sk: socket
  * @net: where the socket's counters are
+ * @stream: what is known of the message under way, or NULL
  * @payload: where the last address was, with a reference, or NULL
  * @begin: of the addresses that @payload was found for
  * @end: behind them; without @payload they are ordinary memory
@@ -37,6 +38,7 @@ struct libra_lazy_rx {
 	struct libra_process *process;
 	struct sock *sk;
 	struct libra_net *net;
+	struct libra_stream *stream;
 	struct libra_payload *payload;
 	unsigned long begin;
 	unsigned long end;
@@ -78,7 +80,8 @@ static u32 libra_lazy_whole(struct libra_lazy_rx *rx, unsigned long addr, size_t
 	return round_down(len, PAGE_SIZE);
 }
 
-static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 bytes)
+static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 seq,
+			     u32 bytes)
 {
 	if (bytes < READ_ONCE(rx->net->sysctl.min_anchor))
 		return false;
@@ -93,6 +96,9 @@ static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 b
 		LIBRA_INC(rx->net, LIBRA_MIB_FB_NOMEM);
 		return false;
 	}
+	if (rx->stream)
+		rx->la->from = libra_stream_lazy(rx->process->streams, rx->stream, seq,
+						 false, rx->pages);
 	rx->want = bytes;
 	rx->any = true;
 	return true;
@@ -223,6 +229,8 @@ static u32 libra_lazy_native(struct libra_lazy_rx *rx, unsigned long addr, u32 l
 
 /* Fewer bytes of a page are not worth an anchor, */
 #define LIBRA_PATCH_LEAST	256
+/* fewer bytes not to unmap it, */
+#define LIBRA_PATCH_PAGE	1024
 /* nor is a page that would be in so many pieces. */
 #define LIBRA_PATCH_FRAGS	8
 
@@ -242,23 +250,52 @@ static struct libra_lazy_anchor *libra_lazy_patched(struct libra_lazy_rx *rx,
 	    !libra_lazy_anchor_add_view(la, view, 0, at) &&
 	    !libra_anchor_add_skb(&la->anchor, rx->sk, skb, off, len) &&
 	    !libra_lazy_anchor_add_view(la, view, at + len, PAGE_SIZE - at - len) &&
-	    la->anchor.nr <= LIBRA_PATCH_FRAGS) {
-		libra_anchor_charge_pinned(&la->anchor);
-		if (la->anchor.charge <= LIBRA_LAZY_SPARSE * LIBRA_RUN_BYTES)
-			return la;
-	}
+	    la->anchor.nr <= LIBRA_PATCH_FRAGS &&
+	    libra_anchor_may_pin(&la->anchor) &&
+	    la->anchor.charge <= LIBRA_LAZY_SPARSE * LIBRA_RUN_BYTES)
+		return la;
 	libra_lazy_anchor_put(la, 1);
 	return NULL;
 }
 
 /*
- * A part of a page that nobody has looked at: it then holds these bytes as well, and
- * still nobody has. That is how a stream goes on where the last read ended, and where
- * this one ends. A page that was never used is only where a read ends: where one begins
- * there is a header. Returns how many bytes went, 0: it is not like that.
+ * Should a part of a page be added to what the page stands for, and not be written?
+ * Where nothing is learned, only where a stream goes on, and where it ends: a page that
+ * was never used and with which a read begins has a header.
+ */
+static bool libra_lazy_patches(struct libra_lazy_rx *rx, u32 seq, u32 at, u32 len,
+			       struct libra_view view)
+{
+	struct libra_streams *streams = rx->process->streams;
+	u32 bytes = PAGE_SIZE;
+
+	if (rx->stream && view.page)
+		return len >= LIBRA_PATCH_PAGE &&
+		       libra_stream_advise_again(streams, rx->stream, seq);
+	if (rx->stream)
+		return len >= LIBRA_PATCH_LEAST &&
+		       libra_stream_advise(streams, rx->stream, seq, &bytes);
+	return len >= LIBRA_PATCH_LEAST && (view.la || (!view.page && rx->any && !at));
+}
+
+/* A page counts once for a message, however many pieces of it come. */
+static void libra_lazy_note_patch(struct libra_lazy_rx *rx, struct libra_lazy_anchor *la,
+				  u32 seq, struct libra_view view)
+{
+	if (rx->stream)
+		la->from = libra_stream_lazy(rx->process->streams, rx->stream, seq,
+					     view.page,
+					     !view.la || !libra_stream_is_of(rx->stream,
+									     &view.la->from));
+}
+
+/*
+ * A part of a page becomes lazy: the page then stands for these bytes, and for the rest
+ * of what it was before. So a stream goes on where the last read ended, and ends where
+ * it does. Returns how many bytes went, 0: they are to be written.
  */
 static u32 libra_lazy_patch(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 off,
-			    u32 len)
+			    u32 seq, u32 len)
 {
 	unsigned long addr = libra_iter_addr(&rx->reader.msg->msg_iter);
 	u32 at = offset_in_page(addr);
@@ -269,20 +306,21 @@ static u32 libra_lazy_patch(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 o
 
 	len = min_t(size_t, len, PAGE_SIZE - at);
 	len = libra_lazy_at(rx, addr, len);
-	if (len < LIBRA_PATCH_LEAST || libra_lazy_unfit(rx->net, skb))
+	if (len < LIBRA_PATCH_LEAST)
 		return 0;
 	pgoff = libra_pgoff(rx->payload, addr);
 	if (!libra_slots_ready(rx->payload, pgoff, 1) ||
-	    !libra_slot_unseen(rx->payload, pgoff, &view))
+	    !libra_slot_view(rx->payload, pgoff, &view))
 		return 0;
-	if (view.la || (rx->any && !at)) {
+	if (libra_lazy_patches(rx, seq, at, len, view) && !libra_lazy_unfit(rx->net, skb)) {
 		la = libra_lazy_patched(rx, skb, off, len, at, view);
+		if (la)
+			libra_lazy_note_patch(rx, la, seq, view);
 		done = la && libra_slot_swap(rx->payload, pgoff, view, la);
 		if (la && !done)
 			libra_lazy_anchor_put(la, 1);
 	}
-	if (view.la)
-		libra_lazy_anchor_put(view.la, 1);
+	libra_view_put(&view);
 	if (!done)
 		return 0;
 	rx->any = true;
@@ -308,7 +346,9 @@ static u32 libra_lazy_write(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 o
 	len = libra_lazy_at(rx, addr, len);
 	if (!len)
 		return 0;
-	page = libra_slot_fault(rx->payload, libra_pgoff(rx->payload, addr), false);
+	page = libra_slot_fault(rx->payload, libra_pgoff(rx->payload, addr),
+				len == PAGE_SIZE ? LIBRA_LOOKER_OVERWRITER :
+						   LIBRA_LOOKER_WRITER);
 	if (!page)
 		return 0;
 	err = PageHWPoison(page) ||
@@ -337,6 +377,16 @@ static int libra_lazy_copy(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 of
 	return written;
 }
 
+/* Is it likely that nobody will look at @bytes from @seq on, or at fewer? */
+static bool libra_lazy_advised(struct libra_lazy_rx *rx, u32 seq, u32 *bytes)
+{
+	if (!rx->stream ||
+	    libra_stream_advise(rx->process->streams, rx->stream, seq, bytes))
+		return true;
+	LIBRA_INC(rx->net, LIBRA_MIB_LAZY_READ);
+	return false;
+}
+
 /* sk_read_actor_t for tcp_read_sock(), under the socket lock. */
 static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			    unsigned int offset, size_t size)
@@ -356,9 +406,9 @@ static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 		u32 n = min_t(size_t, end - off, desc->count);
 
 		if (!rx->la) {
+			u32 seq = TCP_SKB_CB(skb)->seq + off;
 			/* As in tcp_inq(): a FIN has a place in rcv_nxt. */
-			u32 queued = tcp_sk(rx->sk)->rcv_nxt -
-				     TCP_SKB_CB(skb)->seq - off -
+			u32 queued = tcp_sk(rx->sk)->rcv_nxt - seq -
 				     sock_flag(rx->sk, SOCK_DONE);
 			size_t room = min_t(size_t, libra_iter_room(to), queued);
 			unsigned long addr = libra_iter_addr(to);
@@ -366,10 +416,11 @@ static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 
 			if (!whole) {
 				n = libra_lazy_native(rx, addr, n, room);
-				ret = libra_lazy_patch(rx, skb, off, n) ? :
+				ret = libra_lazy_patch(rx, skb, off, seq, n) ? :
 				      libra_lazy_copy(rx, skb, off, n);
-			} else if (libra_lazy_unfit(rx->net, skb) ||
-				   !libra_lazy_begin(rx, addr, whole)) {
+			} else if (!libra_lazy_advised(rx, seq, &whole) ||
+				   libra_lazy_unfit(rx->net, skb) ||
+				   !libra_lazy_begin(rx, addr, seq, whole)) {
 				ret = libra_lazy_copy(rx, skb, off, min(n, whole));
 			}
 		}
@@ -377,6 +428,9 @@ static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			ret = libra_lazy_take(rx, skb, off, min(n, rx->want)) ? :
 			      libra_lazy_copy(rx, skb, off,
 					      min_t(size_t, n, libra_iter_room(to)));
+		/* Without progress this would not end. */
+		if (WARN_ON_ONCE(!ret))
+			ret = -EFAULT;
 		if (unlikely(ret < 0)) {
 			/* Natively nothing of this skb was read then. */
 			reader->error = ret;
@@ -392,7 +446,12 @@ static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 /* While it waited for the lock, or slept, addresses may have become something else. */
 static int libra_lazy_before(struct libra_reader *reader, struct sock *sk)
 {
-	libra_lazy_forget(container_of(reader, struct libra_lazy_rx, reader));
+	struct libra_lazy_rx *rx = container_of(reader, struct libra_lazy_rx, reader);
+
+	libra_lazy_forget(rx);
+	/* Once for a call: while it waits, the application does not look. */
+	if (!rx->stream && READ_ONCE(rx->net->sysctl.lazy_feedback))
+		rx->stream = libra_stream_get(rx->process->streams, sk);
 	return 0;
 }
 

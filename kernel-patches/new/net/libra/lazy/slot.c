@@ -100,17 +100,25 @@ static struct page *libra_page_alloc(gfp_t gfp)
 
 /* The page is locked, so nobody sees it before it is filled. */
 static void libra_page_fill(struct libra_payload *payload, struct page *page,
-			    unsigned long from, u32 place, bool user)
+			    unsigned long from, u32 place,
+			    enum libra_looker who)
 {
 	struct libra_net *ln = libra_payload_net(payload);
 
 	switch (libra_slot_kind(from)) {
 	case LIBRA_SLOT_LAZY:
+		if (who == LIBRA_LOOKER_OVERWRITER) {
+			libra_slot_put(payload, from);
+			break;
+		}
 		libra_lazy_anchor_read(libra_slot_anchor(from),
 				       libra_place_unpack(place),
 				       page_address(page), PAGE_SIZE);
-		LIBRA_INC(ln, user ? LIBRA_MIB_LAZY_FILLS_USER :
-				     LIBRA_MIB_LAZY_FILLS_KERNEL);
+		LIBRA_INC(ln, who == LIBRA_LOOKER_USER ? LIBRA_MIB_LAZY_FILLS_USER :
+							 LIBRA_MIB_LAZY_FILLS_KERNEL);
+		if (who != LIBRA_LOOKER_WRITER && !READ_ONCE(libra_slot_anchor(from)->sent))
+			libra_stream_looked(payload->process->streams,
+					    &libra_slot_anchor(from)->from);
 		libra_slot_put(payload, from);
 		break;
 	case LIBRA_SLOT_SHARED:
@@ -127,14 +135,14 @@ static void libra_page_fill(struct libra_payload *payload, struct page *page,
  * libra_slot_get() - the page of a slot, made of what it held
  * @payload: mapping, with a reference
  * @pgoff: page of it
- * @user: user space looks at it, not the kernel
+ * @who: looks at it
  * @gfp: more flags for what is allocated
  *
  * Context: process context; sleeps.
  * Return: as libra_slot_fault().
  */
-struct page *libra_slot_get(struct libra_payload *payload, pgoff_t pgoff, bool user,
-			    gfp_t gfp)
+struct page *libra_slot_get(struct libra_payload *payload, pgoff_t pgoff,
+			    enum libra_looker who, gfp_t gfp)
 {
 	struct libra_chunk *chunk = libra_chunk_get(payload, pgoff, GFP_KERNEL | gfp);
 	u32 i = pgoff % LIBRA_CHUNK_PAGES;
@@ -185,9 +193,10 @@ again:
 	place = chunk->place[i];
 	spin_unlock(&chunk->lock);
 	atomic_long_inc(&libra_payload_net(payload)->payload_pages);
-	if (libra_slot_kind(slot) == LIBRA_SLOT_LAZY)
-		trace_libra_lazy_fill(payload->start + (pgoff << PAGE_SHIFT), user);
-	libra_page_fill(payload, page, slot, place, user);
+	if (libra_slot_kind(slot) == LIBRA_SLOT_LAZY && who != LIBRA_LOOKER_OVERWRITER)
+		trace_libra_lazy_fill(payload->start + (pgoff << PAGE_SHIFT),
+				      who == LIBRA_LOOKER_USER);
+	libra_page_fill(payload, page, slot, place, who);
 out:
 	if (fresh) {
 		unlock_page(fresh);
@@ -200,16 +209,16 @@ out:
  * libra_slot_fault() - somebody looks at a page
  * @payload: mapping
  * @pgoff: page of it
- * @user: user space does, not the kernel
+ * @who: does
  *
  * Context: process context, under mmap_lock or the VMA's lock.
  * Return: the page, locked, with a reference, and with the bytes that belong there;
  * NULL when memory ran out.
  */
 struct page *libra_slot_fault(struct libra_payload *payload, pgoff_t pgoff,
-			      bool user)
+			      enum libra_looker who)
 {
-	return libra_slot_get(payload, pgoff, user, 0);
+	return libra_slot_get(payload, pgoff, who, 0);
 }
 
 /* ---- send --------------------------------------------------------------------- */

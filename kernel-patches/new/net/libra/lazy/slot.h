@@ -80,7 +80,7 @@ static inline void libra_unmap(const struct libra_payload *payload, pgoff_t pgof
 }
 
 void libra_slot_put(struct libra_payload *payload, unsigned long slot);
-struct page *libra_slot_get(struct libra_payload *payload, pgoff_t pgoff, bool user,
-			    gfp_t gfp);
+struct page *libra_slot_get(struct libra_payload *payload, pgoff_t pgoff,
+			    enum libra_looker who, gfp_t gfp);
 
 #endif /* _NET_LIBRA_SLOT_H */

@@ -24,6 +24,25 @@ bool libra_slots_ready(struct libra_payload *payload, pgoff_t pgoff, u32 pages)
 	       libra_chunk_get(payload, pgoff + pages - 1, GFP_KERNEL | __GFP_NOWARN);
 }
 
+/* The page is locked, so nobody maps it again. */
+static void libra_page_unmap(struct libra_payload *payload, const struct page *page,
+			     pgoff_t pgoff)
+{
+	if (!page_mapped(page))
+		return;
+	libra_unmap(payload, pgoff, 1);
+	LIBRA_INC(libra_payload_net(payload), LIBRA_MIB_LAZY_UNMAPS);
+}
+
+/* The slot is one that is an anchor's from its beginning on. Under the chunk's lock. */
+static void libra_slot_is_lazy(struct libra_payload *payload, struct libra_chunk *chunk,
+			       u32 i, struct libra_lazy_anchor *la)
+{
+	chunk->slot[i] = (unsigned long)la | LIBRA_SLOT_LAZY;
+	chunk->place[i] = 0;
+	atomic_long_inc(&libra_payload_net(payload)->lazy_pages);
+}
+
 /*
  * There is a page: take it away, so that the slot becomes lazy. If somebody else
  * holds it (a pin, an I/O under way), it stays where it is and gets the bytes.
@@ -46,10 +65,7 @@ static bool libra_slot_replace(struct libra_payload *payload,
 		put_page(page);
 		return false;
 	}
-	if (page_mapped(page)) {
-		libra_unmap(payload, pgoff, 1);
-		LIBRA_INC(ln, LIBRA_MIB_LAZY_UNMAPS);
-	}
+	libra_page_unmap(payload, page, pgoff);
 
 	spin_lock(&chunk->lock);
 	/* Only ours and the slot's; GUP-fast looks at the PTE once more. */
@@ -193,68 +209,139 @@ void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
 		      const struct libra_lazy_anchor *la, struct libra_place place,
 		      u32 bytes)
 {
-	struct page *page = libra_slot_get(payload, pgoff, false, __GFP_NOFAIL);
+	struct page *page = libra_slot_get(payload, pgoff, LIBRA_LOOKER_WRITER,
+					   __GFP_NOFAIL);
 
 	libra_lazy_anchor_read(la, place, page_address(page), bytes);
 	unlock_page(page);
 	put_page(page);
 }
 
-static unsigned long libra_view_slot(struct libra_view view)
-{
-	return view.la ? (unsigned long)view.la | LIBRA_SLOT_LAZY : LIBRA_SLOT_EMPTY;
-}
-
 /**
- * libra_slot_unseen() - what does a page hold that nobody has looked at?
+ * libra_slot_view() - what does a page hold?
  * @payload: mapping, with a reference
  * @pgoff: page
- * @view: where to say it; the anchor has one more reference
+ * @view: where to say it, with a reference; for libra_view_put()
  *
  * Context: any.
- * Return: false when there is a page.
+ * Return: false when it is shared with relatives.
  */
-bool libra_slot_unseen(struct libra_payload *payload, pgoff_t pgoff,
-		       struct libra_view *view)
+bool libra_slot_view(struct libra_payload *payload, pgoff_t pgoff,
+		     struct libra_view *view)
 {
 	struct libra_chunk *chunk = libra_chunk(payload, pgoff);
 	u32 i = pgoff % LIBRA_CHUNK_PAGES;
+	unsigned long slot;
 
 	*view = (struct libra_view) { };
-	if (libra_slots_lazy(payload, pgoff, 1, NULL, view))
+	if (!chunk)
 		return true;
-	return !chunk || !READ_ONCE(chunk->slot[i]);
+	spin_lock(&chunk->lock);
+	slot = chunk->slot[i];
+	switch (libra_slot_kind(slot)) {
+	case LIBRA_SLOT_LAZY:
+		view->la = libra_slot_anchor(slot);
+		view->place = libra_place_unpack(chunk->place[i]);
+		refcount_inc(&view->la->ref);
+		break;
+	case LIBRA_SLOT_PAGE:
+		view->page = libra_slot_page(slot);
+		get_page(view->page);
+		break;
+	}
+	spin_unlock(&chunk->lock);
+	return libra_slot_kind(slot) != LIBRA_SLOT_SHARED;
 }
 
 /**
- * libra_slot_swap() - a page holds something else, as long as nobody looked at it
+ * libra_view_put() - drop the reference
+ * @view: from libra_slot_view()
+ *
+ * Context: any, without a chunk's lock.
+ */
+void libra_view_put(struct libra_view *view)
+{
+	if (view->la)
+		libra_lazy_anchor_put(view->la, 1);
+	if (view->page)
+		put_page(view->page);
+}
+
+static bool libra_slot_swap_unseen(struct libra_payload *payload,
+				   struct libra_chunk *chunk, u32 i,
+				   struct libra_view was, struct libra_lazy_anchor *la)
+{
+	unsigned long slot = LIBRA_SLOT_EMPTY;
+	bool same;
+
+	if (was.la)
+		slot = (unsigned long)was.la | LIBRA_SLOT_LAZY;
+	spin_lock(&chunk->lock);
+	same = chunk->slot[i] == slot &&
+	       (!was.la || chunk->place[i] == libra_place_pack(was.place));
+	if (same)
+		libra_slot_is_lazy(payload, chunk, i, la);
+	spin_unlock(&chunk->lock);
+	if (same)
+		libra_slot_put(payload, slot);
+	return same;
+}
+
+/*
+ * There is a page, and the anchor has parts of it. Nobody may have it mapped or hold
+ * it from then on, or those would change.
+ */
+static bool libra_slot_swap_page(struct libra_payload *payload,
+				 struct libra_chunk *chunk, pgoff_t pgoff,
+				 struct page *page, struct libra_lazy_anchor *la)
+{
+	unsigned long slot = (unsigned long)page | LIBRA_SLOT_PAGE;
+	u32 i = pgoff % LIBRA_CHUNK_PAGES, held = 2, n;
+	bool alone;
+
+	for (n = 0; n < la->anchor.nr; n++)
+		held += la->anchor.bv[n].bv_page == page;
+	lock_page(page);
+	if (READ_ONCE(chunk->slot[i]) != slot || PageHWPoison(page)) {
+		unlock_page(page);
+		return false;
+	}
+	libra_page_unmap(payload, page, pgoff);
+
+	spin_lock(&chunk->lock);
+	/* The slot's, the view's and the anchor's; see libra_slot_replace(). */
+	alone = chunk->slot[i] == slot && page_count(page) == held;
+	if (alone) {
+		libra_page_forget(page);
+		libra_slot_is_lazy(payload, chunk, i, la);
+	}
+	spin_unlock(&chunk->lock);
+	unlock_page(page);
+	if (!alone)
+		return false;
+	atomic_long_dec(&libra_payload_net(payload)->payload_pages);
+	put_page(page);
+	return true;
+}
+
+/**
+ * libra_slot_swap() - a page holds something else, as long as nothing else happened
  * @payload: mapping, with a reference
  * @pgoff: page, for which libra_slots_ready() was true
- * @was: what it held, from libra_slot_unseen(); the reference is still there
+ * @was: what it held, from libra_slot_view(); the reference is still there
  * @la: what it is to hold, from its beginning on; a reference is used up
  *
- * Context: process context.
- * Return: false when it holds something else than @was by now; nothing changed, and
- * the reference on @la is still the caller's.
+ * Context: process context, under the socket lock; sleeps.
+ * Return: false when it holds something else than @was by now, or somebody holds the
+ * page; then the reference on @la is still the caller's.
  */
 bool libra_slot_swap(struct libra_payload *payload, pgoff_t pgoff,
 		     struct libra_view was, struct libra_lazy_anchor *la)
 {
 	struct libra_chunk *chunk = libra_chunk(payload, pgoff);
-	unsigned long slot = libra_view_slot(was);
 	u32 i = pgoff % LIBRA_CHUNK_PAGES;
-	bool same;
 
-	spin_lock(&chunk->lock);
-	same = chunk->slot[i] == slot &&
-	       (!was.la || chunk->place[i] == libra_place_pack(was.place));
-	if (same) {
-		chunk->slot[i] = (unsigned long)la | LIBRA_SLOT_LAZY;
-		chunk->place[i] = 0;
-		atomic_long_inc(&libra_payload_net(payload)->lazy_pages);
-	}
-	spin_unlock(&chunk->lock);
-	if (same)
-		libra_slot_put(payload, slot);
-	return same;
+	if (was.page)
+		return libra_slot_swap_page(payload, chunk, pgoff, was.page, la);
+	return libra_slot_swap_unseen(payload, chunk, i, was, la);
 }

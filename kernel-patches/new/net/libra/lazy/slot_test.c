@@ -252,8 +252,8 @@ static void slot_receive(struct kunit *test, struct libra_payload *payload,
 }
 
 /*
- * What recv() does with a part of a page. False: somebody looked at it, at the latest
- * while the anchor was built, if @look is set.
+ * What recv() does with a part of a page. False: somebody holds it, or looked at it for
+ * the first time while the anchor was built, if @look is set.
  */
 static bool slot_patch(struct kunit *test, struct libra_payload *payload, pgoff_t pgoff,
 		       u32 off, u32 len, u32 stream, bool look)
@@ -265,7 +265,7 @@ static bool slot_patch(struct kunit *test, struct libra_payload *payload, pgoff_
 	bool done;
 
 	KUNIT_ASSERT_TRUE(test, libra_slots_ready(payload, pgoff, 1));
-	if (!libra_slot_unseen(payload, pgoff, &view))
+	if (!libra_slot_view(payload, pgoff, &view))
 		return false;
 	la = libra_lazy_anchor_alloc(&t->process->account, NULL);
 	KUNIT_ASSERT_NOT_NULL(test, la);
@@ -279,7 +279,7 @@ static bool slot_patch(struct kunit *test, struct libra_payload *payload, pgoff_
 							    PAGE_SIZE - off - len));
 	KUNIT_ASSERT_EQ(test, PAGE_SIZE, la->anchor.len);
 	if (look) {
-		page = libra_slot_fault(payload, pgoff, true);
+		page = libra_slot_fault(payload, pgoff, LIBRA_LOOKER_USER);
 		KUNIT_ASSERT_NOT_NULL(test, page);
 		unlock_page(page);
 		put_page(page);
@@ -287,8 +287,7 @@ static bool slot_patch(struct kunit *test, struct libra_payload *payload, pgoff_
 	done = libra_slot_swap(payload, pgoff, view, la);
 	if (!done)
 		libra_lazy_anchor_put(la, 1);
-	if (view.la)
-		libra_lazy_anchor_put(view.la, 1);
+	libra_view_put(&view);
 	return done;
 }
 
@@ -296,7 +295,7 @@ static bool slot_patch(struct kunit *test, struct libra_payload *payload, pgoff_
 static struct page *slot_look(struct kunit *test, struct libra_payload *payload,
 			      pgoff_t pgoff)
 {
-	struct page *page = libra_slot_fault(payload, pgoff, true);
+	struct page *page = libra_slot_fault(payload, pgoff, LIBRA_LOOKER_USER);
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	KUNIT_EXPECT_TRUE(test, PageLocked(page));
@@ -569,8 +568,23 @@ static void slot_receives_parts(struct kunit *test)
 	slot_expect(test, t->payload, 4, 1, 0);
 	slot_expect(test, t->payload, 6, 1, 2);
 
-	/* Not where somebody looked, nor where somebody looks meanwhile. */
-	KUNIT_EXPECT_FALSE(test, slot_patch(test, t->payload, 5, 0, 9, 6, false));
+	/* Of a page that somebody looked at, and holds no more. */
+	page = slot_look(test, t->payload, 5);
+	KUNIT_EXPECT_FALSE(test, slot_patch(test, t->payload, 5, 10, 9, 6, false));
+	slot_bytes(page_address(page), 8, 0, 9);
+	put_page(page);
+	slot_expect_counts(test, 0, 4);
+	KUNIT_EXPECT_TRUE(test, slot_patch(test, t->payload, 5, 10, 9, 6, true));
+	slot_expect_counts(test, 1, 3);
+	page = slot_look(test, t->payload, 5);
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 0, 9, 8, 0));
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 9, 10, 1, PAGE_SIZE + 9));
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 10, 19, 6, 0));
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 19, 1000, 1, PAGE_SIZE + 19));
+	KUNIT_EXPECT_TRUE(test, slot_page_has(page, 1400, PAGE_SIZE, 3, 0));
+	put_page(page);
+
+	/* Not where somebody looks meanwhile. */
 	slot_receive(test, t->payload, 5, 1, 7);
 	KUNIT_EXPECT_FALSE(test, slot_patch(test, t->payload, 5, 0, 9, 6, true));
 	slot_expect(test, t->payload, 5, 7, 0);
@@ -588,11 +602,11 @@ static void slot_swaps_only_what_it_was(struct kunit *test)
 
 	slot_receive(test, t->payload, 1, 2, 1);
 	la = slot_anchor(test, &slot_shapes[0], 2, 1);
-	KUNIT_ASSERT_TRUE(test, libra_slot_unseen(t->payload, 1, &view));
+	KUNIT_ASSERT_TRUE(test, libra_slot_view(t->payload, 1, &view));
 	KUNIT_EXPECT_FALSE(test, libra_slot_swap(t->payload, 2, view, la));
 	KUNIT_EXPECT_FALSE(test, libra_slot_swap(t->payload, 3, view, la));
 	KUNIT_EXPECT_TRUE(test, libra_slot_swap(t->payload, 1, view, la));
-	libra_lazy_anchor_put(view.la, 1);
+	libra_view_put(&view);
 	slot_expect_counts(test, 2, 0);
 	slot_expect(test, t->payload, 1, 2, 0);
 	slot_expect(test, t->payload, 2, 1, 1);
@@ -1037,13 +1051,18 @@ static void model_patch(struct kunit *test, struct models *m, struct model *mode
 {
 	u32 off = model_random(m, PAGE_SIZE);
 	u32 len = 1 + model_random(m, PAGE_SIZE - off);
-	bool look = !model_random(m, 4);
+	bool held = model->held[nr] && !test_bit(nr, model->apart);
+	bool look = !model_random(m, 4), expected;
+	struct libra_view view;
 
-	if (slot_patch(test, model->payload, MODEL_FIRST + nr, off, len, ++m->stream,
-		       look)) {
-		KUNIT_ASSERT_FALSE(test, look);
+	expected = libra_slot_view(model->payload, MODEL_FIRST + nr, &view) &&
+		   (view.page ? !held : !look);
+	libra_view_put(&view);
+	KUNIT_ASSERT_EQ(test, expected,
+			slot_patch(test, model->payload, MODEL_FIRST + nr, off, len,
+				   ++m->stream, look));
+	if (expected)
 		slot_bytes(model_bytes(model, nr) + off, m->stream, 0, len);
-	}
 }
 
 /* A look, perhaps a write; the page may be held on to. */

@@ -146,8 +146,10 @@ static size_t libra_gather_lazy(struct libra_lazy_tx *tx, unsigned long addr,
 				     held, view);
 		/* All are held before any is used: what is full ends the call. */
 		for (i = 0; i < n; i++) {
-			if (view[i].la != held)
+			if (view[i].la != held) {
+				WRITE_ONCE(view[i].la->sent, true);
 				gathered->la[gathered->nr_la++] = view[i].la;
+			}
 			held = view[i].la;
 		}
 		for (i = 0; i < n; i++) {

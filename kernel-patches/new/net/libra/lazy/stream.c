@@ -12,8 +12,8 @@
  *   the request, on a connection to an origin. When too many of its pages were looked
  *   at, what follows is copied, and tried again after a while.
  * - Of all messages of an origin, for each part of them: the first page, what follows
- *   up to 16 KB, up to 64 KB, and beyond; and for pages that hold what the application
- *   looks at beside what it does not. Each page that is received lazily counts
+ *   up to 16 KB, 64 KB, 256 KB, 1 MB, and beyond; and for pages that hold what the
+ *   application looks at beside what it does not. Each page that is received lazily counts
  *   against copying, and each that is looked at for it. Where copying pays, two pages
  *   of one message in 16 are tried all the same, and two in each MB of a long one.
  *
@@ -50,7 +50,7 @@
 #define LIBRA_PAUSE_STEPS	4
 /* A longer message counts from its last part on again, long before positions wrap. */
 #define LIBRA_STREAM_BYTES	(1U << 30)
-#define LIBRA_LARGE_BYTES	(64U << 10)
+#define LIBRA_REST_BYTES	(1U << 20)
 
 /**
  * struct libra_origin - what messages of an origin were like
@@ -69,7 +69,7 @@ struct libra_origin {
  * @sent: what tcp_sock.write_seq was when it began
  * @start: sequence number of its first byte
  * @resume: up to where it is copied, from @start on
- * @tried: where the last try of the part beyond 64 KB was
+ * @tried: where the last try of the last part was
  * @lazy: pages of it that were received lazily, since the last verdict
  * @touched: how many of them were looked at
  * @budget: pages of each part that may be tried yet, where copying pays
@@ -187,10 +187,10 @@ struct libra_stream *libra_stream_get(struct libra_streams *streams, const struc
 	}
 	pos = tcp_sk(sk)->copied_seq - stream->start;
 	if (pos > LIBRA_STREAM_BYTES) {
-		stream->start += pos - LIBRA_LARGE_BYTES;
+		stream->start += pos - LIBRA_REST_BYTES;
 		stream->resume = 0;
 		stream->tried = 0;
-		pos = LIBRA_LARGE_BYTES;
+		pos = LIBRA_REST_BYTES;
 	}
 	/* The application had the time to look. */
 	if (stream->trial && stream->lazy) {
@@ -204,23 +204,26 @@ struct libra_stream *libra_stream_get(struct libra_streams *streams, const struc
 	return stream;
 }
 
+/* Where parts end; the last one does not. */
+static const u32 libra_part_end[LIBRA_PART_REST] = {
+	PAGE_SIZE, 16 << 10, 64 << 10, 256 << 10, LIBRA_REST_BYTES
+};
+
 static enum libra_part libra_part_of(u32 pos)
 {
-	if (pos < PAGE_SIZE)
-		return LIBRA_PART_PAGE;
-	if (pos < 16 << 10)
-		return LIBRA_PART_BUFFER;
-	return pos < LIBRA_LARGE_BYTES ? LIBRA_PART_SMALL : LIBRA_PART_LARGE;
+	enum libra_part part = LIBRA_PART_PAGE;
+
+	while (part < LIBRA_PART_REST && pos >= libra_part_end[part])
+		part++;
+	return part;
 }
 
 /* How many of @bytes, whole pages, are of the part? At least a page. */
 static u32 libra_part_rest(enum libra_part part, u32 pos, u32 bytes)
 {
-	static const u32 end[] = { PAGE_SIZE, 16 << 10, LIBRA_LARGE_BYTES };
-
-	if (part == LIBRA_PART_LARGE)
+	if (part == LIBRA_PART_REST)
 		return bytes;
-	return min(bytes, round_up(end[part] - pos, PAGE_SIZE));
+	return min(bytes, round_up(libra_part_end[part] - pos, PAGE_SIZE));
 }
 
 /**
@@ -255,7 +258,7 @@ bool libra_stream_advise(struct libra_streams *streams, struct libra_stream *str
 	if (score <= 0 && !stream->trial)
 		return true;
 
-	if (part == LIBRA_PART_LARGE && pos - stream->tried >= LIBRA_TRY_BYTES) {
+	if (part == LIBRA_PART_REST && pos - stream->tried >= LIBRA_TRY_BYTES) {
 		stream->tried = pos;
 		stream->budget[part] = LIBRA_TRY_PAGES;
 	}

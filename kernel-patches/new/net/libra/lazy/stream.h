@@ -13,14 +13,17 @@ struct libra_streams;
 struct sock;
 
 /*
- * Parts of a message: its first page, up to 16 KB, up to 64 KB, what is beyond; and,
- * wherever, what comes into a part of a page that was looked at: it may be again.
+ * Parts of a message: its first page, which has the header; the first buffer-full, for
+ * buffers of any size; what is beyond; and, wherever, what comes into a part of a page
+ * that was looked at: it may be again.
  */
 enum libra_part {
 	LIBRA_PART_PAGE,
-	LIBRA_PART_BUFFER,
-	LIBRA_PART_SMALL,
-	LIBRA_PART_LARGE,
+	LIBRA_PART_16K,
+	LIBRA_PART_64K,
+	LIBRA_PART_256K,
+	LIBRA_PART_1M,
+	LIBRA_PART_REST,
 	LIBRA_PART_AGAIN,
 	LIBRA_PARTS
 };

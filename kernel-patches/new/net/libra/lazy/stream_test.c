@@ -121,6 +121,14 @@ static void stream_first_buffer_read(struct kunit *test)
 	KUNIT_EXPECT_LE(test, stream_messages(test, 16, 64, 4), 16 * 60 + 3);
 }
 
+/* 256 KB, and what follows is not. */
+static void stream_large_buffer_read(struct kunit *test)
+{
+	stream_messages(test, 20, 256, 64);
+	KUNIT_EXPECT_GE(test, stream_messages(test, 16, 256, 64), 16 * 192);
+	KUNIT_EXPECT_LE(test, stream_messages(test, 16, 256, 64), 16 * 192 + 7);
+}
+
 /* Long, and nothing is known: soon native, and lazy again when nobody looks any more. */
 static void stream_long_message(struct kunit *test)
 {
@@ -182,6 +190,7 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(stream_header_read),
 	KUNIT_CASE(stream_all_read),
 	KUNIT_CASE(stream_first_buffer_read),
+	KUNIT_CASE(stream_large_buffer_read),
 	KUNIT_CASE(stream_long_message),
 	KUNIT_CASE(stream_some_are_read),
 	KUNIT_CASE(stream_never_stands_still),

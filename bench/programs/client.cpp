@@ -132,7 +132,8 @@ void Client::leave_window(Time now) {
 
 bool Client::window_over(Time now) const {
     const bool time = now - window_begin_ >= from_seconds(options_.seconds);
-    return time && (total_ == 0 || counted_done_ >= total_);
+    // Without one answer there is nothing to say of it, however slow the machine is.
+    return time && (total_ == 0 ? window_done_ > 0 : counted_done_ >= total_);
 }
 
 Client::Time Client::due_of(std::uint64_t number) const {
@@ -380,6 +381,7 @@ void Client::fail(Connection& connection, const std::string& why, bool pause) {
 void Client::finish(Connection& connection, bool keep, bool pause) {
     --busy_;
     counted_done_ += connection.counted ? 1 : 0;
+    window_done_ += in_window_ ? 1 : 0;
     connection.state = State::kIdle;
     if (!keep)
         connection.fd.reset();

@@ -120,6 +120,7 @@ class Client {
     std::uint64_t issued_ = 0;            // open loop, warm-up included
     std::uint64_t counted_issued_ = 0;
     std::uint64_t counted_done_ = 0;  // well or not
+    std::uint64_t window_done_ = 0;   // in the window, well or not
     double cpu_user_ = 0;
     double cpu_system_ = 0;
     Report report_;

@@ -259,6 +259,15 @@ class Test:
             if seen["requests"] == 0 or seen["seconds"] < 0.5:
                 self.failures.append(f"for a while {options}: {seen}")
 
+    def slow(self):
+        """A window without an answer says nothing: it lasts until there is one."""
+        def answer(_):
+            time.sleep(0.6)
+            return with_length(b"x"), False
+
+        seen = self.client(Server(answer).address, "download", "--seconds", "0.1", size=1)
+        self.check("slower than the window", seen, requests=1)
+
     def arguments(self):
         every = {name: [path, "--listen", "127.0.0.1:1x"]
                  for name, path in vars(self.programs).items() if path and name != "mode"}
@@ -286,6 +295,7 @@ def main():
         test.arguments()
         test.lies()
         test.queueing()
+        test.slow()
     with test.started(programs.origin, "--chunk", "4000") as origin:
         if not programs.mode:
             test.origin_checks(origin)

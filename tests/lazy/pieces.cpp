@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Reads that begin and end inside of pages, on memory of which nobody has looked at
 // anything: a page then is of several streams, and still nobody has seen it.
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "arena.h"
+#include "counted.h"
 #include "frame.h"
 #include "link.h"
 #include "pattern.h"
@@ -20,6 +25,7 @@ namespace libra::test {
 namespace {
 
 constexpr std::size_t kRoom = 128 << 10;
+constexpr std::size_t kAgain = 1 << 20;
 // Each read takes what there is; they add up to less than kRoom.
 constexpr std::size_t kPieces[] = {10'000, 5000, 4096, 8192, 4097, 20'000, 12'345, 6144, 30'001};
 
@@ -178,6 +184,147 @@ CASE_OF_BOTH_FAMILIES(pieces_watched) {
         throw;
     }
     receiving.stop();
+    workers.join();
+    proof.require_some();
+}
+
+// A part of a page that somebody looked at becomes lazy as well, where it is not known
+// that it is looked at again. The page is then mapped nowhere, and goes with the bytes.
+class Again {
+  public:
+    Again() : feedback_("lazy_feedback", 1) {}
+
+    // A page of stream 1 that is there and mapped, and a part of stream 2 in it.
+    void receive_part(const Arena& memory, std::size_t page, std::size_t size = 2000) {
+        char* at = memory.at(page * kPage);
+        put_pattern(at, kPage, 1, page * kPage);
+        const Link link;  // of which nothing is known
+        feed(link, size + kPage, 2);
+        iovec pieces[] = {{at + 1000, size}, {memory.at(200 * kPage), kPage}};
+        msghdr message = {};
+        message.msg_iov = pieces;
+        message.msg_iovlen = 2;
+        require_equal(::recvmsg(link.here.get(), &message, 0), static_cast<ssize_t>(size + kPage),
+                      "recvmsg");
+    }
+    static void require(const char* at, std::size_t page, std::size_t size = 2000) {
+        require_pattern(at, 1000, 1, page * kPage, "before the part");
+        require_pattern(at + 1000, size, 2, 0, "the part");
+        require_pattern(at + 1000 + size, kPage - 1000 - size, 1, page * kPage + 1000 + size,
+                        "behind the part");
+    }
+
+  private:
+    Sysctl feedback_;
+};
+
+CASE(pieces_again_read) {
+    needs_libra();
+    const LazyProof proof;
+    Again again;
+    const Arena memory(kAgain);
+    again.receive_part(memory, 1);
+    proof.require_some(2000 + kPage);
+    Again::require(memory.at(kPage), 1);
+    // Now it is known that it is looked at; and the bytes are the same.
+    for (std::size_t page = 2; page < 20; ++page) {
+        again.receive_part(memory, page);
+        Again::require(memory.at(page * kPage), page);
+    }
+}
+
+CASE(pieces_again_sent) {
+    needs_libra();
+    Again again;
+    const Arena memory(kAgain);
+    const Link out;
+    for (std::size_t page = 0; page < 20; ++page) {
+        const Moved lazy("lazy_tx_bytes");
+        again.receive_part(memory, page);
+        for (int twice = 0; twice < 2; ++twice) {
+            send_all(out.here, memory.at(page * kPage), kPage);
+            Again::require(take(out.peer, kPage).data(), page);
+        }
+        lazy.require_moved(2 * 4096, "sent twice");
+        // What is sent is what was there, whatever is written afterwards.
+        send_all(out.here, memory.at(page * kPage), kPage);
+        std::memset(memory.at(page * kPage), 'x', kPage);
+        Again::require(take(out.peer, kPage).data(), page);
+        require_bytes(memory.at(page * kPage), kPage, 'x', "what was written");
+    }
+}
+
+CASE(pieces_again_forked) {
+    needs_libra();
+    Again again;
+    const Arena memory(kAgain);
+    again.receive_part(memory, 1);
+    Child child([&] {
+        Again::require(memory.at(kPage), 1);
+        std::memset(memory.at(kPage), 'c', kPage);
+    });
+    Again::require(memory.at(kPage), 1);
+    std::memset(memory.at(kPage), 'p', kPage);
+    child.wait("the child");
+    require_bytes(memory.at(kPage), kPage, 'p', "the parent's page");
+}
+
+// A page in a pipe (vmsplice) is held: it is written where it is, and the pipe sees it.
+CASE(pieces_again_held) {
+    needs_libra();
+    Again again;
+    const Arena memory(kAgain);
+    int ends[2];
+    require_call(::pipe(ends) == 0, "pipe");
+    const Fd reader(ends[0]);
+    const Fd writer(ends[1]);
+    put_pattern(memory.at(kPage), kPage, 1, kPage);
+    iovec page = {memory.at(kPage), kPage};
+    require_call(::vmsplice(writer.get(), &page, 1, 0) == static_cast<ssize_t>(kPage), "vmsplice");
+    const Moved pinned("fallback_lazy_pinned");
+    const Moved unmaps("lazy_unmaps");
+    again.receive_part(memory, 1);
+    pinned.require_moved(1, "held");
+    unmaps.require_moved(0, "held");
+    Again::require(memory.at(kPage), 1);
+    std::string seen(kPage, '\0');
+    require_call(::read(reader.get(), seen.data(), kPage) == static_cast<ssize_t>(kPage), "read");
+    Again::require(seen.data(), 1);
+}
+
+// Others look at the page, and write to one byte of it, while parts of it come.
+CASE(pieces_again_raced) {
+    needs_libra();
+    const LazyProof proof;
+    Again again;
+    const Arena memory(kAgain);
+    std::atomic<bool> over{false};
+    Workers workers;
+    workers.start([&] {
+        const Link out;
+        while (!over) {
+            send_all(out.here, memory.at(kPage), kPage);
+            (void)take(out.peer, kPage);
+        }
+    });
+    workers.start([&] {
+        for (unsigned turn = 0; !over; ++turn) {
+            __atomic_store_n(memory.at(kPage + 10), static_cast<char>(turn), __ATOMIC_RELAXED);
+            ::usleep(turn % 50);
+        }
+    });
+    try {
+        for (int round = 0; round < rounds(300, 10'000); ++round) {
+            again.receive_part(memory, 1);
+            require_pattern(memory.at(kPage + 11), 989, 1, kPage + 11, "before the part");
+            require_pattern(memory.at(kPage + 1000), 2000, 2, 0, "the part");
+            require_pattern(memory.at(kPage + 3000), 1096, 1, kPage + 3000, "behind it");
+        }
+    } catch (...) {
+        over = true;
+        throw;
+    }
+    over = true;
     workers.join();
     proof.require_some();
 }

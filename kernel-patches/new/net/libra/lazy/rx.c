@@ -27,6 +27,7 @@
  * @payload: where the last address was, with a reference, or NULL
  * @begin: of the addresses that @payload was found for
  * @end: behind them; without @payload they are ordinary memory
+ * @locked: the process has locked memory, nothing of which may be lazy
  * @la: of the run that is being received, or NULL
  * @pgoff: first page of the run
  * @pages: of the run
@@ -42,6 +43,7 @@ struct libra_lazy_rx {
 	struct libra_payload *payload;
 	unsigned long begin;
 	unsigned long end;
+	bool locked;
 	struct libra_lazy_anchor *la;
 	pgoff_t pgoff;
 	u32 pages;
@@ -66,7 +68,7 @@ static size_t libra_lazy_at(struct libra_lazy_rx *rx, unsigned long addr, size_t
 		rx->payload = libra_process_find(rx->process, addr, &rx->end);
 		rx->begin = addr;
 	}
-	if (!rx->payload || READ_ONCE(rx->payload->native))
+	if (!rx->payload || READ_ONCE(rx->payload->native) || rx->locked)
 		return 0;
 	return min_t(size_t, len, rx->end - addr);
 }
@@ -278,15 +280,18 @@ static bool libra_lazy_patches(struct libra_lazy_rx *rx, u32 seq, u32 at, u32 le
 	return len >= LIBRA_PATCH_LEAST && (view.la || (!view.page && rx->any && !at));
 }
 
-/* A page counts once for a message, however many pieces of it come. */
-static void libra_lazy_note_patch(struct libra_lazy_rx *rx, struct libra_lazy_anchor *la,
-				  u32 seq, struct libra_view view)
+static struct libra_origin_of_pages libra_lazy_from(struct libra_lazy_rx *rx, u32 seq,
+						    struct libra_view view, u32 pages)
 {
-	if (rx->stream)
-		la->from = libra_stream_lazy(rx->process->streams, rx->stream, seq,
-					     view.page,
-					     !view.la || !libra_stream_is_of(rx->stream,
-									     &view.la->from));
+	if (!rx->stream)
+		return (struct libra_origin_of_pages) { };
+	return libra_stream_lazy(rx->process->streams, rx->stream, seq, view.page, pages);
+}
+
+/* A page counts once for a message, however many pieces of it come. */
+static bool libra_lazy_is_counted(const struct libra_lazy_rx *rx, struct libra_view view)
+{
+	return rx->stream && view.la && libra_stream_is_of(rx->stream, &view.la->from);
 }
 
 /*
@@ -315,8 +320,10 @@ static u32 libra_lazy_patch(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 o
 	if (libra_lazy_patches(rx, seq, at, len, view) && !libra_lazy_unfit(rx->net, skb)) {
 		la = libra_lazy_patched(rx, skb, off, len, at, view);
 		if (la)
-			libra_lazy_note_patch(rx, la, seq, view);
+			la->from = libra_lazy_from(rx, seq, view, 0);
 		done = la && libra_slot_swap(rx->payload, pgoff, view, la);
+		if (done && !libra_lazy_is_counted(rx, view))
+			libra_lazy_from(rx, seq, view, 1);
 		if (la && !done)
 			libra_lazy_anchor_put(la, 1);
 	}
@@ -449,6 +456,8 @@ static int libra_lazy_before(struct libra_reader *reader, struct sock *sk)
 	struct libra_lazy_rx *rx = container_of(reader, struct libra_lazy_rx, reader);
 
 	libra_lazy_forget(rx);
+	/* Another thread may have locked it meanwhile. */
+	rx->locked = READ_ONCE(current->mm->locked_vm);
 	/* Once for a call: while it waits, the application does not look. */
 	if (!rx->stream && READ_ONCE(rx->net->sysctl.lazy_feedback))
 		rx->stream = libra_stream_get(rx->process->streams, sk);

@@ -306,6 +306,12 @@ static bool libra_slot_swap_page(struct libra_payload *payload,
 		unlock_page(page);
 		return false;
 	}
+	/* A pin that is there is seen now, before anybody has to fault for nothing. */
+	if (page_count(page) > held + folio_mapcount(page_folio(page))) {
+		unlock_page(page);
+		LIBRA_INC(libra_payload_net(payload), LIBRA_MIB_LAZY_PINNED);
+		return false;
+	}
 	libra_page_unmap(payload, page, pgoff);
 
 	spin_lock(&chunk->lock);

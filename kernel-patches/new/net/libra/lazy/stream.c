@@ -245,7 +245,8 @@ bool libra_stream_advise(struct libra_streams *streams, struct libra_stream *str
 	u32 pages;
 	s8 score;
 
-	if (pos < resume) {
+	/* What was never the pause of this message is another one's, see libra_stream_get(). */
+	if (pos < resume && resume - pos <= LIBRA_PAUSE_BYTES << LIBRA_PAUSE_STEPS) {
 		*bytes = min(*bytes, round_up(resume - pos, PAGE_SIZE));
 		return false;
 	}
@@ -305,7 +306,7 @@ static void libra_origin_score(struct libra_streams *streams, u8 nr, u8 part, in
  * @stream: from libra_stream_get()
  * @seq: sequence number of the first byte
  * @again: see libra_stream_advise_again()
- * @pages: how many
+ * @pages: how many; 0: none yet, but what are they called?
  *
  * Context: under the socket lock.
  * Return: what to call them when they are looked at.

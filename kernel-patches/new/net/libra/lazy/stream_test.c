@@ -170,6 +170,23 @@ static void stream_never_stands_still(struct kunit *test)
 		libra_stream_advise(t->streams, stream, U32_MAX - step, &bytes);
 		KUNIT_EXPECT_EQ(test, PAGE_SIZE, bytes);
 	}
+	/* Another socket's message, as who slept finds it. */
+	for (step = 0; step < 4; step++) {
+		u32 bytes = 2 * PAGE_SIZE, at = U32_MAX - step * 100000;
+		struct libra_origin_of_pages from;
+
+		from = libra_stream_lazy(t->streams, stream, at, false, 2);
+		libra_stream_looked(t->streams, &from);
+		libra_stream_looked(t->streams, &from);
+		libra_stream_advise(t->streams, stream, at, &bytes);
+		bytes = 2 * PAGE_SIZE;
+		libra_stream_advise(t->streams, stream, 0, &bytes);
+		KUNIT_EXPECT_GT(test, bytes, 0);
+		KUNIT_EXPECT_EQ(test, 0, bytes % PAGE_SIZE);
+	}
+	t->tp->write_seq++;
+	stream_messages(test, 40, 512, 0);
+	t->tp->write_seq++;
 	for (step = 0; step < 40; step++) {
 		KUNIT_EXPECT_EQ(test, 16, stream_receive(test, 16, 0));
 		t->tp->copied_seq += 999999999;

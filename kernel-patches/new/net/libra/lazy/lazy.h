@@ -158,7 +158,7 @@ static inline pgoff_t libra_pgoff(const struct libra_payload *payload,
 enum libra_looker {
 	LIBRA_LOOKER_USER,
 	LIBRA_LOOKER_KERNEL,
-	LIBRA_LOOKER_WRITER,	/* we ourselves, to write into it */
+	LIBRA_LOOKER_WRITER,	/* the kernel, to write into it */
 	LIBRA_LOOKER_OVERWRITER,	/* ... all of it, before it is unlocked */
 };
 

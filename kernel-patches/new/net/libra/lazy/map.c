@@ -32,11 +32,14 @@ static unsigned long libra_vma_origin(const struct vm_area_struct *vma)
 
 static vm_fault_t libra_vm_fault(struct vm_fault *vmf)
 {
+	enum libra_looker who = LIBRA_LOOKER_USER;
 	struct page *page;
 
-	page = libra_slot_fault(vmf->vma->vm_private_data, vmf->pgoff,
-				vmf->flags & FAULT_FLAG_USER ? LIBRA_LOOKER_USER :
-							       LIBRA_LOOKER_KERNEL);
+	/* The kernel writes what the application reads next: that is no look at it. */
+	if (!(vmf->flags & FAULT_FLAG_USER))
+		who = vmf->flags & FAULT_FLAG_WRITE ? LIBRA_LOOKER_WRITER :
+						      LIBRA_LOOKER_KERNEL;
+	page = libra_slot_fault(vmf->vma->vm_private_data, vmf->pgoff, who);
 	if (!page)
 		return VM_FAULT_OOM;
 	if (unlikely(PageHWPoison(page))) {

@@ -85,8 +85,6 @@ static u32 libra_lazy_whole(struct libra_lazy_rx *rx, unsigned long addr, size_t
 static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 seq,
 			     u32 bytes)
 {
-	if (bytes < READ_ONCE(rx->net->sysctl.min_anchor))
-		return false;
 	rx->pgoff = libra_pgoff(rx->payload, addr);
 	rx->pages = bytes >> PAGE_SHIFT;
 	if (!libra_slots_ready(rx->payload, rx->pgoff, rx->pages))
@@ -233,8 +231,9 @@ static u32 libra_lazy_native(struct libra_lazy_rx *rx, unsigned long addr, u32 l
 #define LIBRA_PATCH_LEAST	256
 /* fewer bytes not to unmap it, */
 #define LIBRA_PATCH_PAGE	1024
-/* nor is a page that would be in so many pieces. */
+/* nor is a page that would be in so many pieces, or pin so much. */
 #define LIBRA_PATCH_FRAGS	8
+#define LIBRA_PATCH_PINS	(2 * LIBRA_RUN_BYTES)
 
 /* What @view says, but for @len bytes of the skb at @at; or NULL. */
 static struct libra_lazy_anchor *libra_lazy_patched(struct libra_lazy_rx *rx,
@@ -254,7 +253,7 @@ static struct libra_lazy_anchor *libra_lazy_patched(struct libra_lazy_rx *rx,
 	    !libra_lazy_anchor_add_view(la, view, at + len, PAGE_SIZE - at - len) &&
 	    la->anchor.nr <= LIBRA_PATCH_FRAGS &&
 	    libra_anchor_may_pin(&la->anchor) &&
-	    la->anchor.charge <= LIBRA_LAZY_SPARSE * LIBRA_RUN_BYTES)
+	    la->anchor.charge <= LIBRA_PATCH_PINS)
 		return la;
 	libra_lazy_anchor_put(la, 1);
 	return NULL;
@@ -425,7 +424,8 @@ static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 				n = libra_lazy_native(rx, addr, n, room);
 				ret = libra_lazy_patch(rx, skb, off, seq, n) ? :
 				      libra_lazy_copy(rx, skb, off, n);
-			} else if (!libra_lazy_advised(rx, seq, &whole) ||
+			} else if (whole < READ_ONCE(rx->net->sysctl.min_anchor) ||
+				   !libra_lazy_advised(rx, seq, &whole) ||
 				   libra_lazy_unfit(rx->net, skb) ||
 				   !libra_lazy_begin(rx, addr, seq, whole)) {
 				ret = libra_lazy_copy(rx, skb, off, min(n, whole));

@@ -156,9 +156,10 @@ static void libra_stream_message(struct libra_streams *streams,
 /* What was received since the last verdict is looked at: copy for a while. */
 static void libra_stream_pause(struct libra_stream *stream, u32 pos)
 {
-	stream->resume = pos + (LIBRA_PAUSE_BYTES << stream->pauses);
-	if (stream->pauses < LIBRA_PAUSE_STEPS)
-		stream->pauses++;
+	u8 pauses = min_t(u8, READ_ONCE(stream->pauses), LIBRA_PAUSE_STEPS);
+
+	stream->resume = pos + (LIBRA_PAUSE_BYTES << pauses);
+	stream->pauses = pauses + 1;
 	stream->lazy = 0;
 	stream->touched = 0;
 	stream->trial = true;
@@ -263,9 +264,10 @@ bool libra_stream_advise(struct libra_streams *streams, struct libra_stream *str
 		stream->tried = pos;
 		stream->budget[part] = LIBRA_TRY_PAGES;
 	}
-	pages = score > 0 ? stream->budget[part] : LIBRA_TRY_PAGES;
+	pages = score > 0 ? READ_ONCE(stream->budget[part]) : LIBRA_TRY_PAGES;
 	if (stream->trial)
-		pages = min(pages, LIBRA_TRY_PAGES - min(stream->lazy, LIBRA_TRY_PAGES));
+		pages = min(pages, LIBRA_TRY_PAGES - min(READ_ONCE(stream->lazy),
+							 LIBRA_TRY_PAGES));
 	if (!pages)
 		return false;
 	*bytes = min(*bytes, pages << PAGE_SHIFT);
@@ -317,13 +319,14 @@ struct libra_origin_of_pages libra_stream_lazy(struct libra_streams *streams,
 {
 	enum libra_part part = again ? LIBRA_PART_AGAIN :
 				       libra_part_of(seq - stream->start);
+	u8 budget = READ_ONCE(stream->budget[part]);
 	bool tried;
 
 	tried = READ_ONCE(streams->origin[stream->origin].score[part]) > 0;
 	/* Such tries are about the origin, not about this message. */
 	if (!tried)
 		stream->lazy += pages;
-	stream->budget[part] -= min_t(u32, stream->budget[part], pages);
+	stream->budget[part] = budget - min_t(u32, budget, pages);
 	libra_origin_score(streams, stream->origin, part,
 			   (int)pages * (tried ? LIBRA_SCORE_TRIED : LIBRA_SCORE_LAZY));
 	return (struct libra_origin_of_pages) {

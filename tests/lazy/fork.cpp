@@ -200,7 +200,8 @@ CASE(fork_while_receiving) {
         }
     });
     int told = 0;
-    try {
+    {
+        const AtEnd stop([&] { receiving.stop(); });
         for (int round = 0; round < rounds(60, 3000); ++round) {
             std::uint64_t low = 0;
             std::uint64_t high = 0;
@@ -229,11 +230,7 @@ CASE(fork_while_receiving) {
             told += Rounds::check(seen, 100, low, high, "in the child");
             const std::string again(memory.at(100), 100);
         }
-    } catch (...) {
-        receiving.stop();
-        throw;
     }
-    receiving.stop();
     workers.join();
     require(told > 0, "the receiver was too quick: it proves nothing");
     proof.require_some();

@@ -172,18 +172,15 @@ CASE_OF_BOTH_FAMILIES(pieces_watched) {
                     watcher ? "what was sent" : "memory");
             }
         });
-    try {
+    {
+        const AtEnd stop([&] { receiving.stop(); });
         for (int round = 1; round <= rounds(200, 10'000); ++round) {
             const auto stream = static_cast<std::uint64_t>(round);
             receiving.begin(stream);
             receive_in_pieces(in, memory.data(), stream);
             receiving.end(stream);
         }
-    } catch (...) {
-        receiving.stop();
-        throw;
     }
-    receiving.stop();
     workers.join();
     proof.require_some();
 }
@@ -195,26 +192,27 @@ class Again {
     Again() : feedback_("lazy_feedback", 1) {}
 
     // A page of stream 1 that is there and mapped, and a part of stream 2 in it.
-    void receive_part(const Arena& memory, std::size_t page, std::size_t size = 2000) {
+    void receive_part(const Arena& memory, std::size_t page) {
         char* at = memory.at(page * kPage);
         put_pattern(at, kPage, 1, page * kPage);
         const Link link;  // of which nothing is known
-        feed(link, size + kPage, 2);
-        iovec pieces[] = {{at + 1000, size}, {memory.at(200 * kPage), kPage}};
+        feed(link, kPart + kPage, 2);
+        iovec pieces[] = {{at + 1000, kPart}, {memory.at(200 * kPage), kPage}};
         msghdr message = {};
         message.msg_iov = pieces;
         message.msg_iovlen = 2;
-        require_equal(::recvmsg(link.here.get(), &message, 0), static_cast<ssize_t>(size + kPage),
+        require_equal(::recvmsg(link.here.get(), &message, 0), static_cast<ssize_t>(kPart + kPage),
                       "recvmsg");
     }
-    static void require(const char* at, std::size_t page, std::size_t size = 2000) {
+    static void require(const char* at, std::size_t page) {
         require_pattern(at, 1000, 1, page * kPage, "before the part");
-        require_pattern(at + 1000, size, 2, 0, "the part");
-        require_pattern(at + 1000 + size, kPage - 1000 - size, 1, page * kPage + 1000 + size,
+        require_pattern(at + 1000, kPart, 2, 0, "the part");
+        require_pattern(at + 1000 + kPart, kPage - 1000 - kPart, 1, page * kPage + 1000 + kPart,
                         "behind the part");
     }
 
   private:
+    static constexpr std::size_t kPart = 2000;
     Sysctl feedback_;
 };
 
@@ -313,18 +311,15 @@ CASE(pieces_again_raced) {
             ::usleep(turn % 50);
         }
     });
-    try {
+    {
+        const AtEnd stop([&] { over = true; });
         for (int round = 0; round < rounds(300, 10'000); ++round) {
             again.receive_part(memory, 1);
             require_pattern(memory.at(kPage + 11), 989, 1, kPage + 11, "before the part");
             require_pattern(memory.at(kPage + 1000), 2000, 2, 0, "the part");
             require_pattern(memory.at(kPage + 3000), 1096, 1, kPage + 3000, "behind it");
         }
-    } catch (...) {
-        over = true;
-        throw;
     }
-    over = true;
     workers.join();
     proof.require_some();
 }

@@ -41,22 +41,17 @@ void receive_watched(const Arena& memory, std::size_t at, std::size_t size, int 
                 told += watch(receiving, number);
         });
     workers.start([&] {
-        try {
-            // Longer where the watchers did not have their turn.
-            for (int round = 1; round <= count || (told == 0 && round <= 50 * count); ++round) {
-                const auto stream = last = static_cast<std::uint64_t>(round);
-                feed(link, size, stream, at);
-                receiving.begin(stream);
-                receive_all(link.here, memory.at(at), size);
-                receiving.end(stream);
-                if (round % 8 == 0)  // the watchers shall have their turn
-                    ::usleep(1000);
-            }
-        } catch (...) {
-            receiving.stop();
-            throw;
+        const AtEnd stop([&] { receiving.stop(); });
+        // Longer where the watchers did not have their turn.
+        for (int round = 1; round <= count || (told == 0 && round <= 50 * count); ++round) {
+            const auto stream = last = static_cast<std::uint64_t>(round);
+            feed(link, size, stream, at);
+            receiving.begin(stream);
+            receive_all(link.here, memory.at(at), size);
+            receiving.end(stream);
+            if (round % 8 == 0)  // the watchers shall have their turn
+                ::usleep(1000);
         }
-        receiving.stop();
     });
     workers.join();
     require(told > 0, "the receiver was too quick: it proves nothing");
@@ -137,7 +132,8 @@ CASE(race_write_while_receiving) {
                 __atomic_store_n(memory.at(page * kPage + 999), static_cast<char>(turn),
                                  __ATOMIC_RELAXED);
     });
-    try {
+    {
+        const AtEnd stop([&] { receiving.stop(); });
         for (int round = 1; round <= rounds(500, 10'000); ++round) {
             const auto stream = static_cast<std::uint64_t>(round);
             receive_pattern(link, memory.data(), kPages * kPage, stream);
@@ -147,11 +143,7 @@ CASE(race_write_while_receiving) {
                 require_pattern(memory.at(at + 1000), kPage - 1000, stream, at + 1000, "behind it");
             }
         }
-    } catch (...) {
-        receiving.stop();
-        throw;
     }
-    receiving.stop();
     workers.join();
     proof.require_some();
 }
@@ -173,7 +165,8 @@ CASE(race_no_write_is_lost) {
                         __atomic_load_n(memory.at(page * kPage + 5), __ATOMIC_RELAXED));
             require(sum != 1, "");
         });
-    try {
+    {
+        const AtEnd stop([&] { over = true; });
         for (int round = 1; round <= rounds(300, 10'000); ++round) {
             const auto stream = static_cast<std::uint64_t>(round);
             receive_pattern(link, memory.data(), 8 * kPage, stream);
@@ -186,11 +179,7 @@ CASE(race_no_write_is_lost) {
                                 page * kPage + 101, "behind it");
             }
         }
-    } catch (...) {
-        over = true;
-        throw;
     }
-    over = true;
     workers.join();
     proof.require_some();
 }
@@ -262,7 +251,8 @@ CASE(race_discard_while_receiving) {
             ::usleep(50);
         }
     });
-    try {
+    {
+        const AtEnd stop([&] { over = true; });
         for (int round = 1; round <= rounds(300, 5000); ++round) {
             const auto stream = static_cast<std::uint64_t>(round);
             receive_pattern(link, memory.data(), 5 * kPage, stream);
@@ -277,11 +267,7 @@ CASE(race_discard_while_receiving) {
                     require_pattern(seen.data(), kPage, stream, page * kPage, "beside it");
             }
         }
-    } catch (...) {
-        over = true;
-        throw;
     }
-    over = true;
     workers.join();
     proof.require_some();
 }

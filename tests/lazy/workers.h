@@ -12,6 +12,20 @@
 
 namespace libra::test {
 
+// Does this at the end of its scope, also of one that an exception leaves: it tells
+// workers to stop, who would be waited for without an end.
+template <typename Action>
+class AtEnd {
+  public:
+    explicit AtEnd(Action action) : action_(std::move(action)) {}
+    AtEnd(const AtEnd&) = delete;
+    AtEnd& operator=(const AtEnd&) = delete;
+    ~AtEnd() { action_(); }
+
+  private:
+    Action action_;
+};
+
 class Workers {
   public:
     Workers() = default;

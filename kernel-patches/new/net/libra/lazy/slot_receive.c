@@ -34,13 +34,41 @@ static void libra_page_unmap(struct libra_payload *payload, const struct page *p
 	LIBRA_INC(libra_payload_net(payload), LIBRA_MIB_LAZY_UNMAPS);
 }
 
-/* The slot is one that is an anchor's from its beginning on. Under the chunk's lock. */
-static void libra_slot_is_lazy(struct libra_payload *payload, struct libra_chunk *chunk,
-			       u32 i, struct libra_lazy_anchor *la)
+/* Under the chunk's lock. */
+static void libra_slot_set_lazy(struct libra_chunk *chunk, u32 i,
+				struct libra_lazy_anchor *la, struct libra_place place)
 {
 	chunk->slot[i] = (unsigned long)la | LIBRA_SLOT_LAZY;
-	chunk->place[i] = 0;
-	atomic_long_inc(&libra_payload_net(payload)->lazy_pages);
+	chunk->place[i] = libra_place_pack(place);
+}
+
+/*
+ * Unmap a page that is locked, and let its slot become lazy, if nobody holds it but by
+ * the @held references that the caller knows of; the slot's is the caller's then. Returns
+ * false when the slot has changed, or somebody else holds the page.
+ */
+static bool libra_page_becomes_lazy(struct libra_payload *payload,
+				    struct libra_chunk *chunk, pgoff_t pgoff,
+				    unsigned long slot, int held,
+				    struct libra_lazy_anchor *la, struct libra_place place)
+{
+	struct libra_net *ln = libra_payload_net(payload);
+	struct page *page = libra_slot_page(slot);
+	u32 i = pgoff % LIBRA_CHUNK_PAGES;
+	bool alone;
+
+	libra_page_unmap(payload, page, pgoff);
+	spin_lock(&chunk->lock);
+	/* GUP-fast looks at the PTE once more. */
+	alone = chunk->slot[i] == slot && page_count(page) == held;
+	if (alone) {
+		libra_page_forget(page);
+		libra_slot_set_lazy(chunk, i, la, place);
+		atomic_long_inc(&ln->lazy_pages);
+		atomic_long_dec(&ln->payload_pages);
+	}
+	spin_unlock(&chunk->lock);
+	return alone;
 }
 
 /*
@@ -55,31 +83,16 @@ static bool libra_slot_replace(struct libra_payload *payload,
 {
 	struct libra_net *ln = libra_payload_net(payload);
 	struct page *page = libra_slot_page(slot);
-	u32 i = pgoff % LIBRA_CHUNK_PAGES;
-	bool alone;
 
 	/* No one who has it locked waits for our socket. */
 	lock_page(page);
-	if (READ_ONCE(chunk->slot[i]) != slot) {
+	if (READ_ONCE(chunk->slot[pgoff % LIBRA_CHUNK_PAGES]) != slot) {
 		unlock_page(page);
 		put_page(page);
 		return false;
 	}
-	libra_page_unmap(payload, page, pgoff);
-
-	spin_lock(&chunk->lock);
-	/* Only ours and the slot's; GUP-fast looks at the PTE once more. */
-	alone = chunk->slot[i] == slot && page_count(page) == 2;
-	if (alone) {
-		libra_page_forget(page);
-		chunk->slot[i] = (unsigned long)la | LIBRA_SLOT_LAZY;
-		chunk->place[i] = libra_place_pack(place);
-	}
-	spin_unlock(&chunk->lock);
-
-	if (alone) {
-		atomic_long_inc(&ln->lazy_pages);
-		atomic_long_dec(&ln->payload_pages);
+	/* The slot's reference and ours. */
+	if (libra_page_becomes_lazy(payload, chunk, pgoff, slot, 2, la, place)) {
 		unlock_page(page);
 		put_page(page);
 	} else {
@@ -129,8 +142,7 @@ static u32 libra_chunk_receive(struct libra_payload *payload,
 		old[n] = chunk->slot[i + n];
 		if (libra_slot_kind(old[n]) == LIBRA_SLOT_PAGE)
 			break;
-		chunk->slot[i + n] = (unsigned long)la | LIBRA_SLOT_LAZY;
-		chunk->place[i + n] = libra_place_pack(*place);
+		libra_slot_set_lazy(chunk, i + n, la, *place);
 		libra_place_advance(la, place, PAGE_SIZE);
 	}
 	/* Before another one can take them away again. */
@@ -279,8 +291,10 @@ static bool libra_slot_swap_unseen(struct libra_payload *payload,
 	spin_lock(&chunk->lock);
 	same = chunk->slot[i] == slot &&
 	       (!was.la || chunk->place[i] == libra_place_pack(was.place));
-	if (same)
-		libra_slot_is_lazy(payload, chunk, i, la);
+	if (same) {
+		libra_slot_set_lazy(chunk, i, la, (struct libra_place) { });
+		atomic_long_inc(&libra_payload_net(payload)->lazy_pages);
+	}
 	spin_unlock(&chunk->lock);
 	if (same)
 		libra_slot_put(payload, slot);
@@ -296,13 +310,15 @@ static bool libra_slot_swap_page(struct libra_payload *payload,
 				 struct page *page, struct libra_lazy_anchor *la)
 {
 	unsigned long slot = (unsigned long)page | LIBRA_SLOT_PAGE;
-	u32 i = pgoff % LIBRA_CHUNK_PAGES, held = 2, n;
+	int held = 2;	/* the slot's and the view's */
 	bool alone;
+	u32 n;
 
 	for (n = 0; n < la->anchor.nr; n++)
 		held += la->anchor.bv[n].bv_page == page;
 	lock_page(page);
-	if (READ_ONCE(chunk->slot[i]) != slot || PageHWPoison(page)) {
+	if (READ_ONCE(chunk->slot[pgoff % LIBRA_CHUNK_PAGES]) != slot ||
+	    PageHWPoison(page)) {
 		unlock_page(page);
 		return false;
 	}
@@ -312,22 +328,12 @@ static bool libra_slot_swap_page(struct libra_payload *payload,
 		LIBRA_INC(libra_payload_net(payload), LIBRA_MIB_LAZY_PINNED);
 		return false;
 	}
-	libra_page_unmap(payload, page, pgoff);
-
-	spin_lock(&chunk->lock);
-	/* The slot's, the view's and the anchor's; see libra_slot_replace(). */
-	alone = chunk->slot[i] == slot && page_count(page) == held;
-	if (alone) {
-		libra_page_forget(page);
-		libra_slot_is_lazy(payload, chunk, i, la);
-	}
-	spin_unlock(&chunk->lock);
+	alone = libra_page_becomes_lazy(payload, chunk, pgoff, slot, held, la,
+					(struct libra_place) { });
 	unlock_page(page);
-	if (!alone)
-		return false;
-	atomic_long_dec(&libra_payload_net(payload)->payload_pages);
-	put_page(page);
-	return true;
+	if (alone)
+		put_page(page);
+	return alone;
 }
 
 /**

@@ -43,11 +43,11 @@ int discard_range(int device, std::uint64_t address, std::uint64_t size) {
     return ::ioctl(device, LIBRA_IOC_DISCARD, &range);
 }
 
-Arena::Arena(std::size_t size, Kind kind)
+Arena::Arena(std::size_t size, Kind kind, std::uint32_t flags)
     : size_(size), payload_(kind == Kind::kPayload && !setting().plain) {
     void* memory = MAP_FAILED;
     if (payload_) {
-        const Fd fd(new_arena(device(), size));
+        const Fd fd(new_arena(device(), size, flags));
         require_call(static_cast<bool>(fd), "LIBRA_IOC_ARENA");
         memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
     } else {

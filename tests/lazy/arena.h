@@ -13,7 +13,7 @@ enum class Kind { kPayload, kOrdinary };
 
 class Arena {
   public:
-    explicit Arena(std::size_t size, Kind kind = Kind::kPayload);
+    explicit Arena(std::size_t size, Kind kind = Kind::kPayload, std::uint32_t flags = 0);
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
     ~Arena();

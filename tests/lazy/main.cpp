@@ -41,7 +41,11 @@ int main(int argc, char** argv) {
     ::signal(SIGPIPE, SIG_IGN);
     // Cases look at what they receive, over and over: it is to be lazy all the same.
     std::optional<libra::test::Sysctl> feedback;
-    if (!setting().plain)
+    // ... and to stay so, however slow the machine is.
+    std::optional<libra::test::Sysctl> tidy;
+    if (!setting().plain) {
         feedback.emplace("lazy_feedback", 0);
+        tidy.emplace("lazy_tidy_ms", 0);
+    }
     return libra::test::run_cases(only);
 }

@@ -126,7 +126,7 @@ void* device_reserve(std::size_t size) {
         return ordinary_reserve(size);
     if (!have_device())
         return nullptr;
-    libra_arena arena = {.size = size, .flags = 0, .reserved = 0};
+    libra_arena arena = {.size = size, .flags = LIBRA_ARENA_TABLE, .reserved = 0};
     const int fd = ioctl(device, LIBRA_IOC_ARENA, &arena);
     if (fd < 0)
         return nullptr;

@@ -86,11 +86,28 @@ Heap::Found Heap::find_in_arenas(std::uint32_t pages, std::uint32_t alignment, b
             Arena* arena = table_.at(place);
             if (!arena || arena->retired)
                 continue;
-            const std::uint32_t page =
-                zeros ? arena->runs.take_clean(pages, alignment) : arena->runs.take_dirty(index);
+            if (!zeros) {
+                if (const Found found = take_kept(arena, index); found.block)
+                    return found;
+                continue;
+            }
+            const std::uint32_t page = arena->runs.take_clean(pages, alignment);
             if (page != PageRuns::kNone)
-                return {arena->address(page), zeros};
+                return {arena->address(page), true};
         }
+    }
+    return {};
+}
+
+// With lock_ held.
+Heap::Found Heap::take_kept(Arena* arena, unsigned index) {
+    for (std::uint32_t page = arena->runs.first_dirty(index); page != PageRuns::kNone;
+         page = arena->runs.next_dirty(page)) {
+        const FreeTable::Claim claim = arena->freed().claim(page);
+        if (claim == FreeTable::Claim::busy)
+            continue;
+        arena->runs.take_dirty(page);
+        return {arena->address(page), claim == FreeTable::Claim::zeros};
     }
     return {};
 }
@@ -176,7 +193,9 @@ void Heap::give_back(void* block) {
     {
         const Locked locked(lock_);
         Arena* arena = checked(block, "free()");
-        arena->runs.give(arena->page_of(block));
+        const std::uint32_t page = arena->page_of(block);
+        arena->runs.give(page);
+        arena->freed().give(page, arena->runs.length(page));
         untidy = over_bounds(arena);
     }
     // Who finds somebody at it already leaves it to the next one.
@@ -216,14 +235,19 @@ void Heap::tidy() {
 void Heap::launder_down_to(Arena* arena, std::size_t bound) {
     while (!no_discards_.lasts()) {
         std::uint32_t page = PageRuns::kNone;
+        FreeTable::Claim claim{};
         {
             const Locked locked(lock_);
             if (bytes(arena->runs.dirty_pages()) <= bound)
                 return;
             page = arena->runs.oldest_dirty();
+            claim = arena->freed().claim(page);
+            // The kernel is on its way from there, as it seems.
+            if (claim == FreeTable::Claim::busy)
+                return;
             arena->runs.begin_launder(page);
         }
-        launder(arena, page);
+        launder(arena, page, claim == FreeTable::Claim::zeros);
     }
 }
 
@@ -236,13 +260,15 @@ bool Heap::discard_run(Arena* arena, std::uint32_t page) {
 }
 
 // What cannot be discarded serves blocks of its own size, and waits.
-bool Heap::launder(Arena* arena, std::uint32_t page) {
-    const bool done = discard_run(arena, page);
+bool Heap::launder(Arena* arena, std::uint32_t page, bool zeros) {
+    const bool done = zeros || discard_run(arena, page);
     const Locked locked(lock_);
-    if (done)
+    if (done) {
         arena->runs.end_launder(page);
-    else
+    } else {
         arena->runs.cancel_launder(page);
+        arena->freed().give(page, arena->runs.length(page));
+    }
     return done;
 }
 
@@ -294,21 +320,25 @@ bool Heap::resize(void* block, std::size_t size) {
             const Locked locked(lock_);
             cut = arena->runs.shrink(page, pages);
         }
-        launder(arena, cut);
+        launder(arena, cut, false);
         return true;
     }
     std::uint32_t dirty = PageRuns::kNone;
+    FreeTable::Claim claim{};
     {
         const Locked locked(lock_);
         if (arena->runs.grow(page, pages))
             return true;
         dirty = page + old;
-        if (page + pages > kArenaPages || !arena->runs.is_dirty(dirty) ||
+        if (page + pages > kBlockPages || !arena->runs.is_dirty(dirty) ||
             old + arena->runs.length(dirty) < pages)
+            return false;
+        claim = arena->freed().claim(dirty);
+        if (claim == FreeTable::Claim::busy)
             return false;
         arena->runs.begin_launder(dirty);
     }
-    if (!launder(arena, dirty))
+    if (!launder(arena, dirty, claim == FreeTable::Claim::zeros))
         return false;
     const Locked locked(lock_);
     return arena->runs.grow(page, pages);

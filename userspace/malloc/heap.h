@@ -84,6 +84,7 @@ class Heap {
 
     Found find(std::size_t size, std::size_t alignment, bool zeros_first);
     Found find_in_arenas(std::uint32_t pages, std::uint32_t alignment, bool zeros_first);
+    static Found take_kept(Arena* arena, unsigned index);
     Found find_by_asking(std::uint32_t pages, std::uint32_t alignment);
     Arena* checked(const void* block, const char* caller) const;
     bool over_bounds(const Arena* arena) const;
@@ -93,7 +94,7 @@ class Heap {
     // With asking_ held.
     bool add_arena();
     bool discard_run(Arena* arena, std::uint32_t page);
-    bool launder(Arena* arena, std::uint32_t page);
+    bool launder(Arena* arena, std::uint32_t page, bool zeros);
     void launder_down_to(Arena* arena, std::size_t bytes);
     Arena* take_surplus_arena(unsigned spare);
     void release_surplus(unsigned spare);

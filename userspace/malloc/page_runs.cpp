@@ -13,7 +13,7 @@ void PageRuns::init() {
     oldest_ = newest_ = kNone;
     dirty_.fill(kNone);
     clean_.fill(kNone);
-    add_clean(0, kArenaPages);
+    add_clean(0, kBlockPages);
 }
 
 void PageRuns::mark(std::uint32_t page, std::uint32_t pages, State state) {
@@ -78,18 +78,14 @@ void PageRuns::use(std::uint32_t page, std::uint32_t pages) {
     used_runs_++;
 }
 
-std::uint32_t PageRuns::take_dirty(unsigned index) {
-    const std::uint32_t page = dirty_[index];
-    if (page == kNone)
-        return kNone;
+void PageRuns::take_dirty(std::uint32_t page) {
     unlink_dirty(page);
     use(page, pages_[page].length);
-    return page;
 }
 
 std::uint32_t PageRuns::take_clean(std::uint32_t pages, std::uint32_t alignment) {
     const std::uint32_t wanted = pages + alignment - 1;
-    if (wanted > kArenaPages)
+    if (wanted > kBlockPages)
         return kNone;
     const std::uint64_t fitting = clean_filled_ & (~std::uint64_t{0} << class_above(wanted));
     if (!fitting)
@@ -129,7 +125,7 @@ void PageRuns::give(std::uint32_t page) {
 bool PageRuns::grow(std::uint32_t page, std::uint32_t pages) {
     const std::uint32_t old = pages_[page].length;
     const std::uint32_t behind = page + old;
-    if (page + pages > kArenaPages || !is_clean(behind))
+    if (page + pages > kBlockPages || !is_clean(behind))
         return false;
     const std::uint32_t there = pages_[behind].length;
     if (old + there < pages)
@@ -162,7 +158,7 @@ void PageRuns::end_launder(std::uint32_t page) {
         first -= pages_[first - 1].length;
         remove_clean(first);
     }
-    if (end < kArenaPages && pages_[end].state == State::clean) {
+    if (end < kBlockPages && pages_[end].state == State::clean) {
         const std::uint32_t behind = end;
         end += pages_[behind].length;
         remove_clean(behind);

@@ -23,8 +23,11 @@ class PageRuns {
 
     void init();
 
-    // A used run of class_pages(index) or a little more, or kNone.
-    std::uint32_t take_dirty(unsigned index);
+    // Dirty runs of class_pages(index) or a little more, the last freed first; or kNone.
+    std::uint32_t first_dirty(unsigned index) const { return dirty_[index]; }
+    std::uint32_t next_dirty(std::uint32_t page) const { return pages_[page].next; }
+    // Dirty becomes used.
+    void take_dirty(std::uint32_t page);
     // A used run of `pages` whose first page is a multiple of `alignment`, or kNone.
     std::uint32_t take_clean(std::uint32_t pages, std::uint32_t alignment = 1);
     // Used becomes dirty.

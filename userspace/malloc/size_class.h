@@ -15,6 +15,9 @@ inline constexpr std::size_t kPageSize = std::size_t{1} << kPageShift;
 inline constexpr std::size_t kArenaShift = 26;
 inline constexpr std::size_t kArenaSize = std::size_t{1} << kArenaShift;
 inline constexpr std::uint32_t kArenaPages = kArenaSize / kPageSize;
+// The rest of an arena is its FreeTable.
+inline constexpr std::uint32_t kTablePages = kArenaPages * sizeof(std::uint16_t) / kPageSize;
+inline constexpr std::uint32_t kBlockPages = kArenaPages - kTablePages;
 
 // The class of the longest run that is not longer than `pages` (> 0).
 constexpr unsigned class_below(std::uint32_t pages) {

@@ -55,7 +55,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
     }
     EXPECT_EQ(request, LIBRA_IOC_ARENA);
     const auto* arena = static_cast<libra_arena*>(argument);
-    EXPECT_EQ(arena->flags, 0u);
+    EXPECT_EQ(arena->flags, static_cast<unsigned>(LIBRA_ARENA_TABLE));
     if (arena_errno) {
         errno = arena_errno;
         return -1;

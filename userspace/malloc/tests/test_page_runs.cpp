@@ -30,6 +30,9 @@ TEST(SizeClass, FourToADoublingAndNoneIsSkipped) {
     EXPECT_EQ(block_pages(8 * kPageSize + 1), 10u);
 }
 
+// Of the classes, the longest that fits.
+constexpr std::uint32_t kLongest = class_pages(class_below(kBlockPages));
+
 class PageRunsTest : public testing::Test {
   protected:
     PageRunsTest() { runs_->init(); }
@@ -38,7 +41,7 @@ class PageRunsTest : public testing::Test {
     void check() {
         std::uint32_t used = 0, dirty = 0, clean = 0;
         bool behind_clean = false;
-        for (std::uint32_t page = 0; page < kArenaPages; page += runs_->length(page)) {
+        for (std::uint32_t page = 0; page < kBlockPages; page += runs_->length(page)) {
             ASSERT_GT(runs_->length(page), 0u);
             used += runs_->is_used(page) ? runs_->length(page) : 0;
             dirty += runs_->is_dirty(page) ? runs_->length(page) : 0;
@@ -49,7 +52,15 @@ class PageRunsTest : public testing::Test {
         ASSERT_EQ(used, runs_->used_pages());
         ASSERT_EQ(dirty, runs_->dirty_pages());
         ASSERT_EQ(clean, runs_->clean_pages());
-        ASSERT_EQ(used + dirty + clean, kArenaPages);
+        ASSERT_EQ(used + dirty + clean, kBlockPages);
+    }
+
+    // The last one that was freed of a class.
+    std::uint32_t take_dirty(unsigned index) {
+        const std::uint32_t page = runs_->first_dirty(index);
+        if (page != kNone)
+            runs_->take_dirty(page);
+        return page;
     }
 
     void launder_all() {
@@ -67,10 +78,10 @@ TEST_F(PageRunsTest, LastFreedIsUsedFirst) {
     const auto a = runs_->take_clean(4), b = runs_->take_clean(4), c = runs_->take_clean(4);
     for (const auto page : {b, a, c})
         runs_->give(page);
-    EXPECT_EQ(runs_->take_dirty(class_below(5)), kNone);
+    EXPECT_EQ(take_dirty(class_below(5)), kNone);
     for (const auto page : {c, a, b})
-        EXPECT_EQ(runs_->take_dirty(class_below(4)), page);
-    EXPECT_EQ(runs_->take_dirty(class_below(4)), kNone);
+        EXPECT_EQ(take_dirty(class_below(4)), page);
+    EXPECT_EQ(take_dirty(class_below(4)), kNone);
 }
 
 TEST_F(PageRunsTest, OldestIsLaunderedFirstAndNeighboursAreJoined) {
@@ -83,17 +94,17 @@ TEST_F(PageRunsTest, OldestIsLaunderedFirstAndNeighboursAreJoined) {
         runs_->end_launder(page);
         check();
     }
-    EXPECT_EQ(runs_->take_clean(kArenaPages), 0u);
+    EXPECT_EQ(runs_->take_clean(kLongest), 0u);
 }
 
 TEST_F(PageRunsTest, WhatCannotBeLaunderedIsDirtyAgain) {
     const auto a = runs_->take_clean(4);
     runs_->give(a);
     runs_->begin_launder(a);
-    EXPECT_EQ(runs_->take_dirty(class_below(4)), kNone);
+    EXPECT_EQ(take_dirty(class_below(4)), kNone);
     runs_->cancel_launder(a);
     check();
-    EXPECT_EQ(runs_->take_dirty(class_below(4)), a);
+    EXPECT_EQ(take_dirty(class_below(4)), a);
 }
 
 TEST_F(PageRunsTest, AlignedRunsLeaveNothingLost) {
@@ -105,10 +116,10 @@ TEST_F(PageRunsTest, AlignedRunsLeaveNothingLost) {
         check();
         runs_->give(page);
     }
-    EXPECT_EQ(runs_->take_clean(kArenaPages, 2), kNone);
+    EXPECT_EQ(runs_->take_clean(kLongest, 4096), kNone);
     runs_->give(a);
     launder_all();
-    EXPECT_EQ(runs_->clean_pages(), kArenaPages);
+    EXPECT_EQ(runs_->clean_pages(), kBlockPages);
     check();
 }
 
@@ -126,7 +137,7 @@ TEST_F(PageRunsTest, GrowsIntoCleanPagesOnly) {
     check();
     EXPECT_TRUE(runs_->grow(a, 8));
     EXPECT_FALSE(runs_->grow(a, 9));
-    EXPECT_FALSE(runs_->grow(c, kArenaPages));
+    EXPECT_FALSE(runs_->grow(c, kBlockPages));
     check();
 }
 
@@ -163,7 +174,7 @@ TEST_F(PageRunsTest, RandomUseKeepsRunsApart) {
         switch (random() % 8) {
             case 0:
             case 1:
-                if (const auto page = runs_->take_dirty(index); page != kNone)
+                if (const auto page = take_dirty(index); page != kNone)
                     own(page);
                 break;
             case 2:
@@ -209,7 +220,7 @@ TEST_F(PageRunsTest, RandomUseKeepsRunsApart) {
     for (const auto& [page, pages] : mine)
         runs_->give(page);
     launder_all();
-    EXPECT_EQ(runs_->take_clean(kArenaPages), 0u) << "memory was lost";
+    EXPECT_EQ(runs_->take_clean(kLongest), 0u) << "memory was lost";
 }
 
 }  // namespace

@@ -62,6 +62,7 @@ struct libra_net {
 		u8 scrub;
 		u8 lazy;
 		u8 lazy_feedback;
+		u32 lazy_tidy_ms;
 		u32 min_anchor;
 		u32 max_header;
 		u32 max_socket_bytes;

@@ -77,6 +77,10 @@
 	/* lazy mode: pages that were filled because somebody looked */	\
 	X(LAZY_FILLS_USER,	"lazy_fills_user")			\
 	X(LAZY_FILLS_KERNEL,	"lazy_fills_kernel")			\
+	/* lazy mode: pages of freed blocks that were given back */	\
+	X(LAZY_FREED,		"lazy_freed_pages")			\
+	/* lazy mode: pages filled because their anchor kept too much */ \
+	X(LAZY_COMPACTED,	"lazy_compacted_pages")			\
 	/* lazy mode: pages unmapped because something was received into them */ \
 	X(LAZY_UNMAPS,		"lazy_unmaps")				\
 	/* fallback: the page is held by somebody; it was written where it is */ \

@@ -13,6 +13,7 @@ static u32 libra_min_anchor_lo = 2 * LIBRA_VPI_SIZE;
 static u32 libra_min_anchor_hi = 1 << 20;
 static u32 libra_max_header_lo = 256;
 static u32 libra_max_header_hi = 64 << 10;
+static u32 libra_tidy_max = 60 * 1000;
 static u32 libra_ttl_lo = 100;
 static u32 libra_ttl_hi = 24 * 3600 * 1000;
 static u32 libra_max_unmet_hi = 4096;
@@ -54,6 +55,15 @@ static const struct ctl_table libra_sysctls[] = {
 		.proc_handler	= proc_dou8vec_minmax,
 		.extra1		= SYSCTL_ZERO,
 		.extra2		= SYSCTL_ONE,
+	},
+	{
+		.procname	= "lazy_tidy_ms",
+		.data		= (void *)offsetof(struct libra_net, sysctl.lazy_tidy_ms),
+		.maxlen		= sizeof(u32),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= &libra_tidy_max,
 	},
 	{
 		.procname	= "min_anchor",
@@ -131,6 +141,7 @@ int libra_sysctl_init(struct libra_net *ln)
 	ln->sysctl.enabled = 1;
 	ln->sysctl.lazy = 1;
 	ln->sysctl.lazy_feedback = 1;
+	ln->sysctl.lazy_tidy_ms = 500;
 	ln->sysctl.min_anchor = 4096;
 	ln->sysctl.max_header = 64 << 10;
 	ln->sysctl.max_socket_bytes = 8 << 20;

@@ -27,7 +27,7 @@
 /**
  * struct libra_arena - argument of LIBRA_IOC_ARENA
  * @size: bytes, a multiple of the page size, at most LIBRA_ARENA_MAX
- * @flags: 0
+ * @flags: LIBRA_ARENA_TABLE or 0
  *
  * The ioctl returns a file descriptor (close-on-exec) to be mapped with
  * MAP_SHARED; -1 and errno EINVAL (@size, @flags), ENOMEM, EMFILE, ENFILE, EBUSY
@@ -41,6 +41,38 @@ struct libra_arena {
 };
 
 #define LIBRA_ARENA_MAX		(1ULL << 40)
+
+/*
+ * The last pages of the arena, from LIBRA_TABLE_START() on, are a table by which
+ * an allocator says what is free, without a system call: a __u16 for each page of the
+ * arena, zeros in the beginning. The entry of the first page of a free block is a state
+ * and how many pages there are. Nobody may use such a block; what it holds is given
+ * back when it stays free for net.libra.lazy_tidy_ms twice, or when memory is short.
+ *
+ *	state		set by		means
+ *	0		the application	in use, or within a free block
+ *	FREE_NEW	the application	free
+ *	FREE_OLD	the kernel	free for a while
+ *	FREE_BUSY	the kernel	about to become zeros
+ *	FREE_ZEROS	the kernel	free, and reads as zeros
+ *
+ * A block that is free is used again by an atomic exchange of its entry for 0, if it is
+ * FREE_NEW or FREE_OLD (then it is as it was left) or FREE_ZEROS. One that is busy has
+ * to be waited for, or left alone. After a fork the child has a table of its own, in
+ * which what was busy will be zeros, too.
+ *
+ * The kernel gives back nothing of a process with locked memory.
+ */
+#define LIBRA_ARENA_TABLE	1
+#define LIBRA_TABLE_START(size, page_size)	\
+	((size) - ((size) / (page_size) * 2 + (page_size) - 1) / (page_size) * (page_size))
+
+#define LIBRA_FREE_PAGES	0x1fff
+#define LIBRA_FREE_STATE	0xe000
+#define LIBRA_FREE_NEW		0x2000
+#define LIBRA_FREE_OLD		0x4000
+#define LIBRA_FREE_BUSY		0x6000
+#define LIBRA_FREE_ZEROS	0x8000
 
 /**
  * struct libra_range - argument of LIBRA_IOC_DISCARD

@@ -36,11 +36,13 @@ static int libra_mnt_count;
 /**
  * struct libra_arena_file - what is behind the file of an arena
  * @size: bytes
+ * @table: its end is a table of freed blocks
  * @mm: of the process that asked for it, for comparison
  * @mapped: it was mapped, and cannot be again
  */
 struct libra_arena_file {
 	u64 size;
+	bool table;
 	struct mm_struct *mm;
 	atomic_t mapped;
 };
@@ -54,7 +56,7 @@ static int libra_arena_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EPERM;
 	if (atomic_cmpxchg(&arena->mapped, 0, 1))
 		return -EBUSY;
-	err = libra_mmap(file, vma, arena->size);
+	err = libra_mmap(file, vma, arena->size, arena->table);
 	if (err)
 		atomic_set(&arena->mapped, 0);
 	return err;
@@ -127,7 +129,7 @@ static int libra_arena_create(const struct libra_arena __user *arg)
 	if (copy_from_user(&want, arg, sizeof(want)))
 		return -EFAULT;
 	if (!want.size || want.size % PAGE_SIZE || want.size > LIBRA_ARENA_MAX ||
-	    want.flags || want.reserved)
+	    want.flags & ~LIBRA_ARENA_TABLE || want.reserved)
 		return -EINVAL;
 	if (!READ_ONCE(libra_net(current->nsproxy->net_ns)->sysctl.lazy))
 		return -EPERM;
@@ -136,6 +138,7 @@ static int libra_arena_create(const struct libra_arena __user *arg)
 	if (!arena)
 		return -ENOMEM;
 	arena->size = want.size;
+	arena->table = want.flags & LIBRA_ARENA_TABLE;
 	arena->mm = current->mm;
 	mmgrab(arena->mm);
 
@@ -239,10 +242,18 @@ static struct file_system_type libra_fs = {
 
 int __init libra_lazy_init(void)
 {
-	return misc_register(&libra_device);
+	int err = libra_shrinker_init();
+
+	if (err)
+		return err;
+	err = misc_register(&libra_device);
+	if (err)
+		libra_shrinker_exit();
+	return err;
 }
 
 void libra_lazy_exit(void)
 {
 	misc_deregister(&libra_device);
+	libra_shrinker_exit();
 }

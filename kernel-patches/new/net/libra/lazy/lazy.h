@@ -26,6 +26,7 @@
 
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "../anchor.h"
@@ -48,12 +49,14 @@
  * @ref: one per slot, one per call that uses it
  * @from: what they are of
  * @sent: some of it was sent
+ * @seen: it was there when tidy.c looked before
  * @anchor: the bytes; they do not change once a slot names it
  */
 struct libra_lazy_anchor {
 	refcount_t ref;
 	struct libra_origin_of_pages from;
 	bool sent;
+	bool seen;
 	struct libra_anchor anchor;
 };
 
@@ -120,6 +123,7 @@ struct libra_chunk {
  * @file: what is mapped, with a reference: for its address_space, which it shares
  *	with the mappings that parents and children have of it, and for the module
  * @start: where page 0 is (or would be)
+ * @table: the page where the table of freed blocks begins, see tidy.c; 0: none
  * @index: of page 0 within folio->index, which is what tells the pages of
  *	relatives apart for a futex
  * @native: its protection was changed once; nothing is received lazily or spliced
@@ -133,6 +137,7 @@ struct libra_payload {
 	struct libra_process *process;
 	struct file *file;
 	unsigned long start;
+	pgoff_t table;
 	pgoff_t index;
 	bool native;
 	bool gone;
@@ -160,6 +165,7 @@ enum libra_looker {
 	LIBRA_LOOKER_KERNEL,
 	LIBRA_LOOKER_WRITER,	/* the kernel, to write into it */
 	LIBRA_LOOKER_OVERWRITER,	/* ... all of it, before it is unlocked */
+	LIBRA_LOOKER_NOBODY,	/* it is filled to save memory */
 };
 
 struct page *libra_slot_fault(struct libra_payload *payload, pgoff_t pgoff,
@@ -181,8 +187,8 @@ bool libra_slot_read(struct libra_payload *payload, pgoff_t pgoff, u32 off, void
 pgoff_t libra_slots_plain(struct libra_payload *payload, pgoff_t pgoff,
 			  pgoff_t pages);
 bool libra_slots_ready(struct libra_payload *payload, pgoff_t pgoff, u32 pages);
-void libra_slots_discard(struct libra_payload *payload, pgoff_t pgoff,
-			 pgoff_t pages);
+u32 libra_slots_discard(struct libra_payload *payload, pgoff_t pgoff,
+			pgoff_t pages);
 void libra_slots_forget(struct libra_payload *payload, pgoff_t pgoff,
 			pgoff_t pages);
 void libra_slots_forget_all(struct libra_payload *payload);
@@ -228,6 +234,10 @@ struct libra_spans {
  * @users: one per payload, one per call; at zero it is found no more
  * @account: who pays for its anchors; its reference keeps the memory
  * @streams: what is known of what it receives, or NULL
+ * @tidy: gives back what is kept for nothing; pending or under way it is a user
+ * @active: something happened since it looked last
+ * @locked: some memory was locked then
+ * @hurry: memory is short
  * @gathered: of a send() that ended, for the next one; NULL while one has it
  * @spans: RCU; changed under mmap_lock for writing
  */
@@ -237,6 +247,10 @@ struct libra_process {
 	refcount_t users;
 	struct libra_account account;
 	struct libra_streams *streams;
+	struct delayed_work tidy;
+	bool active;
+	bool locked;
+	bool hurry;
 	struct libra_lazy_gather *gathered;
 	struct libra_spans __rcu *spans;
 	struct rcu_head rcu;
@@ -260,10 +274,20 @@ struct libra_payload *libra_process_find(struct libra_process *process,
 unsigned long libra_process_pages(const struct libra_process *process);
 struct libra_payload *libra_process_twin(struct libra_process *process,
 					 const struct libra_payload *of);
+unsigned long libra_processes_charge(void);
+void libra_processes_each(void (*what)(struct libra_process *process));
+
+/* ---- memory that is kept for nothing (tidy.c) ------------------------------ */
+
+void libra_tidy_init(struct libra_process *process);
+void libra_tidy_active(struct libra_process *process, const struct mm_struct *mm);
+void libra_tidy_end(struct libra_process *process);
+int libra_shrinker_init(void);
+void libra_shrinker_exit(void);
 
 /* ---- the mapping (map.c), the device (device.c) -------------------------- */
 
-int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size);
+int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size, bool table);
 
 /* How much payload memory may be mapped: nothing is hooked for its sake when 0. */
 extern atomic_t libra_arenas;

@@ -16,6 +16,7 @@
 #include <linux/pagemap.h>
 #include <linux/pkeys.h>
 #include <linux/sched/signal.h>
+#include <uapi/linux/libra_memory.h>
 
 #include "lazy.h"
 
@@ -33,13 +34,15 @@ static unsigned long libra_vma_origin(const struct vm_area_struct *vma)
 static vm_fault_t libra_vm_fault(struct vm_fault *vmf)
 {
 	enum libra_looker who = LIBRA_LOOKER_USER;
+	struct libra_payload *payload = vmf->vma->vm_private_data;
 	struct page *page;
 
+	libra_tidy_active(payload->process, vmf->vma->vm_mm);
 	/* The kernel writes what the application reads next: that is no look at it. */
 	if (!(vmf->flags & FAULT_FLAG_USER))
 		who = vmf->flags & FAULT_FLAG_WRITE ? LIBRA_LOOKER_WRITER :
 						      LIBRA_LOOKER_KERNEL;
-	page = libra_slot_fault(vmf->vma->vm_private_data, vmf->pgoff, who);
+	page = libra_slot_fault(payload, vmf->pgoff, who);
 	if (!page)
 		return VM_FAULT_OOM;
 	if (unlikely(PageHWPoison(page))) {
@@ -75,6 +78,7 @@ static void libra_vm_fork(struct vm_area_struct *vma)
 		child = libra_payload_alloc(process, parent->file, parent->start,
 					    GFP_KERNEL | __GFP_NOFAIL);
 		child->native = READ_ONCE(parent->native);
+		child->table = parent->table;
 	}
 	libra_process_add(process, vma->vm_start, vma->vm_end, child,
 			  GFP_KERNEL | __GFP_NOFAIL);
@@ -99,6 +103,8 @@ static void libra_vm_close(struct vm_area_struct *vma)
 
 	if (atomic_dec_and_test(&payload->vmas)) {
 		libra_process_remove(payload->process, payload);
+		if (!libra_process_pages(payload->process))
+			libra_tidy_end(payload->process);
 		libra_slots_forget_all(payload);
 		libra_payload_put(payload);
 	} else if (libra_vma_origin(vma) == payload->start) {
@@ -145,11 +151,12 @@ static const struct vm_operations_struct libra_vm_ops = {
  * @file: of the arena
  * @vma: as for file_operations.mmap
  * @size: of the arena
+ * @table: its end is a table of freed blocks
  *
  * Context: under mmap_lock for writing.
  * Return: 0, -EINVAL, -ENOMEM.
  */
-int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size)
+int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size, bool table)
 {
 	pgoff_t last = vma->vm_pgoff + libra_vma_pages(vma);
 	struct libra_process *process;
@@ -177,6 +184,8 @@ int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size)
 		return -ENOMEM;
 	}
 	payload->native = !(vma->vm_flags & VM_WRITE);
+	if (table)
+		payload->table = LIBRA_TABLE_START(size, PAGE_SIZE) >> PAGE_SHIFT;
 	err = libra_process_add(process, vma->vm_start, vma->vm_end, payload,
 				GFP_KERNEL);
 	if (err) {

@@ -139,6 +139,7 @@ static struct libra_process *libra_process_alloc(struct mm_struct *mm,
 	process->account.dense = true;
 	process->account.at_limit = LIBRA_MIB_LAZY_PROCESS_LIMIT;
 	process->streams = libra_streams_alloc(gfp);
+	libra_tidy_init(process);
 	RCU_INIT_POINTER(process->spans, spans);
 	return process;
 }
@@ -208,6 +209,49 @@ struct libra_process *libra_process_fork(struct libra_process *parent,
 				      GFP_KERNEL | __GFP_NOFAIL);
 	libra_process_publish(process);
 	return process;
+}
+
+/**
+ * libra_processes_each() - do something with each process that has payload memory
+ * @what: to do; does not sleep, and the process has users meanwhile
+ *
+ * Context: process context.
+ */
+void libra_processes_each(void (*what)(struct libra_process *process))
+{
+	struct libra_process *process;
+	u32 i;
+
+	rcu_read_lock();
+	for (i = 0; i < ARRAY_SIZE(libra_process_table); i++) {
+		hlist_for_each_entry_rcu(process, &libra_process_table[i], hash) {
+			if (!refcount_inc_not_zero(&process->users))
+				continue;
+			what(process);
+			libra_process_put(process);
+		}
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * libra_processes_charge() - what do all processes keep in anchors?
+ *
+ * Context: any.
+ * Return: bytes.
+ */
+unsigned long libra_processes_charge(void)
+{
+	const struct libra_process *process;
+	unsigned long charge = 0;
+	u32 i;
+
+	rcu_read_lock();
+	for (i = 0; i < ARRAY_SIZE(libra_process_table); i++)
+		hlist_for_each_entry_rcu(process, &libra_process_table[i], hash)
+			charge += atomic_long_read(&process->account.charge);
+	rcu_read_unlock();
+	return charge;
 }
 
 /* ---- where ------------------------------------------------------------------ */

@@ -557,6 +557,7 @@ int libra_lazy_recvmsg(struct libra_process *process, struct sock *sk,
 		libra_recv_finish(sk, msg);
 
 	libra_lazy_forget(&rx);
+	libra_tidy_active(process, current->mm);
 	libra_process_put(process);
 	return ret;
 }

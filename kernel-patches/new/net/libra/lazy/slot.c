@@ -98,13 +98,27 @@ static struct page *libra_page_alloc(gfp_t gfp)
 	return page;
 }
 
+static void libra_page_was_lazy(struct libra_payload *payload,
+				const struct libra_lazy_anchor *la,
+				enum libra_looker who)
+{
+	struct libra_net *ln = libra_payload_net(payload);
+
+	if (who == LIBRA_LOOKER_NOBODY) {
+		LIBRA_INC(ln, LIBRA_MIB_LAZY_COMPACTED);
+		return;
+	}
+	LIBRA_INC(ln, who == LIBRA_LOOKER_USER ? LIBRA_MIB_LAZY_FILLS_USER :
+						 LIBRA_MIB_LAZY_FILLS_KERNEL);
+	if (who != LIBRA_LOOKER_WRITER && !READ_ONCE(la->sent))
+		libra_stream_looked(payload->process->streams, &la->from);
+}
+
 /* The page is locked, so nobody sees it before it is filled. */
 static void libra_page_fill(struct libra_payload *payload, struct page *page,
 			    unsigned long from, u32 place,
 			    enum libra_looker who)
 {
-	struct libra_net *ln = libra_payload_net(payload);
-
 	switch (libra_slot_kind(from)) {
 	case LIBRA_SLOT_LAZY:
 		if (who == LIBRA_LOOKER_OVERWRITER) {
@@ -114,11 +128,7 @@ static void libra_page_fill(struct libra_payload *payload, struct page *page,
 		libra_lazy_anchor_read(libra_slot_anchor(from),
 				       libra_place_unpack(place),
 				       page_address(page), PAGE_SIZE);
-		LIBRA_INC(ln, who == LIBRA_LOOKER_USER ? LIBRA_MIB_LAZY_FILLS_USER :
-							 LIBRA_MIB_LAZY_FILLS_KERNEL);
-		if (who != LIBRA_LOOKER_WRITER && !READ_ONCE(libra_slot_anchor(from)->sent))
-			libra_stream_looked(payload->process->streams,
-					    &libra_slot_anchor(from)->from);
+		libra_page_was_lazy(payload, libra_slot_anchor(from), who);
 		libra_slot_put(payload, from);
 		break;
 	case LIBRA_SLOT_SHARED:
@@ -193,7 +203,8 @@ again:
 	place = chunk->place[i];
 	spin_unlock(&chunk->lock);
 	atomic_long_inc(&libra_payload_net(payload)->payload_pages);
-	if (libra_slot_kind(slot) == LIBRA_SLOT_LAZY && who != LIBRA_LOOKER_OVERWRITER)
+	if (libra_slot_kind(slot) == LIBRA_SLOT_LAZY && who != LIBRA_LOOKER_OVERWRITER &&
+	    who != LIBRA_LOOKER_NOBODY)
 		trace_libra_lazy_fill(payload->start + (pgoff << PAGE_SHIFT),
 				      who == LIBRA_LOOKER_USER);
 	libra_page_fill(payload, page, slot, place, who);

@@ -87,7 +87,7 @@ static void libra_chunk_forget(struct libra_payload *payload,
  * A page that is mapped must not lose its slot: another fault would make a second
  * one. So it is unmapped with its lock held, as in libra_slot_replace().
  */
-static void libra_slot_discard(struct libra_payload *payload,
+static bool libra_slot_discard(struct libra_payload *payload,
 			       struct libra_chunk *chunk, pgoff_t pgoff)
 {
 	u32 i = pgoff % LIBRA_CHUNK_PAGES;
@@ -102,7 +102,7 @@ static void libra_slot_discard(struct libra_payload *payload,
 		spin_unlock(&chunk->lock);
 		if (libra_slot_kind(slot))
 			libra_slot_put(payload, slot);
-		return;
+		return libra_slot_kind(slot);
 	}
 	page = libra_slot_page(slot);
 	get_page(page);
@@ -120,6 +120,7 @@ static void libra_slot_discard(struct libra_payload *payload,
 	unlock_page(page);
 	libra_slot_put(payload, slot);
 	put_page(page);
+	return true;
 }
 
 /* Is any of it a page that somebody may have mapped? */
@@ -138,11 +139,13 @@ static bool libra_chunk_has_pages(const struct libra_chunk *chunk, u32 first, u3
  * @pages: how many
  *
  * Context: process context; sleeps.
+ * Return: how many were not zeros without a page before.
  */
-void libra_slots_discard(struct libra_payload *payload, pgoff_t pgoff,
-			 pgoff_t pages)
+u32 libra_slots_discard(struct libra_payload *payload, pgoff_t pgoff,
+			pgoff_t pages)
 {
 	pgoff_t end = pgoff + pages;
+	u32 discarded = 0;
 
 	while (pgoff < end) {
 		pgoff_t next = min(end, (pgoff | (LIBRA_CHUNK_PAGES - 1)) + 1);
@@ -154,7 +157,7 @@ void libra_slots_discard(struct libra_payload *payload, pgoff_t pgoff,
 			unsigned long nr = pgoff >> LIBRA_CHUNK_BITS;
 
 			if (!xa_find_after(&payload->chunks, &nr, ULONG_MAX, XA_PRESENT))
-				return;
+				break;
 			pgoff = nr << LIBRA_CHUNK_BITS;
 			continue;
 		}
@@ -165,9 +168,10 @@ void libra_slots_discard(struct libra_payload *payload, pgoff_t pgoff,
 		if (libra_chunk_has_pages(chunk, first, (next - 1) % LIBRA_CHUNK_PAGES))
 			libra_unmap(payload, pgoff, next - pgoff);
 		for (; pgoff < next; pgoff++)
-			libra_slot_discard(payload, chunk, pgoff);
+			discarded += libra_slot_discard(payload, chunk, pgoff);
 		cond_resched();
 	}
+	return discarded;
 }
 
 /**

@@ -396,6 +396,7 @@ int libra_lazy_sendmsg(struct libra_process *process, struct sock *sk,
 	else
 		ret = tx.out.sent ? : ret;
 	libra_lazy_forget(&tx);
+	libra_tidy_active(process, current->mm);
 out:
 	libra_process_put(process);
 	return ret;

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra, lazy mode: memory that is kept for nothing.
+ *
+ * - Blocks that the application has freed. Its allocator says which, in a table that
+ *   is the end of the arena (uapi/linux/libra_memory.h), so that neither free() nor
+ *   malloc() is a system call. What stays free for a while becomes zeros.
+ * - Anchors of which few pages are left, and which keep much more in memory than they
+ *   stand for. These pages are filled.
+ *
+ * A work looks after each process, for as long as it is active or has anchors. When
+ * memory is short a shrinker has the works look at once, and closer; it does nothing
+ * itself, because pages are unmapped under locks, and to fill some takes memory.
+ *
+ * The table is memory of the application, who may write anything there: that costs
+ * it the contents of its own memory, and nobody else anything.
+ */
+#include <linux/highmem.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/shrinker.h>
+#include <uapi/linux/libra_memory.h>
+
+#include "slot.h"
+
+#define LIBRA_TABLE_ENTRIES	(PAGE_SIZE / sizeof(u16))
+
+/* An anchor that keeps more than so many times what is left of it is not worth it, */
+#define LIBRA_TIDY_WASTE	4
+/* when memory is short. */
+#define LIBRA_TIDY_WASTE_SHORT	2
+
+/**
+ * struct libra_look - one look at a process
+ * @process: whose memory it is
+ * @hurry: what is free is not given time to be used again
+ * @again: something is free that is not zeros yet
+ */
+struct libra_look {
+	struct libra_process *process;
+	bool hurry;
+	bool again;
+};
+
+/* ---- freed blocks ----------------------------------------------------------- */
+
+/* A page of the table, with a reference; NULL: nothing was ever freed there. */
+static struct page *libra_table_page(struct libra_payload *payload, pgoff_t pgoff)
+{
+	struct libra_chunk *chunk = libra_chunk(payload, pgoff);
+	struct page *page;
+
+	if (!chunk || !READ_ONCE(chunk->slot[pgoff % LIBRA_CHUNK_PAGES]))
+		return NULL;
+	/* It may be shared after a fork, and is to be written. */
+	page = libra_slot_get(payload, pgoff, LIBRA_LOOKER_WRITER,
+			      __GFP_NORETRY | __GFP_NOWARN);
+	if (page)
+		unlock_page(page);
+	return page;
+}
+
+/*
+ * One entry, which malloc() may take at any time, unless it is busy. Only the work
+ * makes it that, so one that is busy was left behind in a child's copy by a fork.
+ */
+static void libra_free_tidy(struct libra_look *look, struct libra_payload *payload,
+			    pgoff_t pgoff, u16 *entry, u16 was)
+{
+	u32 pages = was & LIBRA_FREE_PAGES;
+	u16 busy = LIBRA_FREE_BUSY | pages;
+
+	look->again = true;
+	if ((was & LIBRA_FREE_STATE) == LIBRA_FREE_NEW && !look->hurry) {
+		cmpxchg(entry, was, LIBRA_FREE_OLD | pages);
+		return;
+	}
+	if (was != busy && cmpxchg(entry, was, busy) != was)
+		return;
+	LIBRA_ADD(libra_payload_net(payload), LIBRA_MIB_LAZY_FREED,
+		  libra_slots_discard(payload, pgoff, pages));
+	/* With a barrier: who sees it sees zeros. */
+	cmpxchg(entry, busy, LIBRA_FREE_ZEROS | pages);
+}
+
+static bool libra_free_is_to_do(u16 entry)
+{
+	switch (entry & LIBRA_FREE_STATE) {
+	case LIBRA_FREE_NEW:
+	case LIBRA_FREE_OLD:
+	case LIBRA_FREE_BUSY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The entries of one page of the table, for pages from @pgoff to @end. */
+static void libra_table_page_tidy(struct libra_look *look, struct libra_payload *payload,
+				  u16 *table, pgoff_t pgoff, pgoff_t end)
+{
+	u32 pages;
+
+	for (; pgoff < end; pgoff += pages) {
+		u16 *entry = &table[pgoff % LIBRA_TABLE_ENTRIES];
+		u16 was = READ_ONCE(*entry);
+
+		pages = was & LIBRA_FREE_PAGES;
+		if (!pages || pages > payload->table - pgoff)
+			pages = 1;
+		else if (libra_free_is_to_do(was))
+			libra_free_tidy(look, payload, pgoff, entry, was);
+		/* What overlaps is not looked at: so the work is bounded. */
+	}
+}
+
+static void libra_table_tidy(struct libra_look *look, struct libra_payload *payload)
+{
+	pgoff_t pgoff, end;
+
+	/* What is locked stays, whether it is in use or not. */
+	if (READ_ONCE(look->process->locked))
+		return;
+	for (pgoff = 0; pgoff < payload->table; pgoff = end) {
+		struct page *page;
+
+		end = min(pgoff + LIBRA_TABLE_ENTRIES, payload->table);
+		page = libra_table_page(payload, payload->table +
+					pgoff / LIBRA_TABLE_ENTRIES);
+		if (!page)
+			continue;
+		libra_table_page_tidy(look, payload, page_address(page), pgoff, end);
+		put_page(page);
+		cond_resched();
+	}
+}
+
+/* ---- anchors that keep too much ----------------------------------------------- */
+
+/* Under the chunk's lock, by which the slot has a reference. */
+static bool libra_anchor_wastes(const struct libra_look *look,
+				struct libra_lazy_anchor *la)
+{
+	unsigned long left = (unsigned long)refcount_read(&la->ref) << PAGE_SHIFT;
+
+	if (look->hurry)
+		return la->anchor.charge > LIBRA_TIDY_WASTE_SHORT * left;
+	/* What is on its way through the application is gone by the next look. */
+	if (!la->seen) {
+		la->seen = true;
+		return false;
+	}
+	return la->anchor.charge > LIBRA_TIDY_WASTE * left;
+}
+
+static void libra_slot_compact(struct libra_payload *payload, pgoff_t pgoff,
+			       struct libra_lazy_anchor *la)
+{
+	struct mem_cgroup *old;
+	struct page *page;
+
+	/* Who paid for the anchor pays for the page. */
+	old = set_active_memcg(la->anchor.memcg);
+	page = libra_slot_get(payload, pgoff, LIBRA_LOOKER_NOBODY,
+			      __GFP_NORETRY | __GFP_NOWARN);
+	set_active_memcg(old);
+	if (!page)
+		return;
+	unlock_page(page);
+	put_page(page);
+}
+
+static void libra_chunk_compact(struct libra_look *look, struct libra_payload *payload,
+				struct libra_chunk *chunk, pgoff_t begin)
+{
+	u32 i;
+
+	for (i = 0; i < LIBRA_CHUNK_PAGES; i++) {
+		struct libra_lazy_anchor *la = NULL;
+
+		if (libra_slot_kind(READ_ONCE(chunk->slot[i])) != LIBRA_SLOT_LAZY)
+			continue;
+		spin_lock(&chunk->lock);
+		if (libra_slot_kind(chunk->slot[i]) == LIBRA_SLOT_LAZY) {
+			la = libra_slot_anchor(chunk->slot[i]);
+			if (libra_anchor_wastes(look, la))
+				refcount_inc(&la->ref);
+			else
+				la = NULL;
+		}
+		spin_unlock(&chunk->lock);
+		if (!la)
+			continue;
+		libra_slot_compact(payload, begin + i, la);
+		libra_lazy_anchor_put(la, 1);
+	}
+}
+
+static void libra_anchors_tidy(struct libra_look *look, struct libra_payload *payload)
+{
+	struct libra_chunk *chunk;
+	unsigned long nr;
+
+	xa_for_each(&payload->chunks, nr, chunk) {
+		libra_chunk_compact(look, payload, chunk, nr << LIBRA_CHUNK_BITS);
+		cond_resched();
+	}
+}
+
+/* ---- the work of a process ------------------------------------------------------ */
+
+/* A work that is pending has a reference (users), as one under way. */
+static void libra_tidy_queue(struct libra_process *process)
+{
+	u32 delay = READ_ONCE(process->account.net->sysctl.lazy_tidy_ms);
+
+	if (!delay)
+		return;
+	refcount_inc(&process->users);
+	if (!queue_delayed_work(libra_wq, &process->tidy, msecs_to_jiffies(delay)))
+		libra_process_put(process);
+}
+
+/**
+ * libra_tidy_active() - a process uses its payload memory
+ * @process: process, which has users
+ * @mm: its mm
+ *
+ * Context: any.
+ */
+void libra_tidy_active(struct libra_process *process, const struct mm_struct *mm)
+{
+	bool locked = READ_ONCE(mm->locked_vm);
+
+	/* Others of the process are here as well: nothing is written for nothing. */
+	if (READ_ONCE(process->locked) != locked)
+		WRITE_ONCE(process->locked, locked);
+	if (!READ_ONCE(process->active))
+		WRITE_ONCE(process->active, true);
+	if (!delayed_work_pending(&process->tidy))
+		libra_tidy_queue(process);
+}
+
+/**
+ * libra_tidy_end() - a process has no payload memory any more
+ * @process: process, which has another user than the work
+ *
+ * So that nothing of it is there longer than its memory. A work under way finds
+ * nothing, and ends.
+ *
+ * Context: any.
+ */
+void libra_tidy_end(struct libra_process *process)
+{
+	if (cancel_delayed_work(&process->tidy))
+		libra_process_put(process);
+}
+
+/* Returns whether there is any payload memory. */
+static bool libra_process_look(struct libra_look *look)
+{
+	struct libra_payload *payload, *last = NULL;
+	unsigned long addr, end;
+
+	for (addr = 0; addr < TASK_SIZE_MAX; addr = end) {
+		payload = libra_process_find(look->process, addr, &end);
+		if (!payload)
+			continue;
+		/* One in several pieces has them side by side, mostly. */
+		if (payload != last) {
+			libra_table_tidy(look, payload);
+			libra_anchors_tidy(look, payload);
+		}
+		last = payload;
+		libra_payload_put(payload);
+	}
+	return last;
+}
+
+static void libra_tidy_work(struct work_struct *work)
+{
+	struct libra_process *process;
+	struct libra_look look = { };
+
+	process = container_of(to_delayed_work(work), struct libra_process, tidy);
+	look.process = process;
+	look.hurry = xchg(&process->hurry, false);
+	look.again = xchg(&process->active, false);
+	if (libra_process_look(&look) &&
+	    (look.again || atomic_long_read(&process->account.charge)))
+		libra_tidy_queue(process);
+	libra_process_put(process);
+}
+
+/**
+ * libra_tidy_init() - a process has no work yet
+ * @process: process
+ */
+void libra_tidy_init(struct libra_process *process)
+{
+	INIT_DELAYED_WORK(&process->tidy, libra_tidy_work);
+}
+
+/* ---- memory is short ------------------------------------------------------------ */
+
+static struct shrinker *libra_shrinker;
+
+/* Payload that is kept, and pages: who knows what of it is for nothing. */
+static unsigned long libra_shrinker_count(struct shrinker *shrinker,
+					  struct shrink_control *sc)
+{
+	return libra_processes_charge() >> PAGE_SHIFT ? : SHRINK_EMPTY;
+}
+
+static void libra_tidy_hurry(struct libra_process *process)
+{
+	WRITE_ONCE(process->hurry, true);
+	refcount_inc(&process->users);
+	if (mod_delayed_work(libra_wq, &process->tidy, 0))
+		libra_process_put(process);
+}
+
+static unsigned long libra_shrinker_scan(struct shrinker *shrinker,
+					 struct shrink_control *sc)
+{
+	libra_processes_each(libra_tidy_hurry);
+	return SHRINK_STOP;
+}
+
+int __init libra_shrinker_init(void)
+{
+	libra_shrinker = shrinker_alloc(0, "libra");
+	if (!libra_shrinker)
+		return -ENOMEM;
+	libra_shrinker->count_objects = libra_shrinker_count;
+	libra_shrinker->scan_objects = libra_shrinker_scan;
+	shrinker_register(libra_shrinker);
+	return 0;
+}
+
+void libra_shrinker_exit(void)
+{
+	shrinker_free(libra_shrinker);
+}

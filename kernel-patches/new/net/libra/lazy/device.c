@@ -189,7 +189,7 @@ static int libra_discard(const struct libra_range __user *arg)
 		struct libra_payload *payload;
 		unsigned long stop;
 
-		payload = libra_process_find(process, addr, &stop);
+		payload = libra_process_find(process, addr, NULL, &stop);
 		stop = min(stop, end);
 		if (payload) {
 			libra_slots_discard(payload, libra_pgoff(payload, addr),

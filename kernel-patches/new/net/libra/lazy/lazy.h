@@ -174,7 +174,8 @@ void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
 		      const struct libra_lazy_anchor *la, struct libra_place place,
 		      u32 bytes);
 void libra_slots_receive(struct libra_payload *payload, pgoff_t pgoff,
-			 u32 pages, struct libra_lazy_anchor *la);
+			 u32 pages, struct libra_lazy_anchor *la,
+			 struct libra_place *place);
 u32 libra_slots_lazy(struct libra_payload *payload, pgoff_t pgoff, u32 pages,
 		     const struct libra_lazy_anchor *held, struct libra_view *view);
 bool libra_slot_view(struct libra_payload *payload, pgoff_t pgoff,
@@ -270,7 +271,8 @@ void libra_process_cut(struct libra_process *process, unsigned long start,
 void libra_process_remove(struct libra_process *process,
 			  const struct libra_payload *payload);
 struct libra_payload *libra_process_find(struct libra_process *process,
-					 unsigned long addr, unsigned long *end);
+					 unsigned long addr, unsigned long *begin,
+					 unsigned long *end);
 unsigned long libra_process_pages(const struct libra_process *process);
 struct libra_payload *libra_process_twin(struct libra_process *process,
 					 const struct libra_payload *of);

@@ -377,6 +377,7 @@ void libra_process_remove(struct libra_process *process,
  * libra_process_find() - the mapping at an address
  * @process: process
  * @addr: address
+ * @begin: where to say where the mapping begins, if there is one; or NULL
  * @end: where to say where the mapping ends; if there is none, where the next one
  *	begins
  *
@@ -384,7 +385,8 @@ void libra_process_remove(struct libra_process *process,
  * Return: with a reference, or NULL.
  */
 struct libra_payload *libra_process_find(struct libra_process *process,
-					 unsigned long addr, unsigned long *end)
+					 unsigned long addr, unsigned long *begin,
+					 unsigned long *end)
 {
 	struct libra_payload *found = NULL;
 	const struct libra_spans *spans;
@@ -408,6 +410,8 @@ struct libra_payload *libra_process_find(struct libra_process *process,
 		}
 		if (refcount_inc_not_zero(&payload->ref)) {
 			*end = min(*end, stop);
+			if (begin)
+				*begin = from;
 			found = payload;
 			break;
 		}

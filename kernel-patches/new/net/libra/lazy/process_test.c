@@ -63,7 +63,7 @@ static void process_expect(struct kunit *test, unsigned long addr, int nr,
 	struct libra_payload *found;
 	unsigned long end = 0;
 
-	found = libra_process_find(t->process, addr, &end);
+	found = libra_process_find(t->process, addr, NULL, &end);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, nr < 0 ? NULL : &t->payload[nr], found,
 				"at %lx", addr);
 	KUNIT_EXPECT_EQ_MSG(test, until, end, "at %lx", addr);

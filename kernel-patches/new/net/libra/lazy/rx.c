@@ -17,6 +17,12 @@
 #include "../trace.h"
 #include "lazy.h"
 
+/* Pages of a run that are side by side. */
+struct libra_lazy_part {
+	pgoff_t pgoff;
+	u32 pages;
+};
+
 /**
  * struct libra_lazy_rx - one recv() call
  * @reader: of the loop
@@ -29,9 +35,9 @@
  * @end: behind them; without @payload they are ordinary memory
  * @locked: the process has locked memory, nothing of which may be lazy
  * @la: of the run that is being received, or NULL
- * @pgoff: first page of the run
- * @pages: of the run
- * @want: bytes of the run that are still to come
+ * @part: the run's pages, all in @payload
+ * @parts: how many parts it has: one for each segment of the iterator
+ * @want: bytes of the last part that are still to come; with 0 another may follow
  * @any: some bytes of this call are lazy
  */
 struct libra_lazy_rx {
@@ -45,8 +51,8 @@ struct libra_lazy_rx {
 	unsigned long end;
 	bool locked;
 	struct libra_lazy_anchor *la;
-	pgoff_t pgoff;
-	u32 pages;
+	struct libra_lazy_part part[LIBRA_RUN_PAGES];
+	u32 parts;
 	u32 want;
 	bool any;
 };
@@ -65,90 +71,137 @@ static size_t libra_lazy_at(struct libra_lazy_rx *rx, unsigned long addr, size_t
 {
 	if (addr < rx->begin || addr >= rx->end) {
 		libra_lazy_forget(rx);
-		rx->payload = libra_process_find(rx->process, addr, &rx->end);
 		rx->begin = addr;
+		rx->payload = libra_process_find(rx->process, addr, &rx->begin, &rx->end);
 	}
 	if (!rx->payload || READ_ONCE(rx->payload->native) || rx->locked)
 		return 0;
 	return min_t(size_t, len, rx->end - addr);
 }
 
-/* How many of these bytes fill whole pages of payload memory, from @addr on? */
+/*
+ * How many of these bytes fill whole pages of payload memory, from @addr on, and fit
+ * into a run that has some already?
+ */
 static u32 libra_lazy_whole(struct libra_lazy_rx *rx, unsigned long addr, size_t len)
 {
+	u32 room = LIBRA_RUN_BYTES - (rx->la ? rx->la->anchor.len : 0);
+
 	if (addr % PAGE_SIZE || len < PAGE_SIZE)
 		return 0;
-	len = min_t(size_t, libra_lazy_at(rx, addr, len), LIBRA_RUN_BYTES);
+	len = min_t(size_t, libra_lazy_at(rx, addr, len), room);
 	return round_down(len, PAGE_SIZE);
 }
 
-static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 seq,
-			     u32 bytes)
+static struct libra_origin_of_pages libra_lazy_from(struct libra_lazy_rx *rx, u32 seq,
+						    bool page, u32 pages)
 {
-	rx->pgoff = libra_pgoff(rx->payload, addr);
-	rx->pages = bytes >> PAGE_SHIFT;
-	if (!libra_slots_ready(rx->payload, rx->pgoff, rx->pages))
-		return false;
-	/* Who paid for it as socket memory goes on to. */
-	rx->la = libra_lazy_anchor_alloc(&rx->process->account,
-					 libra_memcg_of(rx->sk));
-	if (!rx->la) {
-		LIBRA_INC(rx->net, LIBRA_MIB_FB_NOMEM);
-		return false;
-	}
-	if (rx->stream)
-		rx->la->from = libra_stream_lazy(rx->process->streams, rx->stream, seq,
-						 false, rx->pages);
-	rx->want = bytes;
-	rx->any = true;
-	return true;
+	if (!rx->stream)
+		return (struct libra_origin_of_pages) { };
+	return libra_stream_lazy(rx->process->streams, rx->stream, seq, page, pages);
 }
 
-/* All bytes of the run are there. */
+/* The run has all of its bytes: they belong into its pages from now on. */
 static void libra_lazy_commit(struct libra_lazy_rx *rx)
 {
 	struct libra_lazy_anchor *la = rx->la;
-	u32 bytes = rx->pages << PAGE_SHIFT;
+	struct libra_place place = { 0 };
+	u32 i, pages = 0;
 
+	if (!la)
+		return;
 	rx->la = NULL;
-	libra_anchor_charge_pinned(&la->anchor);
-	refcount_set(&la->ref, rx->pages);
-	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX, bytes);
-	trace_libra_lazy_receive(rx->sk, rx->payload->start +
-				 (rx->pgoff << PAGE_SHIFT), bytes);
-	libra_slots_receive(rx->payload, rx->pgoff, rx->pages, la);
+	for (i = 0; i < rx->parts; i++)
+		pages += rx->part[i].pages;
+	if (pages)
+		libra_anchor_charge_pinned(&la->anchor);
+	/* Those of the slots may be the last ones soon: one of our own. */
+	refcount_set(&la->ref, pages + 1);
+	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX, pages << PAGE_SHIFT);
+	for (i = 0; i < rx->parts; i++) {
+		const struct libra_lazy_part *part = &rx->part[i];
+
+		trace_libra_lazy_receive(rx->sk, rx->payload->start +
+					 (part->pgoff << PAGE_SHIFT),
+					 part->pages << PAGE_SHIFT);
+		libra_slots_receive(rx->payload, part->pgoff, part->pages, la, &place);
+	}
+	libra_lazy_anchor_put(la, 1);
 }
 
 /*
- * The run ends before its time. Its bytes have left the queue, so this must not
+ * The run may end before its time. Its bytes have left the queue, so this must not
  * fail: whole pages become lazy as they would have, the rest is written into its
  * page by us.
  */
 static void libra_lazy_abandon(struct libra_lazy_rx *rx)
 {
 	struct libra_lazy_anchor *la = rx->la;
-	u32 pages, rest;
+	struct libra_lazy_part *last;
+	struct libra_place place = { 0 };
+	u32 came, rest;
 
 	if (!la)
 		return;
-	rx->la = NULL;
-	pages = la->anchor.len >> PAGE_SHIFT;
-	rest = la->anchor.len % PAGE_SIZE;
+	last = &rx->part[rx->parts - 1];
+	came = (last->pages << PAGE_SHIFT) - rx->want;
+	rest = came % PAGE_SIZE;
+	last->pages = came >> PAGE_SHIFT;
+	rx->want = 0;
 	if (rest) {
-		struct libra_place place = { 0 };
+		libra_place_advance(la, &place, la->anchor.len - rest);
+		libra_slot_write(rx->payload, last->pgoff + last->pages, la, place, rest);
+		LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, rest);
+	}
+	libra_lazy_commit(rx);
+}
 
-		libra_place_advance(la, &place, pages << PAGE_SHIFT);
-		libra_slot_write(rx->payload, rx->pgoff + pages, la, place, rest);
+static void libra_lazy_add_part(struct libra_lazy_rx *rx, pgoff_t pgoff, u32 bytes)
+{
+	rx->part[rx->parts++] = (struct libra_lazy_part) {
+		.pgoff = pgoff, .pages = bytes >> PAGE_SHIFT,
+	};
+	rx->want = bytes;
+}
+
+/* So many bytes at @addr, whole pages, join the run, or begin one. */
+static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 seq,
+			     u32 bytes)
+{
+	pgoff_t pgoff = libra_pgoff(rx->payload, addr);
+	struct libra_origin_of_pages from;
+
+	if (!libra_slots_ready(rx->payload, pgoff, bytes >> PAGE_SHIFT))
+		return false;
+	if (!rx->la) {
+		/* Who paid for it as socket memory goes on to. */
+		rx->la = libra_lazy_anchor_alloc(&rx->process->account,
+						 libra_memcg_of(rx->sk));
+		if (!rx->la) {
+			LIBRA_INC(rx->net, LIBRA_MIB_FB_NOMEM);
+			return false;
+		}
+		rx->parts = 0;
 	}
-	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX, pages << PAGE_SHIFT);
-	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, rest);
-	if (!pages) {
-		libra_lazy_anchor_put(la, 1);
-		return;
-	}
-	libra_anchor_charge_pinned(&la->anchor);
-	refcount_set(&la->ref, pages);
-	libra_slots_receive(rx->payload, rx->pgoff, pages, la);
+	from = libra_lazy_from(rx, seq, false, bytes >> PAGE_SHIFT);
+	if (!rx->parts)
+		rx->la->from = from;
+	libra_lazy_add_part(rx, pgoff, bytes);
+	rx->any = true;
+	return true;
+}
+
+/*
+ * Does the next segment of the iterator go on with the run? One anchor for many small
+ * buffers costs little more than for one. What is not in the same mapping, or will be
+ * told from these pages when somebody looks at them, has another one.
+ */
+static bool libra_lazy_goes_on(const struct libra_lazy_rx *rx, unsigned long addr,
+			       u32 seq)
+{
+	return addr >= rx->begin && addr < rx->end &&
+	       rx->la->anchor.len < LIBRA_RUN_BYTES &&
+	       (!rx->stream || libra_stream_is_like(rx->stream, seq, &rx->la->from));
 }
 
 /* A copy of our own: others may still write the pages, or they are far too large. */
@@ -206,9 +259,7 @@ static u32 libra_lazy_take(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 of
 	taken = anchor->len - before;
 	iov_iter_advance(&rx->reader.msg->msg_iter, taken);
 	rx->want -= taken;
-	if (!rx->want)
-		libra_lazy_commit(rx);
-	else if (taken < len)
+	if (taken < len)
 		libra_lazy_abandon(rx);
 	return taken;
 }
@@ -279,14 +330,6 @@ static bool libra_lazy_patches(struct libra_lazy_rx *rx, u32 seq, u32 at, u32 le
 	return len >= LIBRA_PATCH_LEAST && (view.la || (!view.page && rx->any && !at));
 }
 
-static struct libra_origin_of_pages libra_lazy_from(struct libra_lazy_rx *rx, u32 seq,
-						    struct libra_view view, u32 pages)
-{
-	if (!rx->stream)
-		return (struct libra_origin_of_pages) { };
-	return libra_stream_lazy(rx->process->streams, rx->stream, seq, view.page, pages);
-}
-
 /* A page counts once for a message, however many pieces of it come. */
 static bool libra_lazy_is_counted(const struct libra_lazy_rx *rx, struct libra_view view)
 {
@@ -319,10 +362,10 @@ static u32 libra_lazy_patch(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 o
 	if (libra_lazy_patches(rx, seq, at, len, view) && !libra_lazy_unfit(rx->net, skb)) {
 		la = libra_lazy_patched(rx, skb, off, len, at, view);
 		if (la)
-			la->from = libra_lazy_from(rx, seq, view, 0);
+			la->from = libra_lazy_from(rx, seq, view.page, 0);
 		done = la && libra_slot_swap(rx->payload, pgoff, view, la);
 		if (done && !libra_lazy_is_counted(rx, view))
-			libra_lazy_from(rx, seq, view, 1);
+			libra_lazy_from(rx, seq, view.page, 1);
 		if (la && !done)
 			libra_lazy_anchor_put(la, 1);
 	}
@@ -393,6 +436,38 @@ static bool libra_lazy_advised(struct libra_lazy_rx *rx, u32 seq, u32 *bytes)
 	return false;
 }
 
+/*
+ * At most @len bytes, of which none is wanted for a run by now. Whole pages that are
+ * likely not to be looked at are: then rx->want says how many bytes, and none went yet.
+ * Returns how many went otherwise, or an error.
+ */
+static int libra_lazy_next(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 off, u32 len)
+{
+	struct iov_iter *to = &rx->reader.msg->msg_iter;
+	u32 seq = TCP_SKB_CB(skb)->seq + off;
+	/* As in tcp_inq(): a FIN has a place in rcv_nxt. */
+	u32 queued = tcp_sk(rx->sk)->rcv_nxt - seq - sock_flag(rx->sk, SOCK_DONE);
+	size_t room = min_t(size_t, libra_iter_room(to), queued);
+	unsigned long addr = libra_iter_addr(to);
+	u32 whole;
+
+	if (rx->la && !libra_lazy_goes_on(rx, addr, seq))
+		libra_lazy_commit(rx);
+	whole = libra_lazy_whole(rx, addr, room);
+	if (whole && whole >= READ_ONCE(rx->net->sysctl.min_anchor) &&
+	    libra_lazy_advised(rx, seq, &whole) && !libra_lazy_unfit(rx->net, skb) &&
+	    libra_lazy_begin(rx, addr, seq, whole))
+		return 0;
+
+	/* A copy may look at what was received before. */
+	libra_lazy_commit(rx);
+	if (whole)
+		return libra_lazy_copy(rx, skb, off, min(len, whole));
+	len = libra_lazy_native(rx, addr, len, room);
+	return libra_lazy_patch(rx, skb, off, seq, len) ? :
+	       libra_lazy_copy(rx, skb, off, len);
+}
+
 /* sk_read_actor_t for tcp_read_sock(), under the socket lock. */
 static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			    unsigned int offset, size_t size)
@@ -411,27 +486,9 @@ static int libra_lazy_actor(read_descriptor_t *desc, struct sk_buff *skb,
 	while (off < end && desc->count) {
 		u32 n = min_t(size_t, end - off, desc->count);
 
-		if (!rx->la) {
-			u32 seq = TCP_SKB_CB(skb)->seq + off;
-			/* As in tcp_inq(): a FIN has a place in rcv_nxt. */
-			u32 queued = tcp_sk(rx->sk)->rcv_nxt - seq -
-				     sock_flag(rx->sk, SOCK_DONE);
-			size_t room = min_t(size_t, libra_iter_room(to), queued);
-			unsigned long addr = libra_iter_addr(to);
-			u32 whole = libra_lazy_whole(rx, addr, room);
-
-			if (!whole) {
-				n = libra_lazy_native(rx, addr, n, room);
-				ret = libra_lazy_patch(rx, skb, off, seq, n) ? :
-				      libra_lazy_copy(rx, skb, off, n);
-			} else if (whole < READ_ONCE(rx->net->sysctl.min_anchor) ||
-				   !libra_lazy_advised(rx, seq, &whole) ||
-				   libra_lazy_unfit(rx->net, skb) ||
-				   !libra_lazy_begin(rx, addr, seq, whole)) {
-				ret = libra_lazy_copy(rx, skb, off, min(n, whole));
-			}
-		}
-		if (rx->la)
+		if (!rx->want)
+			ret = libra_lazy_next(rx, skb, off, n);
+		if (rx->want)
 			ret = libra_lazy_take(rx, skb, off, min(n, rx->want)) ? :
 			      libra_lazy_copy(rx, skb, off,
 					      min_t(size_t, n, libra_iter_room(to)));

@@ -19,9 +19,12 @@
  */
 bool libra_slots_ready(struct libra_payload *payload, pgoff_t pgoff, u32 pages)
 {
+	pgoff_t last = pgoff + pages - 1;
+
 	return !READ_ONCE(payload->gone) &&
 	       libra_chunk_get(payload, pgoff, GFP_KERNEL | __GFP_NOWARN) &&
-	       libra_chunk_get(payload, pgoff + pages - 1, GFP_KERNEL | __GFP_NOWARN);
+	       (pgoff >> LIBRA_CHUNK_BITS == last >> LIBRA_CHUNK_BITS ||
+		libra_chunk_get(payload, last, GFP_KERNEL | __GFP_NOWARN));
 }
 
 /* The page is locked, so nobody maps it again. */
@@ -175,7 +178,8 @@ static u32 libra_page_receive(struct libra_payload *payload,
  * @payload: mapping, with a reference
  * @pgoff: first page, for which libra_slots_ready() was true
  * @pages: how many
- * @la: their bytes, from its beginning on; a reference for each page is used up
+ * @la: their bytes; a reference for each page is used up, and is not the last one
+ * @place: where in it they begin; moved behind them
  *
  * It cannot fail: the bytes have left the receive queue. Where the memory was
  * unmapped since libra_process_find(), they were written before that; what is left
@@ -184,25 +188,21 @@ static u32 libra_page_receive(struct libra_payload *payload,
  * Context: process context, under the socket lock; sleeps.
  */
 void libra_slots_receive(struct libra_payload *payload, pgoff_t pgoff,
-			 u32 pages, struct libra_lazy_anchor *la)
+			 u32 pages, struct libra_lazy_anchor *la,
+			 struct libra_place *place)
 {
-	struct libra_place place = { 0 };
-
-	/* Its references go with the slots, and may be the last: one of our own. */
-	refcount_inc(&la->ref);
 	while (pages) {
 		struct libra_chunk *chunk = libra_chunk(payload, pgoff);
 		u32 n;
 
-		n = libra_chunk_receive(payload, chunk, pgoff, pages, la, &place);
-		if (!n && libra_page_receive(payload, chunk, pgoff, la, place)) {
+		n = libra_chunk_receive(payload, chunk, pgoff, pages, la, place);
+		if (!n && libra_page_receive(payload, chunk, pgoff, la, *place)) {
 			n = 1;
-			libra_place_advance(la, &place, PAGE_SIZE);
+			libra_place_advance(la, place, PAGE_SIZE);
 		}
 		pgoff += n;
 		pages -= n;
 	}
-	libra_lazy_anchor_put(la, 1);
 }
 
 /**

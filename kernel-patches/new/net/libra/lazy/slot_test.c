@@ -241,13 +241,24 @@ static struct libra_lazy_anchor *slot_anchor(struct kunit *test,
 }
 
 /* What recv() does, once the bytes are in an anchor. */
+/* All of an anchor; its references are used up. */
+static void slot_receive_anchor(struct libra_payload *payload, pgoff_t pgoff, u32 pages,
+				struct libra_lazy_anchor *la)
+{
+	struct libra_place place = { };
+
+	refcount_inc(&la->ref);
+	libra_slots_receive(payload, pgoff, pages, la, &place);
+	libra_lazy_anchor_put(la, 1);
+}
+
 static void slot_receive(struct kunit *test, struct libra_payload *payload,
 			 pgoff_t pgoff, u32 pages, u32 stream)
 {
 	const struct slot_shape *shape = &slot_shapes[stream % ARRAY_SIZE(slot_shapes)];
 
 	KUNIT_ASSERT_TRUE(test, libra_slots_ready(payload, pgoff, pages));
-	libra_slots_receive(payload, pgoff, pages,
+	slot_receive_anchor(payload, pgoff, pages,
 			    slot_anchor(test, shape, stream, pages));
 }
 
@@ -428,7 +439,7 @@ static void slot_gives_the_bytes(struct kunit *test)
 	la = slot_anchor(test, shape, 1, SLOT_TEST_PAGES);
 	KUNIT_ASSERT_TRUE(test, libra_slots_ready(t->payload, SLOT_TEST_FIRST,
 						  SLOT_TEST_PAGES));
-	libra_slots_receive(t->payload, SLOT_TEST_FIRST, SLOT_TEST_PAGES, la);
+	slot_receive_anchor(t->payload, SLOT_TEST_FIRST, SLOT_TEST_PAGES, la);
 	slot_expect_counts(test, SLOT_TEST_PAGES, 0);
 	KUNIT_EXPECT_EQ(test, SLOT_TEST_PAGES, refcount_read(&la->ref));
 	/* In an order that is neither up nor down. */
@@ -826,7 +837,7 @@ static void slot_dies_with_its_user(struct kunit *test)
 	slot_payload_end(payload);
 	t->payload = NULL;
 	slot_expect_nothing_left(test);
-	libra_slots_receive(payload, 4 * LIBRA_CHUNK_PAGES, 4,
+	slot_receive_anchor(payload, 4 * LIBRA_CHUNK_PAGES, 4,
 			    slot_anchor(test, &slot_shapes[3], 2, 4));
 	libra_payload_put(payload);
 	slot_expect_nothing_left(test);
@@ -1040,7 +1051,7 @@ static void model_receive(struct kunit *test, struct models *m, struct model *mo
 			  libra_slots_ready(model->payload, MODEL_FIRST + nr, pages));
 	shape = &slot_shapes[model_random(m, ARRAY_SIZE(slot_shapes))];
 	la = slot_anchor(test, shape, ++m->stream, pages);
-	libra_slots_receive(model->payload, MODEL_FIRST + nr, pages, la);
+	slot_receive_anchor(model->payload, MODEL_FIRST + nr, pages, la);
 	for (i = 0; i < pages; i++)
 		slot_bytes(model_bytes(model, nr + i), m->stream, i * PAGE_SIZE,
 			   PAGE_SIZE);

@@ -352,6 +352,21 @@ bool libra_stream_is_of(const struct libra_stream *stream,
 }
 
 /**
+ * libra_stream_is_like() - may what follows be called what these pages are called?
+ * @stream: from libra_stream_get()
+ * @seq: sequence number of the first byte that follows
+ * @from: what libra_stream_lazy() said
+ *
+ * Context: under the socket lock.
+ */
+bool libra_stream_is_like(const struct libra_stream *stream, u32 seq,
+			  const struct libra_origin_of_pages *from)
+{
+	return !from->tried && libra_stream_is_of(stream, from) &&
+	       libra_part_of(seq - stream->start) == from->part;
+}
+
+/**
  * libra_stream_looked() - somebody looked at one of them, before it was sent
  * @streams: of who looked, or NULL; a child learns for itself
  * @from: what libra_stream_lazy() said

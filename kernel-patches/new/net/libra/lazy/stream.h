@@ -56,6 +56,8 @@ struct libra_origin_of_pages libra_stream_lazy(struct libra_streams *streams,
 					       bool again, u32 pages);
 bool libra_stream_is_of(const struct libra_stream *stream,
 			const struct libra_origin_of_pages *from);
+bool libra_stream_is_like(const struct libra_stream *stream, u32 seq,
+			  const struct libra_origin_of_pages *from);
 void libra_stream_looked(struct libra_streams *streams,
 			 const struct libra_origin_of_pages *from);
 

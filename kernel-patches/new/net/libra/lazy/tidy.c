@@ -263,7 +263,7 @@ static bool libra_process_look(struct libra_look *look)
 	unsigned long addr, end;
 
 	for (addr = 0; addr < TASK_SIZE_MAX; addr = end) {
-		payload = libra_process_find(look->process, addr, &end);
+		payload = libra_process_find(look->process, addr, NULL, &end);
 		if (!payload)
 			continue;
 		/* One in several pieces has them side by side, mostly. */

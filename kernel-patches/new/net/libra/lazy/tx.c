@@ -73,8 +73,8 @@ static void libra_lazy_look_up(struct libra_lazy_tx *tx, unsigned long addr)
 	if (addr >= tx->begin && addr < tx->end)
 		return;
 	libra_lazy_forget(tx);
-	tx->payload = libra_process_find(tx->process, addr, &tx->end);
 	tx->begin = addr;
+	tx->payload = libra_process_find(tx->process, addr, &tx->begin, &tx->end);
 	/* The copy finds out whether it may be read. */
 	if (tx->payload && READ_ONCE(tx->payload->native)) {
 		libra_payload_put(tx->payload);

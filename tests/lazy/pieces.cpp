@@ -324,5 +324,58 @@ CASE(pieces_again_raced) {
     proof.require_some();
 }
 
+// Small buffers in any order, some of them of other memory, and one of them twice.
+CASE_OF_BOTH_FAMILIES(pieces_of_many_buffers) {
+    const LazyProof proof;
+    const Link in(family);
+    const Link out(family);
+    const Arena memory(64 * kPage);
+    const Arena other(64 * kPage);
+    std::string ordinary(3000, '\0');
+    for (std::uint64_t stream = 1; stream <= 3; ++stream) {
+        iovec pieces[] = {
+            {memory.at(40 * kPage), kPage},     {memory.at(39 * kPage), kPage},
+            {memory.at(3 * kPage), 2 * kPage},  {other.at(kPage), kPage},
+            {other.at(3 * kPage), 20 * kPage},  {memory.at(50 * kPage), kPage + 100},
+            {ordinary.data(), ordinary.size()}, {memory.at(10 * kPage), 3 * kPage},
+            {memory.at(20 * kPage + 8), kPage}, {memory.at(30 * kPage), kPage},
+        };
+        std::size_t size = 0;
+        for (const iovec& piece : pieces)
+            size += piece.iov_len;
+        feed(in, size, stream);
+        require_equal(::readv(in.here.get(), pieces, std::size(pieces)), static_cast<ssize_t>(size),
+                      "readv");
+        require_equal(::writev(out.here.get(), pieces, std::size(pieces)),
+                      static_cast<ssize_t>(size), "writev");
+        require_arrival(out, size, stream, 0, "what was sent");
+        std::size_t at = 0;
+        for (const iovec& piece : pieces) {
+            require_pattern(static_cast<char*>(piece.iov_base), piece.iov_len, stream, at,
+                            "the buffer at " + std::to_string(at));
+            at += piece.iov_len;
+        }
+        // What comes later stands, where buffers overlap.
+        iovec twice[] = {{memory.at(0), 2 * kPage}, {memory.at(kPage), 2 * kPage}};
+        feed(in, 4 * kPage, stream + 10);
+        require_equal(::readv(in.here.get(), twice, 2), static_cast<ssize_t>(4 * kPage), "readv");
+        require_pattern(memory.at(0), kPage, stream + 10, 0, "the first buffer");
+        require_pattern(memory.at(kPage), 2 * kPage, stream + 10, 2 * kPage, "the second one");
+        // A queue that ends inside of a buffer, and inside of a page.
+        memory.discard();
+        feed(in, 3 * kPage + 500, stream + 20);
+        iovec short_of[] = {{memory.at(8 * kPage), kPage},
+                            {memory.at(6 * kPage), kPage},
+                            {memory.at(4 * kPage), 2 * kPage}};
+        require_equal(::readv(in.here.get(), short_of, 3), static_cast<ssize_t>(3 * kPage + 500),
+                      "readv");
+        require_pattern(memory.at(8 * kPage), kPage, stream + 20, 0, "the first");
+        require_pattern(memory.at(6 * kPage), kPage, stream + 20, kPage, "the second");
+        require_pattern(memory.at(4 * kPage), kPage + 500, stream + 20, 2 * kPage, "the third");
+        require_bytes(memory.at(5 * kPage + 500), kPage - 500, 0, "behind it");
+    }
+    proof.require_some(std::uint64_t{3} * 30 * kPage);
+}
+
 }  // namespace
 }  // namespace libra::test

@@ -18,6 +18,7 @@ namespace libra::memory {
 namespace {
 
 constexpr std::uintptr_t kAddressEnd = std::uintptr_t{1} << 48;
+constexpr std::size_t kSmallestPool = 16 << 10;
 
 }  // namespace
 
@@ -97,9 +98,12 @@ void* Allocator::reallocarray(void* block, std::size_t count, std::size_t size) 
     return realloc(block, total);
 }
 
-// nullptr where the next allocator should be asked.
+// nullptr where the next allocator should be asked. That is whom to ask for small blocks
+// which are aligned within a page: pools of objects (nginx's, of 4 KB), of which each
+// touch in payload memory would cost a page that was left by a buffer.
 void* Allocator::aligned(std::size_t alignment, std::size_t size) {
-    if (!wants(size) || !std::has_single_bit(alignment))
+    if (!wants(size) || !std::has_single_bit(alignment) ||
+        (alignment < kPageSize && size < kSmallestPool))
         return nullptr;
     return counted(heap_.allocate_aligned(size, alignment));
 }

@@ -137,6 +137,10 @@ TEST_F(AllocatorTest, Aligned) {
             allocator_.free(block);
         }
     }
+    // Pools of small objects are not for payload.
+    void* pool = allocator_.memalign(16, 8192);
+    EXPECT_FALSE(heap_->owns(pool));
+    allocator_.free(pool);
     void* result = this;
     for (const std::size_t odd : {0, 1, 4, 24})
         EXPECT_EQ(allocator_.posix_memalign(&result, odd, kMin), EINVAL) << odd;

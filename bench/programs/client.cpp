@@ -21,6 +21,7 @@ using std::chrono::nanoseconds;
 constexpr milliseconds kScan(50);   // how often requests out of time are looked for
 constexpr milliseconds kPause(10);  // after a failed connect
 constexpr std::string_view kUploaded = "ok";
+constexpr std::uint64_t kStop = UINT64_MAX;  // no connection's index
 
 std::chrono::steady_clock::duration from_seconds(double seconds) {
     return duration_cast<std::chrono::steady_clock::duration>(duration<double>(seconds));
@@ -58,6 +59,13 @@ Client::Client(const Options& options)
                 std::max(1LL, std::llround(options_.seconds * options_.rate)));
     }
     report_.verify = options_.verify;
+    if (options_.tls)
+        tls_.emplace();
+    if (options_.linger) {
+        lingers_ = true;
+        stop_ = stop_signal();
+        epoll_.add(stop_, EPOLLIN, kStop);
+    }
 }
 
 // Head and body lie in one buffer, which every request sends.
@@ -67,6 +75,8 @@ void Client::build_request() {
     std::string fields = "Host: " + options_.address.text + "\r\n";
     if (options_.one_shot)
         fields += "Connection: close\r\n";
+    if (options_.gzip)
+        fields += "Accept-Encoding: gzip\r\n";
     const std::string put = options_.verify ? "PUT /verify" : "PUT /sink";
     switch (options_.shape) {
         case Shape::kDownload:
@@ -103,11 +113,17 @@ Report Client::run() {
         start_due();
         if (in_window_ && window_over(now))
             leave_window(now);
-        if (measured_ && busy_ == 0)
+        if (measured_ && !lingers_ && busy_ == 0)
             return std::move(report_);
         const auto wait = std::max<Clock::duration>(next_wake(now) - now, Clock::duration::zero());
-        for (const epoll_event& event : epoll_.wait(duration_cast<nanoseconds>(wait)))
-            handle(connections_[event.data.u64], event.events);
+        for (const epoll_event& event : epoll_.wait(duration_cast<nanoseconds>(wait))) {
+            if (event.data.u64 != kStop)
+                handle(connections_[event.data.u64], event.events);
+            else if (measured_)
+                lingers_ = false;
+            else
+                throw Error("ended before the window was over");
+        }
     }
 }
 
@@ -136,6 +152,11 @@ bool Client::window_over(Time now) const {
     return time && (total_ == 0 ? window_done_ > 0 : counted_done_ >= total_);
 }
 
+// Whether a closed loop has more to ask for.
+bool Client::asks() const {
+    return measured_ ? lingers_ : total_ == 0 || counted_issued_ < total_;
+}
+
 Client::Time Client::due_of(std::uint64_t number) const {
     return begin_ + from_seconds(static_cast<double>(number) / options_.rate);
 }
@@ -149,7 +170,7 @@ bool Client::take_due(Time now, Time& due, bool& counted) {
         counted = issued_++ >= warm_up_requests_;
         return true;
     }
-    if (measured_ || (total_ > 0 && counted_issued_ == total_))
+    if (!asks())
         return false;
     due = now;
     counted = in_window_;
@@ -204,7 +225,7 @@ Client::Time Client::next_wake(Time now) const {
     if (!idle_.empty()) {
         if (open_loop() && issued_ < warm_up_requests_ + total_)
             next = std::min(next, due_of(issued_));
-        if (!open_loop() && !measured_ && (total_ == 0 || counted_issued_ < total_))
+        if (!open_loop() && asks())
             next = now;
     }
     return next;
@@ -228,6 +249,8 @@ void Client::start(Connection& connection, Time due, bool counted) {
 
     int error = 0;
     connection.fd = connect_to(options_.address, error);
+    if (tls_)
+        connection.tls.emplace(*tls_, connection.fd);
     connection.reader.drop();
     connection.state = State::kConnecting;
     connection.blocked = error == EINPROGRESS;
@@ -266,25 +289,28 @@ void Client::look_at_idle(Connection& connection) {
     if (!connection.fd)
         return;
     char byte = 0;
-    const ssize_t count = ::recv(connection.fd.get(), &byte, 1, 0);
+    const ssize_t count = connection.tls ? connection.tls->receive(&byte, 1)
+                                         : ::recv(connection.fd.get(), &byte, 1, 0);
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (count > 0) {
         ++report_.errors;
         note("malformed: bytes behind the end of the answer");
     }
-    connection.fd.reset();
+    connection.close();
 }
 
 void Client::send(Connection& connection) {
     while (connection.sent < request_.size()) {
-        const ssize_t count = ::send(connection.fd.get(), request_.data() + connection.sent,
-                                     request_.size() - connection.sent, MSG_NOSIGNAL);
+        const std::string_view left = std::string_view(request_).substr(connection.sent);
+        const ssize_t count =
+            connection.tls ? connection.tls->send(left.data(), left.size())
+                           : ::send(connection.fd.get(), left.data(), left.size(), MSG_NOSIGNAL);
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0 && errno == EAGAIN) {
             connection.state = State::kSending;
-            return watch(connection, true);
+            return watch(connection, !connection.tls || connection.tls->wants_room());
         }
         if (count < 0)
             return fail(connection, std::string("send: ") + std::strerror(errno));
@@ -311,10 +337,15 @@ void Client::read(Connection& connection) {
     using Result = MessageReader::Result;
     auto& reader = connection.reader;
     auto* const check = options_.verify || upload() ? &connection.check : nullptr;
-    Result result = reader.read(connection.fd, check);
+    Tls* const tls = connection.tls ? &*connection.tls : nullptr;
+    Result result = reader.read(connection.fd, check, tls);
     if (result == Result::kHead)
-        result = reader.read(connection.fd, check);
-    if (!upload())
+        result = reader.read(connection.fd, check, tls);
+    if (options_.gzip)
+        // Our payload hardly compresses, so this is about what it stands for; exact in the end.
+        pay(connection,
+            result == Result::kDone ? options_.size : std::min(reader.received(), options_.size));
+    else if (!upload())
         pay(connection, reader.received());
     switch (result) {
         case Result::kMore:
@@ -352,7 +383,9 @@ void Client::complete(Connection& connection) {
         return fail(connection, "malformed: bytes behind the end of the answer");
     } else if (connection.sent < request_.size()) {
         return fail(connection, "early: answered before the request was sent");
-    } else if (reader.received() != reference_.size() && !options_.verify) {
+    } else if (options_.gzip != reader.head().gzip) {
+        return fail(connection, options_.gzip ? "coding: not gzip" : "coding: gzip, not asked for");
+    } else if (!options_.gzip && !options_.verify && reader.received() != reference_.size()) {
         return fail(connection, "length: the body has " + std::to_string(reader.received()) +
                                     " bytes, not " + std::to_string(reference_.size()));
     } else if ((options_.verify || upload()) && !connection.check.finish()) {
@@ -384,7 +417,7 @@ void Client::finish(Connection& connection, bool keep, bool pause) {
     window_done_ += in_window_ ? 1 : 0;
     connection.state = State::kIdle;
     if (!keep)
-        connection.fd.reset();
+        connection.close();
     if (pause)
         paused_.push_back({Clock::now() + kPause, &connection});
     else

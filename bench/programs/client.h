@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "net.h"
 #include "pattern.h"
 #include "report.h"
+#include "tls.h"
 
 namespace libra::bench {
 
@@ -34,6 +36,9 @@ struct Options {
     double timeout = 30;
     bool one_shot = false;
     bool verify = false;
+    bool tls = false;
+    bool gzip = false;    // ask for it, and take nothing else
+    bool linger = false;  // go on after the window, until SIGTERM
 };
 
 class Client {
@@ -50,7 +55,13 @@ class Client {
 
         explicit Connection(std::string_view reference) : check(reference) {}
 
+        void close() {
+            tls.reset();
+            fd.reset();
+        }
+
         Fd fd;
+        std::optional<Tls> tls;
         State state = State::kIdle;
         Time due;              // when the request should have started
         bool counted = false;  // it is one of those that were asked for
@@ -69,6 +80,7 @@ class Client {
     void enter_window(Time now);
     void leave_window(Time now);
     bool window_over(Time now) const;
+    bool asks() const;  // closed loop
     void start_due();
     bool take_due(Time now, Time& due, bool& counted);
     Time due_of(std::uint64_t number) const;  // open loop
@@ -96,6 +108,8 @@ class Client {
     void note(const std::string& why);
 
     Options options_;
+    std::optional<TlsContext> tls_;
+    Fd stop_;  // of a client that lingers
     Clock::duration timeout_;
     test::Blob pattern_;
     std::string request_;
@@ -115,6 +129,7 @@ class Client {
     Time last_scan_;
     bool in_window_ = false;
     bool measured_ = false;
+    bool lingers_ = false;  // nobody has said that it is enough
     std::uint64_t warm_up_requests_ = 0;  // open loop
     std::uint64_t total_ = 0;             // counted ones to make; 0: until the time is over
     std::uint64_t issued_ = 0;            // open loop, warm-up included

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // libra-bench-client: the load in front of the proxies that are measured.
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <map>
@@ -44,6 +45,10 @@ void declare(CLI::App& app, libra::bench::Options& options, std::string& address
                    "requests per second in total, due at fixed intervals (open loop)")
         ->check(CLI::PositiveNumber);
     app.add_flag("--verify", options.verify, "compare every byte");
+    app.add_flag("--tls", options.tls, "speak TLS; the certificate is not checked");
+    app.add_flag("--gzip", options.gzip, "ask for gzip, and take no other coding (downloads)");
+    app.add_flag("--linger", options.linger,
+                 "after the window go on with the load until SIGTERM (closed loop)");
     app.add_option("--timeout", options.timeout, "seconds after which a request has failed")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
@@ -69,6 +74,7 @@ int run(int argc, char** argv) {
     }
     options.address = libra::bench::parse_endpoint(address);
     options.shape = kShapes.at(shape);
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL knows no MSG_NOSIGNAL
     libra::bench::raise_file_limit();
     const auto report = libra::bench::Client(options).run();
     std::cout << report.json() << std::endl;

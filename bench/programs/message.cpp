@@ -57,6 +57,8 @@ bool parse_field(std::string_view line, Head& head) {
         if (!same(value, "chunked"))
             return false;
         head.chunked = true;
+    } else if (same(name, "content-encoding")) {
+        head.gzip = same(value, "gzip");
     } else if (same(name, "connection")) {
         if (same(value, "close"))
             head.keep_alive = false;
@@ -99,25 +101,25 @@ void MessageReader::drop() {
     begin_ = end_ = 0;
 }
 
-MessageReader::Result MessageReader::read(const Fd& fd, load::BodyCheck* check) {
+MessageReader::Result MessageReader::read(const Fd& fd, load::BodyCheck* check, Tls* tls) {
     bool drained = false;
-    for (int turn = 0; turn < kTurns; ++turn) {
+    for (int turn = 0; turn < kTurns || (tls != nullptr && tls->pending()); ++turn) {
         if (const Result result = consume(check); result != Result::kMore || drained)
             return result;
         const std::size_t count = wanted();
         if (count == 0)
             return Result::kBad;  // a head that does not end
-        const ssize_t got = fetch(fd, count, check);
+        const ssize_t got = fetch(fd, count, check, tls);
         if (got == 0)
-            return at_eof();
+            return at_eof(check);
         if (got < 0) {
             if (errno == EINTR)
                 continue;
             error_ = errno;
             return error_ == EAGAIN ? Result::kMore : Result::kFailed;
         }
-        // A short read left nothing: spare the call that would say so.
-        drained = static_cast<std::size_t>(got) < count;
+        // A short read left nothing: spare the call that would say so. Of TLS it is a record.
+        drained = tls == nullptr && static_cast<std::size_t>(got) < count;
     }
     return consume(check);
 }
@@ -130,25 +132,40 @@ std::size_t MessageReader::wanted() const {
 }
 
 // Body bytes never get into the buffer but with a head or a chunk's size.
-ssize_t MessageReader::fetch(const Fd& fd, std::size_t count, load::BodyCheck* check) {
+ssize_t MessageReader::fetch(const Fd& fd, std::size_t count, load::BodyCheck* check, Tls* tls) {
+    const auto receive = [&fd, tls](char* to, std::size_t most) {
+        return tls != nullptr ? tls->receive(to, most) : ::recv(fd.get(), to, most, 0);
+    };
     if (!in_body()) {
-        const ssize_t got = ::recv(fd.get(), buffer_.data() + end_, count, 0);
+        const ssize_t got = receive(buffer_.data() + end_, count);
         if (got > 0)
             end_ += static_cast<std::size_t>(got);
         return got;
     }
     ssize_t got = 0;
-    if (check != nullptr) {
+    if (check != nullptr || tls != nullptr) {
         static std::vector<char> scratch(kBodyRead);
-        got = ::recv(fd.get(), scratch.data(), std::min(count, scratch.size()), 0);
-        if (got > 0)
-            check->feed({scratch.data(), static_cast<std::size_t>(got)});
+        got = receive(scratch.data(), std::min(count, scratch.size()));
+        if (got > 0 && check != nullptr)
+            feed({scratch.data(), static_cast<std::size_t>(got)}, *check);
     } else {
         got = ::recv(fd.get(), nullptr, count, MSG_TRUNC);
     }
     if (got > 0)
         take_body(static_cast<std::size_t>(got));
     return got;
+}
+
+void MessageReader::feed(std::string_view bytes, load::BodyCheck& check) {
+    if (head_.gzip)
+        decodes_ = decodes_ && gunzip_.feed(bytes, check);
+    else
+        check.feed(bytes);
+}
+
+MessageReader::Result MessageReader::end_body(const load::BodyCheck* check) {
+    const bool whole = check == nullptr || !head_.gzip || (decodes_ && gunzip_.done());
+    return whole ? Result::kDone : Result::kBad;
 }
 
 void MessageReader::take_body(std::size_t count) {
@@ -168,7 +185,7 @@ MessageReader::Result MessageReader::consume(load::BodyCheck* check) {
                 const auto count =
                     static_cast<std::size_t>(std::min<std::uint64_t>(left_, end_ - begin_));
                 if (count > 0 && check != nullptr)
-                    check->feed({buffer_.data() + begin_, count});
+                    feed({buffer_.data() + begin_, count}, *check);
                 begin_ += count;
                 take_body(count);
                 if (left_ > 0)
@@ -183,7 +200,7 @@ MessageReader::Result MessageReader::consume(load::BodyCheck* check) {
                     return result;
                 break;
             case State::kDone:
-                return Result::kDone;
+                return end_body(check);
         }
     }
 }
@@ -207,6 +224,9 @@ MessageReader::Result MessageReader::take_head() {
         head_ = std::move(*head);
         break;
     }
+    if (head_.gzip)
+        gunzip_.restart();
+    decodes_ = true;
     left_ = head_.length.value_or(0);
     state_ = head_.chunked ? State::kChunkLine : State::kBody;
     if (kind_ == Kind::kResponse && !head_.chunked && !head_.length) {
@@ -254,10 +274,10 @@ std::optional<std::string_view> MessageReader::take_line() {
     return text.substr(0, end);
 }
 
-MessageReader::Result MessageReader::at_eof() {
+MessageReader::Result MessageReader::at_eof(const load::BodyCheck* check) {
     if (state_ == State::kUntilClose) {
         state_ = State::kDone;
-        return Result::kDone;
+        return end_body(check);
     }
     return begun() ? Result::kTruncated : Result::kClosed;
 }

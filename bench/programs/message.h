@@ -11,7 +11,9 @@
 #include <string_view>
 
 #include "load/body_check.h"
+#include "load/gunzip.h"
 #include "net.h"
+#include "tls.h"
 
 namespace libra::bench {
 
@@ -22,6 +24,7 @@ struct Head {
     bool http_1_0 = false;
     bool keep_alive = true;
     bool chunked = false;
+    bool gzip = false;  // Content-Encoding
     std::optional<std::uint64_t> length;
 };
 
@@ -43,13 +46,15 @@ class MessageReader {
 
     explicit MessageReader(Kind kind) : kind_(kind) {}
 
-    void restart();                                     // for the next message
-    void drop();                                        // for the next connection
-    Result read(const Fd& fd, load::BodyCheck* check);  // null: discard the body
+    void restart();  // for the next message
+    void drop();     // for the next connection
+    // check: null: discard the body; else it gets what the body decodes to. tls: what the
+    // message comes through.
+    Result read(const Fd& fd, load::BodyCheck* check, Tls* tls = nullptr);
 
     const Head& head() const { return head_; }
     bool begun() const { return state_ != State::kHead || end_ > begin_; }
-    std::uint64_t received() const { return received_; }    // bytes of the body
+    std::uint64_t received() const { return received_; }    // bytes of the body, as it came
     std::size_t buffered() const { return end_ - begin_; }  // of what follows
     int error() const { return error_; }
 
@@ -62,8 +67,10 @@ class MessageReader {
     std::optional<std::string_view> take_line();
     void take_body(std::size_t count);
     std::size_t wanted() const;
-    ssize_t fetch(const Fd& fd, std::size_t count, load::BodyCheck* check);
-    Result at_eof();
+    ssize_t fetch(const Fd& fd, std::size_t count, load::BodyCheck* check, Tls* tls);
+    void feed(std::string_view bytes, load::BodyCheck& check);
+    Result end_body(const load::BodyCheck* check);
+    Result at_eof(const load::BodyCheck* check);
 
     bool in_body() const { return state_ == State::kBody || state_ == State::kUntilClose; }
 
@@ -72,6 +79,8 @@ class MessageReader {
     Head head_;
     std::uint64_t left_ = 0;  // of the body or of the chunk
     std::uint64_t received_ = 0;
+    load::Gunzip gunzip_;
+    bool decodes_ = true;  // so far
     int error_ = 0;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;

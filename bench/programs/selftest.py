@@ -4,10 +4,15 @@
 
 import argparse
 import contextlib
+import gzip
 import json
+import os
+import signal
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -46,6 +51,10 @@ def chunked(body, size=777):
     return head("Transfer-Encoding: chunked") + framed + b"0\r\nTrailer: t\r\n\r\n"
 
 
+def compressed(body, coding="gzip"):
+    return (head(f"Content-Encoding: {coding}", f"Content-Length: {len(body)}") + body)
+
+
 def flipped(at):
     changed = bytearray(BODY)
     changed[at] ^= 1
@@ -75,15 +84,26 @@ ANSWERS = {
     "bad-chunk": (head("Transfer-Encoding: chunked") + b"zz\r\n", False,
                   {"errors": 1, "first": "malformed"}),
 }
+ZIPPED = gzip.compress(BODY)
+# The same of --gzip.
+CODED = {
+    "gzip": (compressed(ZIPPED), EXACT),
+    "gzip, flipped": (compressed(gzip.compress(flipped(SIZE - 1))), WRONG),
+    "gzip, shorter": (compressed(gzip.compress(BODY[:-1])), WRONG),
+    "gzip without an end": (compressed(ZIPPED[:-1]), {"errors": 1, "first": "malformed"}),
+    "no gzip": (compressed(BODY), {"errors": 1, "first": "malformed"}),
+    "not coded": (with_length(BODY), {"errors": 1, "first": "coding"}),
+    "coded otherwise": (compressed(BODY, "br"), {"errors": 1, "first": "coding"}),
+}
 # Those that show without comparing bytes.
 LENGTHS = ("shorter", "longer", "truncated", "stalled", "status")
 
 
 class Server:
-    """Answers every GET with what `answer(number)` returns: (bytes, close)."""
+    """Answers every GET with what `answer(number)` returns: (bytes, close). tls: its context."""
 
-    def __init__(self, answer):
-        self.answer, self.number = answer, 0
+    def __init__(self, answer, tls=None):
+        self.answer, self.number, self.tls = answer, 0, tls
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -94,7 +114,12 @@ class Server:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
-        with connection, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            self.talk(self.tls.wrap_socket(connection, server_side=True) if self.tls
+                      else connection)
+
+    def talk(self, connection):
+        with connection:
             pending = b""
             while True:
                 while b"\r\n\r\n" not in pending:
@@ -107,6 +132,8 @@ class Server:
                 answer, close = self.answer(self.number)
                 connection.sendall(answer)
                 if close:
+                    if self.tls:
+                        connection.unwrap()     # or the client takes it for cut off
                     return
 
 
@@ -172,6 +199,57 @@ class Test:
         self.check("bytes behind the end", seen, errors=seen["errors"] or 1, first="malformed")
         seen = self.client("127.0.0.1:1", "download", "--requests", "2")
         self.check("nobody listens", seen, errors=2, first="connect")
+
+    def coded(self):
+        for name, (answer, expected) in CODED.items():
+            server = Server(lambda _, answer=answer: (answer, False))
+            seen = self.client(server.address, "download", "--requests", "1", "--verify", "--gzip")
+            self.check(name, seen, **{"exact": 0, "mismatches": 0, **expected})
+        server = Server(lambda _: (compressed(ZIPPED), False))
+        seen = self.client(server.address, "download", "--requests", "5", "--gzip")
+        self.check("gzip, discarded", seen, requests=5, bytes=5 * SIZE)
+        seen = self.client(server.address, "download", "--requests", "1")
+        self.check("gzip, not asked for", seen, errors=1, first="coding")
+
+    def encrypted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            key, certificate = (os.path.join(folder, name) for name in ("key", "certificate"))
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                            "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=test",
+                            "-keyout", key, "-out", certificate], check=True, capture_output=True)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+        for size in (1, SIZE, 3_000_001):
+            body = pattern(size)
+            server = Server(lambda _, body=body: (with_length(body), False), context)
+            for how in (["--verify"], [], ["--verify", "--one-shot"]):
+                seen = self.client(server.address, "download", "--requests", "8", "--tls", *how,
+                                   size=size, connections=3)
+                self.check(f"TLS, {size} bytes {how}", seen, requests=8, bytes=8 * size)
+        for name, (answer, close, expected) in ANSWERS.items():
+            if expected.get("first") != "timeout":
+                server = Server(lambda _, answer=answer, close=close: (answer, close), context)
+                seen = self.client(server.address, "download", "--requests", "1", "--verify",
+                                   "--tls")
+                self.check(f"TLS, {name}", seen, **{"exact": 0, "mismatches": 0, **expected})
+        plain = Server(lambda _: (with_length(BODY), True))
+        seen = self.client(plain.address, "download", "--requests", "1", "--tls", "--timeout", "0.5")
+        self.check("TLS, to who has none", seen, requests=0, errors=1)
+
+    def lingering(self, address):
+        """It goes on until it is told, and what comes then does not count."""
+        command = [self.programs.client, "--address", address, "--shape", "download", "--size",
+                   "1000", "--connections", "2", "--requests", "5", "--linger"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True) as client:
+            self.expect("lingering: stderr", [client.stderr.readline() for _ in range(2)],
+                        ["measuring\n", "measured\n"])
+            time.sleep(0.2)
+            self.expect("lingering: still there", client.poll(), None)
+            client.send_signal(signal.SIGTERM)
+            seen = json.loads(client.communicate(timeout=10)[0])
+            self.expect("lingering: exit status", client.returncode, 0)
+        self.check("lingering", seen, requests=5, bytes=5000)
 
     def origin_checks(self, address):
         """The origin against a client that is not ours."""
@@ -294,12 +372,15 @@ def main():
     if not programs.mode:
         test.arguments()
         test.lies()
+        test.coded()
+        test.encrypted()
         test.queueing()
         test.slow()
     with test.started(programs.origin, "--chunk", "4000") as origin:
         if not programs.mode:
             test.origin_checks(origin)
             test.span(origin)
+            test.lingering(origin)
             test.all_shapes("direct", origin)
         for mode in programs.mode or ("copy", "splice"):
             with test.started(programs.relay, "--mode", mode, "--upstream", origin) as relay:

@@ -148,8 +148,8 @@ void Client::leave_window(Time now) {
 
 bool Client::window_over(Time now) const {
     const bool time = now - window_begin_ >= from_seconds(options_.seconds);
-    // Without one answer there is nothing to say of it, however slow the machine is.
-    return time && (total_ == 0 ? window_done_ > 0 : counted_done_ >= total_);
+    // However slow the machine is: without answers there is nothing to say of it.
+    return time && (total_ == 0 ? window_done_ >= options_.at_least : counted_done_ >= total_);
 }
 
 // Whether a closed loop has more to ask for.

@@ -31,6 +31,7 @@ struct Options {
     unsigned connections = 1;
     double seconds = 0;
     std::uint64_t requests = 0;  // 0: for `seconds`
+    std::uint64_t at_least = 1;  // answers in `seconds`, which are as long as that takes
     double warm_up = 0;
     double rate = 0;  // 0: closed loop
     double timeout = 30;
@@ -129,7 +130,7 @@ class Client {
     Time last_scan_;
     bool in_window_ = false;
     bool measured_ = false;
-    bool lingers_ = false;  // nobody has said that it is enough
+    bool lingers_ = false;                // nobody has said that it is enough
     std::uint64_t warm_up_requests_ = 0;  // open loop
     std::uint64_t total_ = 0;             // counted ones to make; 0: until the time is over
     std::uint64_t issued_ = 0;            // open loop, warm-up included

@@ -38,6 +38,10 @@ void declare(CLI::App& app, libra::bench::Options& options, std::string& address
     span->add_option("--requests", options.requests, "measure so many requests")
         ->check(CLI::PositiveNumber);
     span->require_option(1);
+    app.add_option("--at-least", options.at_least,
+                   "with --seconds: go on until so many answers have come (closed loop)")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
     app.add_option("--warm-up", options.warm_up, "seconds of load before that")
         ->check(CLI::NonNegativeNumber);
     app.add_flag("--one-shot", options.one_shot, "a connection for each request");

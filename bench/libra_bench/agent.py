@@ -13,6 +13,7 @@ import ctypes
 import glob
 import json
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -26,6 +27,7 @@ LIBC = ctypes.CDLL(None)
 TICKS = os.sysconf("SC_CLK_TCK")
 BPF_PROG_TYPE_STRUCT_OPS = 27
 LIBRA_STAT = "/proc/net/libra_stat"
+MEMORY_GAUGES = ("anchor_charge_live", "payload_pages", "payload_processes")
 
 
 def cpu_clock(pid):
@@ -71,6 +73,34 @@ def counters(path=LIBRA_STAT):
             return {name: int(value) for name, value in (line.split() for line in stat)}
     except FileNotFoundError:
         return None
+
+
+def resident(pids):
+    """Bytes of memory that these processes have: what they share counts in parts."""
+    total = dict.fromkeys(("pss", "rss"), 0)
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
+            fields = dict(line.split(":", 1) for line in rollup.readlines()[1:])
+        for name in total:
+            total[name] += int(fields[name.capitalize()].split()[0]) << 10
+    return total
+
+
+def socket_memory():
+    """Bytes that this namespace's TCP sockets hold, by truesize: queued and kept in advance."""
+    done = subprocess.run(["ss", "-tmnHO", "state", "connected"], capture_output=True, text=True,
+                          check=True)
+    held = 0
+    for found in re.finditer(r"skmem:\(([^)]*)\)", done.stdout):
+        parts = {re.match("[a-z]+", part)[0]: int(re.sub("^[a-z]+", "", part))
+                 for part in found[1].split(",")}
+        held += sum(parts[name] for name in ("r", "w", "f", "o", "bl"))
+    return held
+
+
+def memory(pids):
+    libra = counters() or {}
+    return {**resident(pids), **{name: libra.get(name, 0) for name in MEMORY_GAUGES}}
 
 
 def listening_ports():
@@ -187,6 +217,20 @@ class Agent:
         """The proxy's CPU first: it is what the moment matters for."""
         return {"cpu": cpu_of(pids), "at_ns": time.monotonic_ns(), "machine": machine_cpu(),
                 "libra": counters()}
+
+    @staticmethod
+    def op_memory(pids, looks=1, every=0.0):
+        """What these processes hold, looked at so often; the sockets' share, which costs most,
+        once."""
+        seen = [memory(pids)]
+        for _ in range(looks - 1):
+            time.sleep(every)
+            seen.append(memory(pids))
+        return {"looks": seen, "sockets": socket_memory()}
+
+    def op_signal(self, pid, number=signal.SIGTERM):
+        """To one process, not to its group: it shall go on and say what it has seen."""
+        self.children[pid].popen.send_signal(number)
 
     @staticmethod
     def op_struct_ops_time(pid):

@@ -18,10 +18,10 @@ UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20}
 KEYS = {
     "systems": list, "sizes": list, "connections": list, "shapes": list, "reuse": list,
     "seconds": (int, float), "warm-up": (int, float), "repetitions": int, "rates": list,
-    "rate-of": dict, "probes": bool, "clients": list,
+    "rate-of": dict, "probes": bool, "clients": list, "at-least": int, "idle": (int, float),
 }
 DEFAULTS = {"shapes": ["download"], "reuse": ["keep-alive"], "rates": [], "rate-of": {},
-            "probes": True, "clients": ["libra"]}
+            "probes": True, "clients": ["libra"], "at-least": 0, "idle": 0}
 
 
 def size(text):
@@ -71,6 +71,8 @@ class Group:
     repetitions: int
     probes: bool
     rate_of: dict = field(default_factory=dict)
+    at_least: int = 0       # answers in a window, which lasts until then
+    idle: float = 0         # seconds after a load, of the first rounds, until memory is looked at
 
 
 def parse(text, source="matrix"):
@@ -122,8 +124,9 @@ def _group(entry, defaults, source):
     for key in ("seconds", "repetitions"):
         if values[key] <= 0:
             raise BenchError(f"{where}: '{key}' must be positive")
-    if values["warm-up"] < 0:
-        raise BenchError(f"{where}: 'warm-up' must not be negative")
+    for key in ("warm-up", "at-least", "idle"):
+        if values[key] < 0:
+            raise BenchError(f"{where}: '{key}' must not be negative")
     for count in values["connections"]:
         if not isinstance(count, int) or not 1 <= count <= 10000:
             raise BenchError(f"{where}: '{count}' is no number of connections: use 1 to 10000")
@@ -142,7 +145,8 @@ def _group(entry, defaults, source):
     if not points or not values["systems"]:
         raise BenchError(f"{where}: nothing to measure: a list is empty")
     return Group(name, values["systems"], points, values["seconds"], values["warm-up"],
-                 values["repetitions"], values["probes"], values["rate-of"])
+                 values["repetitions"], values["probes"], values["rate-of"],
+                 values["at-least"], values["idle"])
 
 
 def _known(given, known, what, where):

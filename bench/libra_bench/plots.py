@@ -24,6 +24,15 @@ STYLES = {
     "nginx-beside": ("tab:olive", ":"),
     "nginx+malloc": ("tab:red", "--"), "nginx+lazy": ("tab:red", "-"),
     "nginx-lazy-beside": ("tab:red", ":"),
+    "nginx-default": ("tab:green", "--"), "nginx-default+malloc": ("tab:red", "--"),
+    "nginx-default+lazy": ("tab:red", "-"),
+    "nginx-large": ("tab:green", "--"), "nginx-large+malloc": ("tab:red", "--"),
+    "nginx-large+lazy": ("tab:red", "-"),
+    "nginx-gzip": ("tab:brown", "--"), "nginx-gzip+lazy": ("tab:brown", "-"),
+    "nginx-sub": ("tab:cyan", "--"), "nginx-sub+lazy": ("tab:cyan", "-"),
+    "nginx-tls": ("tab:orange", "--"), "nginx-tls+lazy": ("tab:orange", "-"),
+    "haproxy-default": ("tab:blue", "--"), "haproxy-default+malloc": ("tab:purple", "--"),
+    "haproxy-default+lazy": ("tab:purple", "-"),
     "haproxy+malloc": ("tab:purple", "--"), "haproxy+lazy": ("tab:purple", "-"),
     "haproxy": ("tab:blue", "--"), "haproxy-splice": ("tab:blue", "-."),
     "haproxy+libra": ("tab:blue", "-"),
@@ -31,6 +40,11 @@ STYLES = {
     "relay-sockmap": ("tab:gray", ":"),
 }
 MOST_BARS = 4
+# The one plot about lazy mode: it, what of it is the allocator's, what HAProxy has instead, and
+# what there is to gain at most, by who reads nothing. {system: against what}
+LAZY = {"nginx+lazy": "nginx", "nginx+malloc": "nginx", "haproxy-splice": "haproxy",
+        "relay-splice": "nginx"}
+LAZY_PLOT = "lazy.png"
 # Of a ratio.
 TICKS = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16)
 
@@ -82,29 +96,46 @@ def _sizes(series):
     return sorted({row.point.size for chosen in series.values() for row in chosen})
 
 
+def _ratios(axes, series, table, metric, against):
+    """A line for each system that was measured beside what against(row) names."""
+    drawn = {}
+    for system, chosen in series.items():
+        found = [(row.point.size, row.ratio(metric, table.rows.get((against(row), row.point))))
+                 for row in chosen]
+        found = [(size, ratio) for size, ratio in found if ratio]
+        if not found:
+            continue
+        drawn[system] = chosen
+        style = _style(system)
+        style["label"] += f" / {against(chosen[0])}"
+        middle = [ratio.median for _, ratio in found]
+        axes.errorbar([size for size, _ in found], middle, capsize=2, **style, yerr=[
+            [ratio.median - ratio.low for _, ratio in found],
+            [ratio.high - ratio.median for _, ratio in found]])
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_yscale("log", base=2)
+    low, high = axes.get_ylim()
+    axes.set_yticks(TICKS, [f"{tick:g}×" for tick in TICKS])
+    axes.set_ylim(min(low, 0.75), max(high, 2))     # ticks widen it
+    _size_axis(axes, _sizes(drawn))
+    axes.legend(fontsize=8)
+
+
 def _speed_up(directory, name, title, series, table):
     figure, both = pyplot.subplots(1, 2, figsize=(12, 5), sharey=True)
     for axes, metric, what in zip(both, ("capacity", "mb_s"), ("capacity", "throughput")):
-        for system, chosen in series.items():
-            found = [(row.point.size, row.ratio(metric, table.baseline(row))) for row in chosen]
-            found = [(size, ratio) for size, ratio in found if ratio]
-            if not found:
-                continue
-            style = _style(system)
-            style["label"] += f" / {systems.BY_NAME[system].baseline}"
-            middle = [ratio.median for _, ratio in found]
-            axes.errorbar([size for size, _ in found], middle, capsize=2, **style, yerr=[
-                [ratio.median - ratio.low for _, ratio in found],
-                [ratio.high - ratio.median for _, ratio in found]])
-        axes.axhline(1, color="black", linewidth=0.8)
-        axes.set_yscale("log", base=2)
-        axes.set_yticks(TICKS, [f"{tick:g}×" for tick in TICKS])
+        _ratios(axes, series, table, metric, lambda row: row.system.baseline)
         axes.set_title(what)
-        _size_axis(axes, _sizes(series))
-        axes.legend(fontsize=8)
-    low, high = both[0].get_ylim()
-    both[0].set_ylim(min(low, 0.75), max(high, 2))
     figure.suptitle(title)
+    return _save(figure, directory, name)
+
+
+def _lazy(directory, name, title, series, table):
+    figure, axes = pyplot.subplots(figsize=(9, 5))
+    _ratios(axes, {system: series[system] for system in LAZY if system in series}, table,
+            "capacity", lambda row: LAZY[row.system.name])
+    axes.set_ylabel("capacity against the plain proxy")
+    axes.set_title(title)
     return _save(figure, directory, name)
 
 
@@ -183,6 +214,8 @@ def write(result, directory):
 
     for number, (what, series) in enumerate(table.sweep()):
         tail = f"-{number + 1}" if number else ""
+        if "nginx+lazy" in series and not number:
+            draw(_lazy, LAZY_PLOT, f"Lazy mode: {what}", series, table)
         draw(_by_size, f"throughput{tail}.png", f"Throughput: {what}", series, "mb_s", "MB/s")
         draw(_by_size, f"capacity{tail}.png", f"Capacity: {what}", series, "capacity",
              "requests per second of proxy CPU")

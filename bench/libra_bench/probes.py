@@ -16,13 +16,13 @@ STRACE_CONNECTIONS = 2
 BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
 
 
-def system_calls(topology, server, point, address):
+def system_calls(topology, server, point, service):
     """A short load under strace. Per request; header bytes are copied as well, and counted."""
     host = topology.proxy
     log = host.path("strace.log")
     worker = server.worker()
     host.run(["rm", "-f", log])
-    argv = client_argv(topology, point, address, requests=STRACE_REQUESTS,
+    argv = client_argv(topology, point, service, requests=STRACE_REQUESTS,
                        connections=min(STRACE_CONNECTIONS, point.connections))
     Load(topology, argv, 60).result()   # what a worker does once is not what a request costs
     pid = host.call("start", log=host.path("strace.err"), argv=[
@@ -46,15 +46,16 @@ def _wait_traced(host, worker, strace):
         time.sleep(0.02)
 
 
-def libra_inside(topology, librad, point, address, seconds, warm_up):
+def libra_inside(topology, librad, point, service, window):
     """The parser's time, if there is a librad, and the most memory that was anchored, under
     the full load."""
     host = topology.proxy
     old = host.read(BPF_STATS)
     host.write(BPF_STATS, "1")
     try:
-        load = Load(topology, client_argv(topology, point, address, seconds=seconds,
-                                          warm_up=warm_up), seconds + warm_up)
+        argv = client_argv(topology, point, service, seconds=window.seconds,
+                           at_least=window.at_least, warm_up=window.warm_up)
+        load = Load(topology, argv, window.seconds + window.warm_up)
         load.wait_line("measuring")
         host.call("poll_gauges")
         before = _parser_time(host, librad)

@@ -3,7 +3,7 @@
 
 import os
 
-from . import rows, systems
+from . import rows, systems, targets
 from .matrix import size_name
 
 REPORT = "report.md"
@@ -111,6 +111,18 @@ def _joined(result):
     return lines
 
 
+def _unfinished(result):
+    """One that was ended, or died, has what it came to."""
+    if result["complete"]:
+        return []
+    rounds = {group["name"]: [s["round"] for s in result["samples"]
+                              if s["point"]["group"] == group["name"]]
+              for group in result["matrix"]}
+    came_to = ", ".join(f"{name} {max(seen, default=-1) + 1}" for name, seen in rounds.items())
+    return [f"- **the run did not come to its end**: nobody looked what was left behind; rounds: "
+            f"{came_to}"]
+
+
 def _head(result):
     configuration = result["configuration"]
     proxy = configuration["hosts"]["proxy"]
@@ -127,6 +139,7 @@ def _head(result):
         f"- {configuration['versions']['nginx']}; {configuration['versions']['haproxy']}",
         f"- Libra {configuration['source']}, seed {result['seed']}",
         *_joined(result),
+        *_unfinished(result),
         f"- {len(result['samples'])} samples; each system, shape and size compared byte by byte "
         f"before ({sum(v['requests'] for v in result['verified'])} requests)",
         "- median [95 % interval of order statistics]; with fewer than 6 rounds (the range)",
@@ -224,6 +237,54 @@ def _lazy(result, table):
          for row in chosen]) + [""]
 
 
+def _memory(result, table):
+    chosen = [row for name in table.groups() for row in table.of_group(name)
+              if row.has("loaded")]
+    if not chosen:
+        return []
+    waited = {s["memory"]["idle_s"] for s in result["samples"] if "idle" in s.get("memory", {})}
+    when = " and ".join(f"{seconds:g} s" for seconds in sorted(waited)) or "(not looked at)"
+    lines = [f"## Memory held {suffix(result)}", "",
+             "MB. Loaded: the most that was seen while the load of the window went on behind it: "
+             "of the proxy's processes (Pss, files and payload memory included) and of what the "
+             "kernel holds for them in anchors, by truesize. Sockets, by truesize as well, are "
+             "beside it, because bytes on their way out of an anchor count in both. Idle: the "
+             f"same {when} after the load's end and its connections', in the first rounds only.",
+             ""]
+
+    def held(row, metric):
+        return _number(row.median(metric) / 1e6, "{:.2f}") if row.has(metric) else "–"
+
+    return lines + _table(
+        ["row", "conn.", "system", "loaded", "× baseline", "processes", "anchors", "sockets",
+         "idle", "× baseline", "its anchors"],
+        [[rows.where(row), str(row.point.connections), row.system.name, held(row, "loaded"),
+          _ratio(row, table.baseline(row), "loaded"),
+          *(held(row, f"loaded_{what}") for what in ("pss", "anchors", "sockets")),
+          held(row, "idle"), _ratio(row, table.baseline(row), "idle"), held(row, "idle_anchors")]
+         for row in chosen]) + [""]
+
+
+MEASURES = {"capacity": "capacity", "cpu_s_gb": "CPU per GB", "loaded": "memory, loaded",
+            "idle": "memory, idle"}
+
+
+def _targets(result, table):
+    found = list(targets.judged(table))
+    if not found:
+        return []
+    lines = [f"## Targets of lazy mode {suffix(result)}", "",
+             "Ratios of downloads. met: the whole interval is; open: the median is, some of the "
+             "interval is not; **missed**: the median is not. What was not measured is not here.",
+             ""]
+    return lines + _table(
+        ["system", "against", "what", "row", "conn.", "target", "measured", ""],
+        [[row.system.name, target.against, MEASURES[target.metric], rows.where(row),
+          str(row.point.connections), target.text(), estimate.text("{:.2f}"),
+          f"**{verdict}**" if verdict == targets.MISSED else verdict]
+         for target, row, estimate, verdict in found]) + [""]
+
+
 def _inside(result, table):
     """What the probes saw, one line for each system, shape and size."""
     first = {}
@@ -301,7 +362,9 @@ def text(result):
         fixed = any(row.point.rate for row in chosen)
         lines += (_fixed if fixed else _saturation)(result, table, name)
         lines += _against(result, table, name)
+    lines += _targets(result, table)
     lines += _lazy(result, table)
+    lines += _memory(result, table)
     lines += _slopes(result, table)
     lines += _inside(result, table)
     return "\n".join(lines).rstrip() + "\n"

@@ -56,6 +56,17 @@ def _lazy_copied(sample):
             + max(1 - _per_byte(sample, "lazy_tx_bytes"), 0))
 
 
+def _memory(sample, when, *names):
+    """The most of what was held at a time, in bytes; None where nobody looked."""
+    seen = sample.get("memory", {}).get(when)
+    return max(sum(look[name] for name in names) for look in seen["looks"]) if seen else None
+
+
+def _sockets(sample, when):
+    seen = sample.get("memory", {}).get(when)
+    return seen and seen["sockets"]
+
+
 def _each(name):
     """Of a counter, per request."""
     return lambda s: _per_byte(s, name) * s["point"]["size"]
@@ -85,9 +96,16 @@ METRICS = {
     "fills_user": _each("lazy_fills_user"),
     "fills_kernel": _each("lazy_fills_kernel"),
     "unmaps": _each("lazy_unmaps"),
+    # What a proxy holds: its processes' memory, and what the kernel keeps for it.
+    "loaded": lambda s: _memory(s, "loaded", "pss", "anchor_charge_live"),
+    "loaded_pss": lambda s: _memory(s, "loaded", "pss"),
+    "loaded_anchors": lambda s: _memory(s, "loaded", "anchor_charge_live"),
+    "loaded_sockets": lambda s: _sockets(s, "loaded"),
+    "idle": lambda s: _memory(s, "idle", "pss", "anchor_charge_live"),
+    "idle_anchors": lambda s: _memory(s, "idle", "anchor_charge_live"),
     "parser_calls": lambda s: _libra(s, "parser_calls") / _requests(s),
 }
-OF_PROXY = {"cpu_us", "capacity", "cpu_s_gb", "user_us", "system_us", "busy"}
+OF_PROXY = {"cpu_us", "capacity", "cpu_s_gb", "user_us", "system_us", "busy", "loaded", "idle"}
 
 
 class Row:
@@ -99,13 +117,12 @@ class Row:
         self.by_round = {sample["round"]: sample for sample in samples}
 
     def has(self, metric):
-        if metric in OF_PROXY:
-            return self.system.charged
-        return all(METRICS[metric](sample) is not None for sample in self.by_round.values())
+        return (self.system.charged or metric not in OF_PROXY) and bool(self.values(metric))
 
     def values(self, metric):
-        """{round: value}"""
-        return {number: METRICS[metric](sample) for number, sample in self.by_round.items()}
+        """{round: value}, of the rounds that have one"""
+        found = ((number, METRICS[metric](sample)) for number, sample in self.by_round.items())
+        return {number: value for number, value in found if value is not None}
 
     def estimate(self, metric):
         return stats.estimate(self.values(metric).values())
@@ -178,20 +195,21 @@ class Table:
 
     def sweep(self):
         """[(what, {system: [row by size]})] of closed loops that vary the size of downloads,
-        whatever group they are in."""
+        whatever group they are in; each family of systems by itself."""
         series = {}
         for name in self.groups():
             for row in self.of_group(name):
                 point = row.point
                 if point.shape == "download" and not (point.rate or point.one_shot) \
                         and point.client == "libra":
-                    sizes = series.setdefault((row.system.name, point.connections), {})
-                    sizes.setdefault(point.size, row)
-        for connections in sorted({count for _, count in series}):
+                    sweep = series.setdefault((row.system.family, point.connections), {})
+                    sweep.setdefault(row.system.name, {}).setdefault(point.size, row)
+        for (family, connections), sweep in sorted(series.items()):
             chosen = {system: [sizes[size] for size in sorted(sizes)]
-                      for (system, count), sizes in series.items() if count == connections}
+                      for system, sizes in sweep.items()}
             if any(len(rows) > 2 for rows in chosen.values()):
-                yield f"downloads, {connections} connections", chosen
+                yield ", ".join(filter(None, ("downloads", family, f"{connections} connections"))), \
+                    chosen
 
 
 def slope(rows, metric="system_us", smallest=16 << 10):

@@ -16,6 +16,9 @@ FORMAT = 1
 VERIFY_REQUESTS = 6
 VERIFY_CONNECTIONS = 3
 PROBE_SECONDS = 1.0
+# How many rounds look at the memory of idle proxies: waiting for that takes its time, and what
+# a proxy keeps is about the same each time.
+IDLE_ROUNDS = 2
 # What a step takes beside its window, roughly, in seconds: for the first estimate only.
 OVERHEAD = 1.0
 
@@ -127,11 +130,11 @@ class Run:
 
     def _verify(self):
         for system, points in self._verifications():
-            with self._running(system, VERIFY_CONNECTIONS) as (server, address):
+            with self._running(system, VERIFY_CONNECTIONS) as (server, service):
                 self._remember(system, server)
                 for point in points:
                     try:
-                        exact = sample.verify(self.topology, point, address, VERIFY_REQUESTS,
+                        exact = sample.verify(self.topology, point, service, VERIFY_REQUESTS,
                                               VERIFY_CONNECTIONS)
                     except BenchError as error:
                         raise BenchError(f"{system.name}: {error}") from None
@@ -153,6 +156,11 @@ class Run:
     def _check_neighbour(self, system):
         if system.lazy and system.beside and not self.libra.counters().get("payload_processes"):
             raise BenchError("the process beside it has no payload memory")
+
+    def _check_payload_memory(self, system):
+        """Of a proxy that reads all payload, what stays in the kernel says nothing of that."""
+        if system.lazy and not self.libra.counters().get("payload_processes"):
+            raise BenchError("the proxy has no payload memory")
 
     def _measure_group(self, group):
         for number in range(group.repetitions):
@@ -176,10 +184,12 @@ class Run:
     def _measure(self, group, point, system, number):
         rate = self._rate(group, point, system)
         try:
-            with self._running(system, point.connections) as (server, address):
+            with self._running(system, point.connections) as (server, service):
                 self._check_neighbour(system)
-                got = sample.measure(self.topology, server, self.origin, point, address,
-                                     group.seconds, group.warm_up, rate)
+                window = sample.Window(group.seconds, group.warm_up, group.at_least, rate)
+                got = sample.measure(self.topology, server, self.origin, point, service, window,
+                                     group.idle if number < IDLE_ROUNDS else 0)
+                self._check_payload_memory(system)
         except BenchError as error:
             raise BenchError(f"{system.name}, {point.name()}: {error}") from None
         self._check_fail_stops(f"{system.name}, {point.name()}")
@@ -198,13 +208,13 @@ class Run:
         for group, point, system in self._probes():
             entry = {"system": system.name, "point": dataclasses.asdict(point)}
             try:
-                with self._running(system, point.connections) as (server, address):
-                    entry["strace"] = probes.system_calls(self.topology, server, point, address)
+                with self._running(system, point.connections) as (server, service):
+                    entry["strace"] = probes.system_calls(self.topology, server, point, service)
                     if system.libra:
                         entry["inside"] = probes.libra_inside(
                             self.topology, self.libra.librad if system.parser else None, point,
-                            address,
-                            min(group.seconds, PROBE_SECONDS), group.warm_up)
+                            service, sample.Window(min(group.seconds, PROBE_SECONDS),
+                                                   group.warm_up, group.at_least))
             except BenchError as error:
                 raise BenchError(f"{system.name}, {point.name()}, probe: {error}") from None
             self.result["probes"].append(entry)

@@ -3,24 +3,31 @@
 
 import json
 import os
+import time
+from dataclasses import dataclass
 
 from . import familiar, systems
 from .error import BenchError
 
 # Beyond the window that was asked for: a request that began in it may end after it.
 GRACE = 120
+# How often, and how many seconds apart, memory is looked at while the load goes on.
+LOOKS, LOOK_EVERY = 4, 0.02
 
 
-def client_argv(topology, point, address, *, seconds=None, requests=None, warm_up=0.0, rate=0.0,
-                verify=False, connections=None):
+def client_argv(topology, point, service, *, seconds=None, requests=None, warm_up=0.0, rate=0.0,
+                verify=False, connections=None, at_least=0, linger=False):
     argv = [os.path.join(topology.build["client"], systems.CLIENT),
-            "--address", address, "--shape", point.shape, "--size", str(point.size),
-            "--connections", str(connections or point.connections)]
+            "--address", service.address, "--shape", point.shape, "--size", str(point.size),
+            "--connections", str(connections or point.connections), "--timeout", str(GRACE),
+            *service.options]
     argv += ["--seconds", f"{seconds:g}"] if seconds else ["--requests", str(requests)]
+    argv += ["--at-least", str(at_least)] if at_least and not rate else []
     argv += ["--warm-up", f"{warm_up:g}"] if warm_up else []
     argv += ["--one-shot"] if point.one_shot else []
     argv += ["--rate", f"{rate:.3f}"] if rate else []
     argv += ["--verify"] if verify else []
+    argv += ["--linger"] if linger else []
     return argv
 
 
@@ -58,6 +65,10 @@ class Load:
     def _complaint(self, event):
         return " | ".join(self.said[-2:]) or f"status {event['status']}"
 
+    def enough(self):
+        """To a client that lingers."""
+        self.host.call("signal", pid=self.pid)
+
     def stop(self):
         self.host.call("stop", pid=self.pid)
 
@@ -86,20 +97,43 @@ def _both(topology, pids, origin):
             topology.origin.call("sample", pids=origin.pids))
 
 
-def measure(topology, server, origin, point, address, seconds, warm_up, rate=0.0):
-    """A timed window: the proxy's clock is read where the client says it begins and ends."""
+@dataclass(frozen=True)
+class Window:
+    """How long a load is measured: so many seconds, and until so many answers have come."""
+    seconds: float
+    warm_up: float = 0.0
+    at_least: int = 0
+    rate: float = 0.0       # requests per second; 0: closed loop
+
+
+def measure(topology, server, origin, point, service, window, idle=0.0):
+    """A timed window: the proxy's clock is read where the client says it begins and ends. Then,
+    with the load still there, its memory is looked at, and again `idle` seconds after the end
+    of the load, if that is not 0."""
     if point.client != "libra":
-        return _measure_familiar(topology, server, origin, point, address, seconds, warm_up)
-    argv = client_argv(topology, point, address, seconds=seconds, warm_up=warm_up, rate=rate)
-    load = Load(topology, argv, seconds + warm_up)
+        return _measure_familiar(topology, server, origin, point, service, window.seconds,
+                                 window.warm_up)
+    linger = not window.rate
+    argv = client_argv(topology, point, service, seconds=window.seconds, warm_up=window.warm_up,
+                       at_least=window.at_least, rate=window.rate, linger=linger)
+    load = Load(topology, argv, window.seconds + window.warm_up)
     pids = server.pids if server else []
     load.wait_line("measuring")
     before, origin_before = _both(topology, pids, origin)
     load.wait_line("measured")
     after, origin_after = _both(topology, pids, origin)
+    memory = {}
+    if linger:
+        memory["loaded"] = topology.proxy.call("memory", pids=pids, looks=LOOKS,
+                                               every=LOOK_EVERY)
+        load.enough()
     result = load.result()
-    return _outcome(topology, argv, result, difference(before, after),
-                    difference(origin_before, origin_after)["cpu_s"])
+    if linger and idle:
+        time.sleep(idle)
+        memory["idle"] = topology.proxy.call("memory", pids=pids)
+        memory["idle_s"] = idle
+    return {**_outcome(topology, argv, result, difference(before, after),
+                       difference(origin_before, origin_after)["cpu_s"]), "memory": memory}
 
 
 def _outcome(topology, argv, result, proxy, origin_cpu):
@@ -114,13 +148,13 @@ def _outcome(topology, argv, result, proxy, origin_cpu):
             "origin_cpu_s": origin_cpu, "client_argv": argv}
 
 
-def _measure_familiar(topology, server, origin, point, address, seconds, warm_up):
+def _measure_familiar(topology, server, origin, point, service, seconds, warm_up):
     """The whole run of a client that does not say where its window begins, warmed up before."""
     pids = server.pids if server else []
     if warm_up:
-        familiar.run(topology, point, address, warm_up)
+        familiar.run(topology, point, service.address, warm_up)
     before, origin_before = _both(topology, pids, origin)
-    argv, result = familiar.run(topology, point, address, seconds)
+    argv, result = familiar.run(topology, point, service.address, seconds)
     after, origin_after = _both(topology, pids, origin)
     proxy = difference(before, after)
     # All of the proxy's work was for these requests, also what it did before and behind them.
@@ -129,9 +163,9 @@ def _measure_familiar(topology, server, origin, point, address, seconds, warm_up
                     difference(origin_before, origin_after)["cpu_s"])
 
 
-def verify(topology, point, address, requests, connections):
+def verify(topology, point, service, requests, connections):
     """A few requests with every byte compared. An error if one differs."""
-    argv = client_argv(topology, point, address, requests=requests, verify=True,
+    argv = client_argv(topology, point, service, requests=requests, verify=True,
                        connections=min(connections, point.connections))
     result = Load(topology, argv, 60).result()
     if result["mismatches"] or result["errors"] or result["exact"] != result["requests"]:

@@ -30,10 +30,20 @@ class System:
     variant: str = ""
     parser: str = ""        # attached with this one (token mode)
     malloc: str = ""        # has the allocator, which takes memory from: DEVICE, ORDINARY
+    min_block: int = 0      # for blocks from this size on; 0: its default
+    touched: bool = False   # it reads all payload, so little of it is left in the kernel
+    asked: tuple = ()       # options of the client
     beside: bool = False    # that is not for this proxy, but for something else beside it
     baseline: str = ""      # what its ratios are taken against
     peers: tuple = ()       # and what else it is compared with
     about: str = ""
+
+    @property
+    def family(self):
+        """What is drawn and fitted together, but for those that are by themselves."""
+        if self.touched:
+            return "all payload read"
+        return {"default": "default buffers", "large": "one large buffer"}.get(self.variant, "")
 
     @property
     def lazy(self):
@@ -50,6 +60,10 @@ class System:
         """Is its work charged to its process? A sockmap's is done by softirqs and kworkers."""
         return self.kind != "direct" and self.variant != "sockmap"
 
+
+# A page: nginx's buffers, unless it is told otherwise. The allocator's default is 16 KB.
+SMALL_BLOCKS = 4096
+TLS, GZIP = "--tls", "--gzip"
 
 # Of 16 to 256 KB the best for the HAProxy that copies and, from 256 KB payload on, close to
 # the best with Libra as well; with 256 KB it mostly copies in user space, and faults.
@@ -73,10 +87,36 @@ SYSTEMS = (
     System("nginx+malloc", "nginx", malloc=ORDINARY, baseline="nginx",
            about="the same nginx with the allocator, over ordinary memory: not Libra's doing"),
     System("nginx+lazy", "nginx", malloc=DEVICE, baseline="nginx",
-           peers=("nginx+malloc", "nginx+libra"),
+           peers=("nginx+malloc", "nginx+libra", "haproxy-splice", "relay-splice"),
            about="the same nginx with the allocator, over payload memory: lazy mode"),
     System("nginx-lazy-beside", "nginx", malloc=DEVICE, beside=True, baseline="nginx",
            about="the same nginx as it is, while another process has payload memory"),
+    System("nginx-default", "nginx", "default", about="default buffers: one page for the header, "
+           "8 of one for the body; connections to the origin are kept"),
+    System("nginx-default+malloc", "nginx", "default", malloc=ORDINARY, min_block=SMALL_BLOCKS,
+           baseline="nginx-default",
+           about="the same with the allocator for blocks from a page on, over ordinary memory"),
+    System("nginx-default+lazy", "nginx", "default", malloc=DEVICE, min_block=SMALL_BLOCKS,
+           baseline="nginx-default", peers=("nginx-default+malloc",),
+           about="the same over payload memory: lazy mode"),
+    System("nginx-large", "nginx", "large",
+           about="proxy_buffering off, and one buffer that takes a whole answer of 1 MB"),
+    System("nginx-large+malloc", "nginx", "large", malloc=ORDINARY, baseline="nginx-large",
+           about="the same with the allocator, over ordinary memory"),
+    System("nginx-large+lazy", "nginx", "large", malloc=DEVICE, baseline="nginx-large",
+           peers=("nginx-large+malloc",), about="the same over payload memory: lazy mode"),
+    System("nginx-gzip", "nginx", "gzip", touched=True, asked=(GZIP,),
+           about="nginx compresses every answer, of bytes that hardly become fewer"),
+    System("nginx-gzip+lazy", "nginx", "gzip", malloc=DEVICE, touched=True, asked=(GZIP,),
+           baseline="nginx-gzip", about="the same in lazy mode"),
+    System("nginx-sub", "nginx", "sub", touched=True,
+           about="nginx searches every answer (sub_filter) for what is not in it"),
+    System("nginx-sub+lazy", "nginx", "sub", malloc=DEVICE, touched=True, baseline="nginx-sub",
+           about="the same in lazy mode"),
+    System("nginx-tls", "nginx", "tls", touched=True, asked=(TLS,),
+           about="nginx encrypts every answer in user space (OpenSSL)"),
+    System("nginx-tls+lazy", "nginx", "tls", malloc=DEVICE, touched=True, asked=(TLS,),
+           baseline="nginx-tls", about="the same in lazy mode"),
     System("haproxy", "haproxy", "copy", about=HAPROXY_COPY_TUNING),
     System("haproxy-splice", "haproxy", "splice", baseline="haproxy",
            about="option splice-request, splice-response; default buffers"),
@@ -87,6 +127,12 @@ SYSTEMS = (
     System("haproxy+lazy", "haproxy", "copy", malloc=DEVICE, baseline="haproxy",
            peers=("haproxy+malloc", "haproxy-splice", "haproxy+libra"),
            about="the HAProxy that copies with the allocator, over payload memory: lazy mode"),
+    System("haproxy-default", "haproxy", "default", about="default buffers, of 16 KB"),
+    System("haproxy-default+malloc", "haproxy", "default", malloc=ORDINARY,
+           baseline="haproxy-default", about="the same with the allocator, over ordinary memory"),
+    System("haproxy-default+lazy", "haproxy", "default", malloc=DEVICE,
+           baseline="haproxy-default", peers=("haproxy-default+malloc",),
+           about="the same over payload memory: lazy mode"),
     System("relay-copy", "relay", "copy", about="minimal L4 relay: recv, send"),
     System("relay-splice", "relay", "splice", baseline="relay-copy",
            about="minimal L4 relay: splice through a pipe"),
@@ -105,8 +151,9 @@ NGINX = """
         keepalive_requests 100000000;
     }}
     server {{
-        listen {listen} backlog=4096;
+        listen {listen} backlog=4096{tls};
         client_max_body_size 0;
+{server}
         location / {{
             proxy_pass http://origin;
             proxy_max_temp_file_size 0;
@@ -114,6 +161,43 @@ NGINX = """
         }}
     }}
 """
+# To the origin as in the configurations of the tests; the buffers are nginx's own.
+NGINX_DEFAULT = """
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_request_buffering off;
+"""
+# The buffer holds the header as well. The others only have to be valid beside it.
+NGINX_LARGE = NGINX_DEFAULT + """
+            proxy_buffering off;
+            proxy_buffer_size 1028k;
+            proxy_buffers 16 128k;
+            proxy_busy_buffers_size 1028k;
+"""
+NGINX_GZIP = """
+            gzip on;
+            gzip_types *;
+            gzip_proxied any;
+            gzip_comp_level 1;
+"""
+NGINX_SUB = """
+            sub_filter "not in it" "";
+            sub_filter_types *;
+            sub_filter_once off;
+"""
+NGINX_TLS = """
+            ssl_certificate {dir}/certificate;
+            ssl_certificate_key {dir}/key;
+            ssl_protocols TLSv1.3;
+"""
+NGINX_CONFIGS = {
+    "": servers.NGINX_CONFIGS["b"],
+    "default": NGINX_DEFAULT,
+    "large": NGINX_LARGE,
+    "gzip": servers.NGINX_CONFIGS["b"] + NGINX_GZIP,
+    "sub": servers.NGINX_CONFIGS["b"] + NGINX_SUB,
+    "tls": servers.NGINX_CONFIGS["b"],
+}
 # Has payload memory, as long as it lasts, and says so by listening.
 NEIGHBOUR = """
 import socket, time
@@ -131,9 +215,11 @@ HAPROXY_SPLICE_TUNING = """tune.pipesize 262144
     maxpipes 4096"""
 
 
-def nginx_text(directory, listen, upstream, connections):
+def nginx_text(variant, directory, listen, upstream, connections):
+    tls = variant == "tls"
     http = NGINX.format(listen=listen, upstream=upstream, connections=connections,
-                        directives=servers.NGINX_CONFIGS["b"])
+                        tls=" ssl" * tls, directives=NGINX_CONFIGS[variant],
+                        server=NGINX_TLS.format(dir=directory) * tls)
     return servers.NGINX_COMMON.format(dir=directory, http=http, daemon="off",
                                        main="worker_rlimit_nofile 65536;",
                                        connections=4 * connections + 64)
@@ -143,7 +229,7 @@ def haproxy_text(variant, listen, upstream, connections):
     # Ample: HAProxy closes connections to the origin instead of keeping them once a quarter
     # of the descriptors that follow from this is in use (tune.pool-high-fd-ratio).
     maxconn = 16 * connections + 1024
-    tuning = HAPROXY_SPLICE_TUNING if variant == "splice" else HAPROXY_COPY_TUNING
+    tuning = {"splice": HAPROXY_SPLICE_TUNING, "copy": HAPROXY_COPY_TUNING, "default": ""}[variant]
     return servers.HAPROXY.format(listen=listen, upstream=upstream, tuning=tuning,
                                   connections=maxconn) + \
         (HAPROXY_SPLICE if variant == "splice" else "")
@@ -152,6 +238,13 @@ def haproxy_text(variant, listen, upstream, connections):
 def program(name):
     """Where Debian has it; the path is the same on each host."""
     return shutil.which(name, path="/usr/sbin:/usr/bin") or f"/usr/sbin/{name}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """What is asked, and how."""
+    address: str
+    options: tuple = ()     # of the client
 
 
 def start_origin(topology):
@@ -163,12 +256,12 @@ def start_origin(topology):
 
 @contextlib.contextmanager
 def running(topology, libra, system, connections):
-    """The system, ready: yields (its server or None, the address to ask)."""
+    """The system, ready: yields (its server or None, the service to ask)."""
     upstream = f"{topology.origin_address}:{ORIGIN_PORT}"
     if not system.parser:
         libra.quiet()
     if system.kind == "direct":
-        yield None, upstream
+        yield None, Service(upstream)
         return
     listen = f"{topology.proxy_address}:{PORT}"
     with contextlib.ExitStack() as stack:
@@ -177,19 +270,21 @@ def running(topology, libra, system, connections):
             sides = ("192.0.2.1:1", "192.0.2.2:1") if system.beside else (listen, upstream)
             before += stack.enter_context(libra.attached(system.parser, *sides))
         if system.malloc:
-            before += allocator(topology, system.malloc)
+            before += allocator(topology, system.malloc, system.min_block)
         if system.beside:
             if system.lazy:
                 stack.enter_context(_neighbour(topology, before))
             before = []
         yield stack.enter_context(
-            _proxy(topology, system, before, listen, upstream, connections)), listen
+            _proxy(topology, system, before, listen, upstream, connections)), \
+            Service(listen, system.asked)
         # The proxy ends before the policy: with no socket left, nothing is left to detach.
 
 
-def allocator(topology, memory):
+def allocator(topology, memory, min_block=0):
     """What stands in front of the command of who is to have it."""
     return ["env", f"LD_PRELOAD={os.path.join(topology.build['proxy'], MALLOC)}",
+            *([f"LIBRA_MALLOC_MIN={min_block}"] if min_block else []),
             *(["LIBRA_MALLOC_DEVICE=none"] if memory == ORDINARY else [])]
 
 
@@ -198,13 +293,24 @@ def _neighbour(topology, before):
                   [*before, PYTHON, "-c", NEIGHBOUR.format(port=NEIGHBOUR_PORT)], NEIGHBOUR_PORT)
 
 
+def _certificate(host, directory):
+    """Of the proxy's own; once, and for all its starts."""
+    key, certificate = (os.path.join(directory, name) for name in ("key", "certificate"))
+    if not host.call("exists", path=certificate):
+        host.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                  "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=proxy",
+                  "-keyout", key, "-out", certificate])
+
+
 def _proxy(topology, system, before, listen, upstream, connections):
     host, pin = topology.proxy, topology.pins["proxy"]
     directory = host.path(system.name)
     host.call("mkdir", path=directory)
     if system.kind == "nginx":
         path = os.path.join(directory, "nginx.conf")
-        host.write(path, nginx_text(directory, listen, upstream, connections))
+        host.write(path, nginx_text(system.variant, directory, listen, upstream, connections))
+        if TLS in system.asked:
+            _certificate(host, directory)
         argv = [program("nginx"), "-p", directory, "-e", "stderr", "-c", path]
     elif system.kind == "haproxy":
         path = os.path.join(directory, "haproxy.cfg")

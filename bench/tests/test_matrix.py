@@ -39,6 +39,9 @@ class Parsing(unittest.TestCase):
         sizes, rates = matrix.parse(GOOD)
         self.assertEqual([p.size for p in sizes.points], [1024, 65536])
         self.assertEqual((sizes.seconds, sizes.repetitions), (1, 3))
+        self.assertEqual((sizes.at_least, sizes.idle), (0, 0))
+        sizes, _ = matrix.parse(GOOD.replace("seconds = 1", "seconds = 1\nat-least = 5\nidle = 2"))
+        self.assertEqual((sizes.at_least, sizes.idle), (5, 2))
         self.assertEqual(rates.points[0].rate, 0.7)
 
     def test_those_of_the_tree(self):
@@ -57,6 +60,7 @@ class Parsing(unittest.TestCase):
                 ("repetitions = 3", "repetitions = 0", "repetitions"),
                 ("repetitions = 3", "repetitions = true", "repetitions", "type"),
                 ("seconds = 1", "second = 1", "'second'"),
+                ("seconds = 1", "seconds = 1\nidle = -1", "idle"),
                 ("seconds = 1\n", "", "seconds", "missing"),
                 ('"rates"', '"sizes"', "same name"),
                 ("[0.7]", "[3]", "'3'"),

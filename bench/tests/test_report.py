@@ -5,7 +5,7 @@ import copy
 import dataclasses
 import unittest
 
-from libra_bench import check, matrix, progress, report, rows
+from libra_bench import check, matrix, progress, report, rows, stats, systems, targets
 from libra_bench.error import BenchError
 
 MATRIX = """
@@ -43,6 +43,19 @@ def counters(system, size):
     return {}
 
 
+def memory(system):
+    """The plain one has 10 MB, the allocator a half more, in lazy mode anchors as well; what it
+    keeps when idle is less each time that somebody looks."""
+    pss = {"nginx+malloc": 15, "nginx+lazy": 11}.get(system, 10) * 1000000
+    anchors = 4000000 if system == "nginx+lazy" else 0
+
+    def look(*held):
+        return {"looks": [{"pss": pss, "rss": 2 * pss, "anchor_charge_live": count,
+                           "payload_pages": 0} for count in held], "sockets": 500000}
+
+    return {"loaded": look(0, anchors), "idle": look(anchors // 4), "idle_s": 2.5}
+
+
 def sample(system, number, point):
     """nginx needs 10 us and 100 us for each 64 KB, with Libra a half, with the allocator 0.8."""
     requests = 100
@@ -57,6 +70,7 @@ def sample(system, number, point):
                   "user_ticks_s": 0.25, "system_ticks_s": 0.75, "others_s": 0.1,
                   "machine_s": {"user": 0.1, "nice": 0, "system": 0.3, "irq": 0, "softirq": 0.1},
                   "libra": counters(system, point["size"])},
+        **({"memory": memory(system)} if number == 0 else {}),
     }
 
 
@@ -152,6 +166,71 @@ class Lazy(unittest.TestCase):
             found = list(check.problems(bad))
             self.assertEqual(bool(found), bool(count), found)
             self.assertTrue(all("payload memory" in line for line in found))
+
+
+    def test_memory(self):
+        """The most of processes and anchors together, in those rounds that looked."""
+        table = rows.Table(self.result)
+        lazy = self.rows["nginx+lazy"]
+        self.assertEqual(lazy.values("loaded"), {0: 15000000})
+        self.assertEqual(lazy.values("idle"), {0: 12000000})
+        self.assertEqual(lazy.ratio("loaded", table.baseline(lazy)).median, 1.5)
+        text = report.text(self.result)
+        self.assertIn("| download 16K | 4 | nginx+lazy | 15.00 | 1.50× | 11.00 | 4.00 | 0.50 "
+                      "| 12.00 | 1.20× | 1.00 |", text)
+        self.assertIn("2.5 s after the load's end", text)
+        for sample_of in self.result["samples"]:
+            sample_of.pop("memory", None)       # as older results are
+        self.assertNotIn("Memory held", report.text(self.result))
+
+    def test_touched(self):
+        """Who reads all payload leaves none of it in the kernel, and need not."""
+        for name, kept in (("nginx-tls+lazy", True), ("nginx-default+lazy", False)):
+            read = {"system": name, "point": {"size": 1 << 20}, "client": {"bytes": 1 << 20},
+                    "proxy": {}}
+            self.assertEqual(check.not_kept(read) is None, kept)
+
+    def test_unfinished(self):
+        """What a run that died came to can be read, and does not pass for a whole one."""
+        dead = copy.deepcopy(self.result)
+        dead["complete"] = False
+        dead["samples"] = [s for s in dead["samples"]
+                           if s["round"] == 0 and s["point"]["group"] == "sizes"]
+        for name in ("settled", "probes", "verified"):
+            dead[name] = None if name == "settled" else []
+        text = report.text(dead)
+        self.assertIn("**the run did not come to its end**", text)
+        self.assertIn("rounds: sizes 1, rates 0", text)
+        self.assertNotIn("did not come to its end", report.text(self.result))
+
+
+class Targets(unittest.TestCase):
+    def judge(self, low, median, high, **target):
+        made = targets.Target("nginx+lazy", "nginx", "capacity", ("1M",), 2, **target)
+        return made.verdict(stats.Estimate(median, low, high, 10, True))
+
+    def test_the_whole_interval_counts(self):
+        self.assertEqual(self.judge(2, 2.5, 3), targets.MET)
+        self.assertEqual(self.judge(1.9, 2.5, 3), targets.OPEN)
+        self.assertEqual(self.judge(1, 1.99, 3), targets.MISSED)
+        self.assertEqual(self.judge(1, 1.5, 2, at_most=True), targets.MET)
+        self.assertEqual(self.judge(1, 1.5, 2.1, at_most=True), targets.OPEN)
+        self.assertEqual(self.judge(1, 2.01, 2.1, at_most=True), targets.MISSED)
+
+    def test_in_the_report(self):
+        text = report.text(result(text=LAZY))
+        line = "| nginx+lazy | nginx | capacity | download {} | 4 | ≥ {} | 2.50 (2.50…2.50) | {} |"
+        self.assertIn(line.format("16K", "1.4", "met"), text)
+        self.assertIn(line.format("64K", "2.8", "**missed**"), text)
+        self.assertIn("| memory, loaded | download 1M | 4 | ≤ 1.25 | 1.50 | **missed** |", text)
+        self.assertNotIn("Targets", report.text(result()))
+
+    def test_of_systems_that_there_are(self):
+        for target in targets.TARGETS:
+            self.assertIn(target.system, systems.NAMES)
+            self.assertIn(target.against, systems.NAMES)
+            self.assertIn(target.metric, rows.METRICS)
+            self.assertIn(target.metric, report.MEASURES)
 
 
 class Check(unittest.TestCase):

@@ -7,7 +7,7 @@ import types
 import unittest
 import unittest.mock
 
-from libra_bench import runner, systems
+from libra_bench import matrix, runner, sample, systems
 from libra_bench.error import BenchError
 
 
@@ -39,6 +39,7 @@ class Started(unittest.TestCase):
             return contextlib.nullcontext()
 
         host = types.SimpleNamespace(path=lambda name: f"/tmp/{name}", call=lambda *_, **__: None,
+                                     run=lambda *_: None,
                                      write=lambda *_: None)
         place = types.SimpleNamespace(
             proxy=host, pins={"proxy": None}, build={"proxy": "/b"}, proxy_address="192.0.2.1",
@@ -55,8 +56,48 @@ class Started(unittest.TestCase):
             self.assertEqual(self.commands(f"{kind}+lazy"), {f"{kind}+lazy": preload})
             self.assertEqual(self.commands(f"{kind}+malloc"),
                              {f"{kind}+malloc": [*preload, "LIBRA_MALLOC_DEVICE=none"]})
+        self.assertEqual(self.commands("nginx-default+lazy"), {
+            "nginx-default+lazy": [*preload, "LIBRA_MALLOC_MIN=4096"]})
         self.assertEqual(self.commands("nginx-lazy-beside"),
                          {"neighbour": preload, "nginx-lazy-beside": []})
+
+
+class Client(unittest.TestCase):
+    PLACE = types.SimpleNamespace(build={"client": "/b"})
+    POINT = matrix.Point("g", "download", 1024, 8)
+
+    def argv(self, service, **how):
+        return " ".join(sample.client_argv(self.PLACE, self.POINT, service, **how))
+
+    def test_asks_as_the_system_wants_it(self):
+        service = systems.Service("192.0.2.1:80", systems.BY_NAME["nginx-tls+lazy"].asked)
+        self.assertIn(" --tls ", self.argv(service, requests=1))
+        for system in systems.SYSTEMS:      # beside each other, so asked in the same way
+            if system.baseline:
+                self.assertEqual(system.asked, systems.BY_NAME[system.baseline].asked)
+
+    def test_windows(self):
+        service = systems.Service("192.0.2.1:80")
+        text = self.argv(service, seconds=0.5, at_least=16, linger=True)
+        self.assertTrue(text.endswith("--seconds 0.5 --at-least 16 --linger"), text)
+        text = self.argv(service, seconds=0.5, at_least=16, rate=10)
+        self.assertNotIn("--at-least", text)    # it has as many as the rate says
+
+
+class Configurations(unittest.TestCase):
+    def text(self, name):
+        return systems.nginx_text(systems.BY_NAME[name].variant, "/d", "192.0.2.1:80",
+                                  "192.0.2.2:80", 4)
+
+    def test_nginx(self):
+        self.assertIn("proxy_buffers 16 64k;", self.text("nginx"))
+        self.assertNotIn("proxy_buffer", self.text("nginx-default"))
+        self.assertIn("proxy_buffering off;", self.text("nginx-large"))
+        self.assertIn("backlog=4096 ssl;", self.text("nginx-tls"))
+        for name, word in (("nginx-gzip", "gzip on;"), ("nginx-sub", "sub_filter "),
+                           ("nginx-tls", "ssl_certificate ")):
+            self.assertIn(word, self.text(name))
+            self.assertNotIn(word, self.text("nginx"))
 
 
 class Compared(unittest.TestCase):

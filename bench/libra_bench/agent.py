@@ -87,15 +87,15 @@ def resident(pids):
 
 
 def socket_memory():
-    """Bytes that this namespace's TCP sockets hold, by truesize: queued and kept in advance."""
+    """Bytes that this namespace's TCP sockets hold, by truesize: queued and kept in advance.
+    None where the kernel does not say."""
     done = subprocess.run(["ss", "-tmnHO", "state", "connected"], capture_output=True, text=True,
                           check=True)
-    held = 0
-    for found in re.finditer(r"skmem:\(([^)]*)\)", done.stdout):
-        parts = {re.match("[a-z]+", part)[0]: int(re.sub("^[a-z]+", "", part))
-                 for part in found[1].split(",")}
-        held += sum(parts[name] for name in ("r", "w", "f", "o", "bl"))
-    return held
+    found = re.findall(r"skmem:\(([^)]*)\)", done.stdout)
+    if done.stdout and not found:
+        return None
+    parts = [re.fullmatch(r"([a-z]+)(\d+)", part) for each in found for part in each.split(",")]
+    return sum(int(part[2]) for part in parts if part[1] in ("r", "w", "f", "o", "bl"))
 
 
 def memory(pids):

@@ -243,14 +243,14 @@ def _memory(result, table):
     if not chosen:
         return []
     waited = {s["memory"]["idle_s"] for s in result["samples"] if "idle" in s.get("memory", {})}
-    when = " and ".join(f"{seconds:g} s" for seconds in sorted(waited)) or "(not looked at)"
+    when = " and ".join(f"{seconds:g} s" for seconds in sorted(waited))
+    idle = f" Idle: the same {when} after the load's end and its connections', in the first " \
+        "rounds only." if waited else ""
     lines = [f"## Memory held {suffix(result)}", "",
              "MB. Loaded: the most that was seen while the load of the window went on behind it: "
              "of the proxy's processes (Pss, files and payload memory included) and of what the "
              "kernel holds for them in anchors, by truesize. Sockets, by truesize as well, are "
-             "beside it, because bytes on their way out of an anchor count in both. Idle: the "
-             f"same {when} after the load's end and its connections', in the first rounds only.",
-             ""]
+             f"beside it, because bytes on their way out of an anchor count in both.{idle}", ""]
 
     def held(row, metric):
         return _number(row.median(metric) / 1e6, "{:.2f}") if row.has(metric) else "–"

@@ -10,7 +10,8 @@ from .error import BenchError
 SYSCTLS = ("net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem", "net/ipv4/tcp_congestion_control",
            "net/core/max_skb_frags", "fs/pipe-max-size", "net/libra/min_anchor",
            "net/libra/max_socket_bytes", "net/libra/max_netns_bytes", "net/libra/scrub",
-           "net/libra/enabled", "net/libra/lazy", "net/libra/max_process_bytes")
+           "net/libra/enabled", "net/libra/lazy", "net/libra/lazy_feedback",
+           "net/libra/max_process_bytes")
 
 
 def _first_line(host, argv):
@@ -40,7 +41,8 @@ def check(topology, wanted, clients=()):
             raise BenchError(f"{role}: {path} is missing: build it first "
                              f"(cmake --build {topology.build[role]})")
     programs = {s.kind for s in wanted} & {"nginx", "haproxy"}
-    for name in [*sorted(programs), "strace"]:
+    programs |= {"openssl"} if any(systems.TLS in s.asked for s in wanted) else set()
+    for name in [*sorted(programs), "strace", "ss"]:
         if topology.proxy.run(["test", "-x", systems.program(name)], check=False)["status"] != 0:
             raise BenchError(f"proxy: {name} is not installed: run scripts/install-deps bench")
     for name in sorted(set(clients) - {"libra"}):

@@ -33,9 +33,11 @@ class Memory(unittest.TestCase):
 
     def test_of_sockets(self):
         """What is queued, for either side, and kept in advance; not the limits, nor drops."""
-        with unittest.mock.patch.object(agent.subprocess, "run", return_value=
-                                        types.SimpleNamespace(stdout=SS)):
-            self.assertEqual(agent.socket_memory(), 2304 + 1792 + 4608 + 4096 + 16 + 256)
+        for said, held in ((SS, 2304 + 1792 + 4608 + 4096 + 16 + 256), ("", 0),
+                           ("0 0 10.91.1.2:8080 10.91.1.1:40000\n", None)):
+            with unittest.mock.patch.object(agent.subprocess, "run", return_value=
+                                            types.SimpleNamespace(stdout=said)):
+                self.assertEqual(agent.socket_memory(), held)
 
 
 if __name__ == "__main__":

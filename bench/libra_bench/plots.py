@@ -29,7 +29,8 @@ STYLES = {
     "nginx-large": ("tab:green", "--"), "nginx-large+malloc": ("tab:red", "--"),
     "nginx-large+lazy": ("tab:red", "-"),
     "nginx-gzip": ("tab:brown", "--"), "nginx-gzip+lazy": ("tab:brown", "-"),
-    "nginx-sub": ("tab:cyan", "--"), "nginx-sub+lazy": ("tab:cyan", "-"),
+    "nginx-sub": ("tab:cyan", "--"), "nginx-sub+malloc": ("tab:cyan", ":"),
+    "nginx-sub+lazy": ("tab:cyan", "-"),
     "nginx-tls": ("tab:orange", "--"), "nginx-tls+lazy": ("tab:orange", "-"),
     "haproxy-default": ("tab:blue", "--"), "haproxy-default+malloc": ("tab:purple", "--"),
     "haproxy-default+lazy": ("tab:purple", "-"),
@@ -46,7 +47,7 @@ LAZY = {"nginx+lazy": "nginx", "nginx+malloc": "nginx", "haproxy-splice": "hapro
         "relay-splice": "nginx"}
 LAZY_PLOT = "lazy.png"
 # Of a ratio.
-TICKS = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16)
+TICKS = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
 def _style(name):
@@ -216,10 +217,12 @@ def write(result, directory):
         tail = f"-{number + 1}" if number else ""
         if "nginx+lazy" in series and not number:
             draw(_lazy, LAZY_PLOT, f"Lazy mode: {what}", series, table)
+        draw(_speed_up, f"speed-up{tail}.png", f"Speed-up: {what}", series, table)
+        if any(systems.BY_NAME[system].family for system in series):
+            continue    # of these only what they are measured for
         draw(_by_size, f"throughput{tail}.png", f"Throughput: {what}", series, "mb_s", "MB/s")
         draw(_by_size, f"capacity{tail}.png", f"Capacity: {what}", series, "capacity",
              "requests per second of proxy CPU")
-        draw(_speed_up, f"speed-up{tail}.png", f"Speed-up: {what}", series, table)
         if _charged(series):
             draw(_breakdown, f"cpu{tail}.png", f"CPU time: {what}", series)
         if any(table.copied(row) is not None for chosen in series.values() for row in chosen):

@@ -22,7 +22,9 @@ def kept(sample):
 def not_kept(sample):
     """What is measured with Libra must have been: a line if it was not."""
     system, point = systems.BY_NAME[sample["system"]], sample["point"]
-    if system.beside or system.touched or point["size"] < KEPT_FROM or not sample["client"]["bytes"]:
+    if system.beside or system.touched:
+        return None
+    if point["size"] < KEPT_FROM or not sample["client"]["bytes"]:
         return None
     # What the proxy reads anyhow is copied, and then that is what is measured.
     if system.lazy and sample["proxy"].get("libra", {}).get("fallback_lazy_read"):

@@ -274,13 +274,14 @@ def _targets(result, table):
     if not found:
         return []
     lines = [f"## Targets of lazy mode {suffix(result)}", "",
-             "Ratios of downloads. met: the whole interval is; open: the median is, some of the "
-             "interval is not; **missed**: the median is not. What was not measured is not here.",
+             "Ratios of downloads. met: the whole interval of 95 % is; open: the median is, but "
+             "some of the interval is not, or there were too few rounds for one; **missed**: the "
+             "median is not. What was not measured is not here.",
              ""]
     return lines + _table(
         ["system", "against", "what", "row", "conn.", "target", "measured", ""],
         [[row.system.name, target.against, MEASURES[target.metric], rows.where(row),
-          str(row.point.connections), target.text(), estimate.text("{:.2f}"),
+          str(row.point.connections), target.text(), estimate.text("{:.3f}"),
           f"**{verdict}**" if verdict == targets.MISSED else verdict]
          for target, row, estimate, verdict in found]) + [""]
 

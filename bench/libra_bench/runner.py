@@ -16,9 +16,9 @@ FORMAT = 1
 VERIFY_REQUESTS = 6
 VERIFY_CONNECTIONS = 3
 PROBE_SECONDS = 1.0
-# How many rounds look at the memory of idle proxies: waiting for that takes its time, and what
-# a proxy keeps is about the same each time.
-IDLE_ROUNDS = 2
+# How many rounds look at the memory of idle proxies: as few as have an interval of 95 %,
+# because waiting for it takes its time.
+IDLE_ROUNDS = 6
 # What a step takes beside its window, roughly, in seconds: for the first estimate only.
 OVERHEAD = 1.0
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What lazy mode is to reach, and whether it did.
 
-Met is what the whole interval meets; where only the median does, it is open. Everything
-else was missed, and says so.
+Met is what the whole interval of 95 % meets; where only the median does, or the rounds are
+too few for an interval, it is open. Everything else was missed, and says so.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Target:
 
     def verdict(self, found):
         worst = found.high if self.at_most else found.low
-        if self._meets(worst):
+        if found.confident and self._meets(worst):
             return MET
         return OPEN if self._meets(found.median) else MISSED
 

@@ -208,8 +208,8 @@ class Table:
             chosen = {system: [sizes[size] for size in sorted(sizes)]
                       for system, sizes in sweep.items()}
             if any(len(rows) > 2 for rows in chosen.values()):
-                yield ", ".join(filter(None, ("downloads", family, f"{connections} connections"))), \
-                    chosen
+                what = ("downloads", family, f"{connections} connections")
+                yield ", ".join(filter(None, what)), chosen
 
 
 def slope(rows, metric="system_us", smallest=16 << 10):

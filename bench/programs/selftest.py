@@ -233,7 +233,8 @@ class Test:
                                    "--tls")
                 self.check(f"TLS, {name}", seen, **{"exact": 0, "mismatches": 0, **expected})
         plain = Server(lambda _: (with_length(BODY), True))
-        seen = self.client(plain.address, "download", "--requests", "1", "--tls", "--timeout", "0.5")
+        seen = self.client(plain.address, "download", "--requests", "1", "--tls",
+                           "--timeout", "0.5")
         self.check("TLS, to who has none", seen, requests=0, errors=1)
 
     def lingering(self, address):

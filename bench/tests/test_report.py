@@ -220,7 +220,8 @@ class Targets(unittest.TestCase):
 
     def test_in_the_report(self):
         text = report.text(result(text=LAZY))
-        line = "| nginx+lazy | nginx | capacity | download {} | 4 | ≥ {} | 2.500 (2.500…2.500) | {} |"
+        line = ("| nginx+lazy | nginx | capacity | download {} | 4 | ≥ {} "
+                "| 2.500 (2.500…2.500) | {} |")
         self.assertIn(line.format("16K", "1.4", "open"), text)
         self.assertIn(line.format("64K", "2.8", "**missed**"), text)
         self.assertIn("| memory, loaded | download 1M | 4 | ≤ 1.25 | 1.500 | **missed** |", text)

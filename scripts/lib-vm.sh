@@ -136,7 +136,7 @@ splat() {
 	local what='(BUG:|WARNING:|Oops|Kernel panic|kernel BUG at|general protection fault|'
 	what+='(watchdog|NMI watchdog): BUG|INFO: (task |trying to register|possible|lockdep|rcu_)|'
 	what+='rcu: (INFO|.*stall)|refcount_t:|UBSAN:|KASAN:|KCSAN:|BUG [a-z]|'
-	what+='=+ *BUG|kmemleak: ([0-9]+ new|Cannot|Memory pool)|unregister_netdevice: waiting|'
+	what+='=+ *BUG|kmemleak: ([0-9]+ new|Cannot (allocate a k|insert)|Memory pool)|unregister_netdevice: waiting|'
 	what+='pagealloc: (single bit error|memory corruption)|ref_tracker: |ODEBUG: |'
 	what+='divide error|invalid opcode|stack segment|int3:|double fault|'
 	what+='list_(add|del) corruption|DEBUG_LOCKS_WARN_ON|Out of memory: Killed)'

@@ -173,6 +173,10 @@ void require_call(bool truth, const std::string& what) {
         throw Failed(what + ": " + std::strerror(errno));
 }
 
+void remark(const std::string& text) {
+    complain(text);
+}
+
 pid_t Child::begin() {
     const pid_t pid = ::fork();
     require_call(pid >= 0, "fork");

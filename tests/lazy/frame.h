@@ -67,6 +67,9 @@ void require_equal(const Got& got, const Expected& expected, const std::string& 
 // For what a system call returned: says which errno it was.
 void require_call(bool truth, const std::string& what);
 
+// What a case has to tell that passes.
+void remark(const std::string& text);
+
 inline void skip(const std::string& why) {
     throw Skipped(why);
 }

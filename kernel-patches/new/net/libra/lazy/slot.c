@@ -188,6 +188,15 @@ again:
 		put_page(page);
 		goto again;
 	}
+	/* Not to be copied, and seen by nobody: the caller finds out. */
+	if (libra_slot_kind(slot) == LIBRA_SLOT_SHARED &&
+	    PageHWPoison(libra_slot_page(slot))) {
+		page = libra_slot_page(slot);
+		get_page(page);
+		spin_unlock(&chunk->lock);
+		lock_page(page);
+		goto out;
+	}
 	if (!fresh) {
 		spin_unlock(&chunk->lock);
 		fresh = libra_page_alloc(gfp);

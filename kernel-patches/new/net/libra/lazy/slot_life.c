@@ -214,12 +214,20 @@ void libra_slots_forget_all(struct libra_payload *payload)
 
 /* ---- fork ----------------------------------------------------------------------- */
 
-/* Somebody holds the page: the child gets a copy of what is in it now. */
+/*
+ * Somebody holds the page: the child gets a copy of what is in it now. A poisoned one
+ * must not be read: it is the child's as well, who gets a signal when it looks.
+ */
 static unsigned long libra_fork_copy(struct page *page)
 {
-	struct page *copy = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_NOFAIL);
+	struct page *copy = page;
 
-	copy_page(page_address(copy), page_address(page));
+	if (PageHWPoison(page)) {
+		get_page(page);
+	} else {
+		copy = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_NOFAIL);
+		copy_page(page_address(copy), page_address(page));
+	}
 	return (unsigned long)copy | LIBRA_SLOT_SHARED;
 }
 

@@ -49,7 +49,7 @@ check "shellcheck" shellcheck "${shell_scripts[@]}"
 check "python syntax" python3 -c 'import ast, sys
 for name in sys.argv[1:]: ast.parse(open(name).read(), name)' "${python_scripts[@]}"
 check "series" scripts/export-series --check
-check "counters, sysctls and tracepoints are documented" tests/scripts/documented
+check "counters, sysctls, tracepoints are documented, memory operations tested" tests/scripts/documented
 tap scripts tests/scripts/run
 check "module builds without a warning" module_is_clean
 check "README has the figures of the results" bench/readme --check \

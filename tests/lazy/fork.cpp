@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Processes that begin as a copy of one with payload memory: each has its own.
 #include <sched.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -256,6 +257,31 @@ CASE(fork_exec) {
         throw Failed("exec");
     });
     child.wait("/bin/true");
+    proof.require_some();
+}
+
+// What it is started with may be lazy itself.
+CASE(fork_posix_spawn) {
+    const LazyProof proof;
+    const Link link;
+    const Arena memory(kRoom);
+    const std::string words("/bin/sh\0-c\0exit 7\0", 18);
+    std::string message = pattern(kSize, 1);
+    message.replace(3 * kPage - 4, words.size(), words);
+    for (int round = 0; round < 5; ++round) {
+        send_all(link.peer, message);
+        wait_queued(link.here, message.size());
+        receive_all(link.here, memory.data(), message.size());
+        char* at = memory.at(3 * kPage - 4);
+        char* arguments[] = {at, at + 8, at + 11, nullptr};
+        pid_t child = 0;
+        require_equal(::posix_spawn(&child, at, nullptr, nullptr, arguments, nullptr), 0,
+                      "posix_spawn");
+        int status = 0;
+        require_call(::waitpid(child, &status, 0) == child, "waitpid");
+        require_equal(WEXITSTATUS(status), 7, "what it ended with");
+        require_same(std::string(memory.data(), message.size()), message, "beside it");
+    }
     proof.require_some();
 }
 

@@ -3,6 +3,7 @@
 // fails says so as it would on private memory; no byte is wrong, and nothing is left.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -298,6 +299,44 @@ CASE(inject_receive_parts) {
     proof.require_some();
 }
 
+// What others may still write, and small pieces, are copied on the way into an anchor.
+CASE(inject_receive_copies) {
+    const Injection inject;
+    const LazyProof proof;
+    const Link link;
+    const Fd file(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    require_call(static_cast<bool>(file), "a temporary file");
+    inject.each("recv of what is copied", [&](unsigned nth) {
+        const Arena memory(kRoom);
+        const std::string bytes = pattern(kSize, nth);
+        require_equal(::pwrite(file.get(), bytes.data(), kSize, 0), static_cast<ssize_t>(kSize),
+                      "pwrite");
+        std::size_t sent = 0;
+        const auto send = [&](std::size_t size) {
+            send_all(link.peer, bytes.data() + sent, size);
+            sent += size;
+        };
+        const auto send_file = [&](std::size_t size) {
+            auto from = static_cast<off_t>(sent);
+            require_equal(::sendfile(link.peer.get(), file.get(), &from, size),
+                          static_cast<ssize_t>(size), "sendfile");
+            sent += size;
+        };
+        send(10'000);
+        send_file(15'000);
+        for (int piece = 0; piece < 20; ++piece)
+            send(200);
+        send(20'000);
+        send_file(9000);
+        send(kSize - sent);
+        wait_queued(link.here, kSize);
+        const bool hit = receive(inject, link, memory.data(), kSize, nth, "recv");
+        require_pattern(memory.data(), kSize, nth, 0, numbered("what is copied", nth));
+        return hit;
+    });
+    proof.require_some();
+}
+
 // Nothing of it is refused: who sends waits until there is memory.
 CASE(inject_send) {
     const Injection inject;
@@ -375,7 +414,8 @@ bool is_mapped(const char* at) {
     return ::mincore(const_cast<char*>(at), kPage, &resident) == 0;
 }
 
-// What changes a part of a mapping is refused as a whole, or done.
+// What changes a part of a mapping is refused as a whole, or done. Where something else
+// was to be mapped, there may be nothing after that failed: so it is natively.
 CASE(inject_change) {
     const Injection inject;
     const LazyProof proof;
@@ -385,6 +425,7 @@ CASE(inject_change) {
         long (*make)(const Arena& memory);
         bool unmaps;
         int error = ENOMEM;
+        bool replaces = false;
     };
     const Change changes[] = {
         {"munmap", [](const Arena& m) -> long { return ::munmap(m.at(8 * kPage), 4 * kPage); },
@@ -397,6 +438,14 @@ CASE(inject_change) {
              return ::madvise(m.at(8 * kPage), 4 * kPage, MADV_DONTFORK);
          },
          false, EAGAIN},
+        {"mmap",
+         [](const Arena& m) -> long {
+             return ::mmap(m.at(8 * kPage), 4 * kPage, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED
+                        ? -1
+                        : 0;
+         },
+         false, ENOMEM, true},
         {"mremap",
          [](const Arena& m) -> long {
              void* moved = ::mremap(m.data(), kSize, 2 * kRoom, MREMAP_MAYMOVE);
@@ -416,9 +465,12 @@ CASE(inject_change) {
             const bool hit = inject.disarm();
             require_errno(result, {change.error}, what);
             require_pattern(memory.data(), 8 * kPage, nth, 0, what);
-            const bool hole = change.unmaps && result == 0;
-            require_equal(is_mapped(memory.at(8 * kPage)), !hole, what + ": mapped");
-            if (!hole)
+            const bool hole = !is_mapped(memory.at(8 * kPage));
+            require_equal(hole, change.replaces ? hole && result < 0 : change.unmaps && result == 0,
+                          what + ": a hole");
+            if (change.replaces && result == 0)
+                require_bytes(memory.at(8 * kPage), 4 * kPage, 0, what);
+            else if (!hole)
                 require_pattern(memory.at(8 * kPage), 4 * kPage, nth, 8 * kPage, what);
             require_pattern(memory.at(12 * kPage), kSize - 12 * kPage, nth, 12 * kPage, what);
             return hit;

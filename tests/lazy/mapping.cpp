@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Whatever happens to a mapping, its bytes are exact, or the call says no at once.
-#include <elf.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "arena.h"
+#include "ended.h"
 #include "frame.h"
 #include "link.h"
 #include "pattern.h"
@@ -27,18 +23,6 @@ namespace {
 
 constexpr std::size_t kRoom = 256 << 10;
 constexpr std::size_t kSize = 24 * kPage;
-
-// Whether this access ends a process.
-template <typename Access>
-int signal_of(Access access) {
-    Child child([&] {
-        const rlimit none = {};
-        ::setrlimit(RLIMIT_CORE, &none);
-        access();
-    });
-    const int status = child.status();
-    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
 
 CASE(map_unmap_a_part) {
     const LazyProof proof;
@@ -419,16 +403,6 @@ CASE(map_locked) {
     require_pattern(memory.data(), kSize, 7, 0, "locked when touched");
 }
 
-CASE(map_sync) {
-    const Link link;
-    const Arena memory(kRoom);
-    receive_pattern(link, memory.data(), kSize, 1);
-    for (const int flags : {MS_ASYNC, MS_SYNC, MS_SYNC | MS_INVALIDATE})
-        if (::msync(memory.data(), kSize, flags) != 0)
-            require_call(errno == EINVAL || errno == EBUSY, "msync");
-    require_pattern(memory.data(), kSize, 1, 0, "afterwards");
-}
-
 CASE(map_userfaultfd) {
     const Link link;
     const Arena memory(kRoom);
@@ -449,89 +423,6 @@ CASE(map_userfaultfd) {
     }
     receive_pattern(link, memory.data(), kSize, 1);
     require_pattern(memory.data(), kSize, 1, 0, "afterwards");
-}
-
-CASE(map_limits_of_address_space) {
-    Child child([] {
-        const Link link;
-        const Arena memory(kRoom);
-        const rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
-        require_call(::setrlimit(RLIMIT_AS, &limit) == 0, "RLIMIT_AS");
-        void* more =
-            ::mmap(nullptr, kRoom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        require(more == MAP_FAILED, "RLIMIT_AS does not hold");
-    });
-    child.wait("a child with limits");
-}
-
-// Memory is moved about, and caches are dropped, while bytes come and go. (root)
-CASE(map_compacted) {
-    const LazyProof proof;
-    const Link link;
-    const Arena memory(kRoom);
-    if (setting().plain)
-        skip("changes the machine's state");
-    for (std::uint64_t round = 1; round <= 10; ++round) {
-        receive_pattern(link, memory.data(), kSize, round);
-        require_pattern(memory.at(3 * kPage), 4 * kPage, round, 3 * kPage, "touched");
-        std::ofstream("/proc/sys/vm/compact_memory") << 1 << std::flush;
-        std::ofstream("/proc/sys/vm/drop_caches") << 3 << std::flush;
-        require_pattern(memory.data(), kSize, round, 0, "afterwards");
-    }
-    proof.require_some();
-}
-
-// What is at this address, by the program headers of a core file.
-std::string in_core(const std::string& core, std::uint64_t address, std::size_t size) {
-    require(core.size() > sizeof(Elf64_Ehdr), "there is no core file");
-    Elf64_Ehdr header;
-    std::memcpy(&header, core.data(), sizeof(header));
-    std::string found;
-    for (std::size_t number = 0; number < header.e_phnum; ++number) {
-        Elf64_Phdr part;
-        std::memcpy(&part, core.data() + header.e_phoff + number * sizeof(part), sizeof(part));
-        while (part.p_type == PT_LOAD && address >= part.p_vaddr &&
-               address < part.p_vaddr + part.p_filesz && size > 0) {
-            const std::uint64_t skip = address - part.p_vaddr;
-            const std::size_t count = std::min<std::size_t>(size, part.p_filesz - skip);
-            require(part.p_offset + skip + count <= core.size(), "the core file is cut");
-            found.append(core, part.p_offset + skip, count);
-            address += count;
-            size -= count;
-        }
-    }
-    return found;
-}
-
-CASE(map_core_dump) {
-    const LazyProof proof;
-    const char* kPattern = "/proc/sys/kernel/core_pattern";
-    if (!::getenv("LIBRA_KERNEL"))
-        skip("core_pattern is the machine's: only in a virtual machine");
-    std::string old;
-    std::getline(std::ifstream(kPattern), old);
-    std::ofstream(kPattern) << "/tmp/libra-core.%p" << std::flush;
-    const Arena memory(kRoom);
-    std::string file;
-    {
-        Child child([&] {
-            const rlimit all = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
-            require_call(::setrlimit(RLIMIT_CORE, &all) == 0, "RLIMIT_CORE");
-            const Link link;
-            receive_pattern(link, memory.at(10), kSize, 1);
-            require_pattern(memory.at(10 + 5 * kPage), 3 * kPage, 1, 5 * kPage, "touched");
-            ::abort();
-        });
-        file = "/tmp/libra-core." + std::to_string(child.pid());
-        require(WCOREDUMP(child.status()), "no core was dumped");
-    }
-    std::ofstream(kPattern) << old << std::flush;
-    std::ifstream in(file, std::ios::binary);
-    const std::string core((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-    ::unlink(file.c_str());
-    require_same(in_core(core, reinterpret_cast<std::uint64_t>(memory.at(10)), kSize),
-                 pattern(kSize, 1), "in the core file");
-    proof.require_some();
 }
 
 }  // namespace

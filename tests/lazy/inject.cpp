@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
@@ -332,6 +333,31 @@ CASE(inject_receive_copies) {
         wait_queued(link.here, kSize);
         const bool hit = receive(inject, link, memory.data(), kSize, nth, "recv");
         require_pattern(memory.data(), kSize, nth, 0, numbered("what is copied", nth));
+        return hit;
+    });
+    proof.require_some();
+}
+
+// An anchor of many fragments needs room for them on the way: a run that ends there is
+// lazy as far as it got, and its last page is written.
+CASE(inject_receive_fragments) {
+    constexpr std::size_t kPiece = 2100;  // smaller ones are copied, and are one fragment
+    const Injection inject;
+    const LazyProof proof;
+    const Link link;
+    const Link other;
+    inject.each("recv of many fragments", [&](unsigned nth) {
+        const Arena memory(kRoom);
+        const std::string bytes = pattern(kSize, nth);
+        // What another connection takes of the same memory keeps them apart.
+        for (std::size_t at = 0; at < kSize; at += kPiece) {
+            send_all(link.peer, bytes.data() + at, std::min(kPiece, kSize - at));
+            send_all(other.peer, bytes.data(), 100);
+        }
+        wait_queued(link.here, kSize);
+        const bool hit = receive(inject, link, memory.data(), kSize, nth, "recv");
+        take(other.here, queued(other.here));
+        require_pattern(memory.data(), kSize, nth, 0, numbered("many fragments", nth));
         return hit;
     });
     proof.require_some();

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel selftests (net/libra): what a proxy can observe is the same, attached or not."""
+"""The kernel selftests (net/libra): what a proxy can observe is the same, attached or not, and
+with its buffers in payload memory."""
 
 import contextlib
 import glob
@@ -14,6 +15,7 @@ from harness import kmemleak, libra
 
 # The ports that relay.c uses, and who reads the payload there.
 POLICIES = {"raw": (7102, 7002), "http1": (7103, 7003)}
+NEVER_LAZY = ("live",)  # it has no such variant
 RESULT = re.compile(r"(ok|not ok) \d+ (?:proxy\.)?([^ ]+)(?: # SKIP (.*))?")
 TIME_LIMIT = 600 if kmemleak.available() else 120  # of one program; a debug kernel is slow
 
@@ -48,6 +50,7 @@ def run(env, tap, program):
     else:
         command += ["-v", "native_v4", "-v", "native_v6", "-v", "native_framed_v4"]
     notes, planned, seen = [], None, 0
+    before = env.counters()["lazy_rx_bytes"]
     begin = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", env=environment) as process:
@@ -69,10 +72,14 @@ def run(env, tap, program):
             if time.monotonic() - begin > TIME_LIMIT:
                 process.kill()
         process.wait()
-    print(f"# {name}: {time.monotonic() - begin:.1f} s", flush=True)
+    print(f"# {name}: {time.monotonic() - begin:.1f} s, "
+          f"{env.counters()['lazy_rx_bytes'] - before} bytes were lazy", flush=True)
     if seen != planned:
         with tap.case(f"{name}: all of it") as case:
             case.equal(seen, planned, "bodies that ran")
+    if env.with_libra and name not in NEVER_LAZY:
+        with tap.case(f"{name}: something was lazy") as case:
+            case.check(env.counters()["lazy_rx_bytes"] > before, "it proves nothing")
 
 
 def body(env, tap):

@@ -21,7 +21,7 @@ static char *memory_ends(struct __test_metadata *_metadata, size_t good)
 		   -1, 0);
 	ASSERT_NE(MAP_FAILED, map);
 	if (size)
-		ASSERT_EQ(0, mprotect(map, size, PROT_READ | PROT_WRITE));
+		relay_buffer_at(map, size);
 	return map + size - good;
 }
 
@@ -106,7 +106,7 @@ RELAY_TEST(recv_memory_ends)
 		ASSERT_TRUE(relay_exact(r)) {
 			TH_LOG("%zu good bytes", goods[i]);
 		}
-		free(buf);
+		relay_release(buf, total);
 	}
 	EXPECT_EQ(r->attached, relay_anchored(r) > 0);
 }

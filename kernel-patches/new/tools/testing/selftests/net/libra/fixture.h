@@ -45,12 +45,25 @@ FIXTURE_VARIANT_ADD(proxy, http1_v6) {
 	.kind = { .family = AF_INET6, .policy = RELAY_HTTP1, .framed = true },
 };
 
+FIXTURE_VARIANT_ADD(proxy, lazy_v4) {
+	.kind = { .family = AF_INET, .lazy = true },
+};
+
+FIXTURE_VARIANT_ADD(proxy, lazy_v6) {
+	.kind = { .family = AF_INET6, .lazy = true },
+};
+
 FIXTURE_SETUP(proxy)
 {
 	struct relay *r = &self->relay;
 
 	if (relay_netns())
 		SKIP(return, "needs root: cannot make a network namespace");
+	if (variant->kind.lazy) {
+		if (relay_lazy_missing())
+			SKIP(return, "needs /dev/libra");
+		relay_set("lazy_feedback", 0);
+	}
 	relay_open(r, &variant->kind, RELAY_ROOMY);
 	if (relay_policy_missing(r))
 		SKIP(return, "no policy of Libra names this port");
@@ -63,7 +76,13 @@ FIXTURE_TEARDOWN_PARENT(proxy)
 	struct relay *r = &self->relay;
 
 	/* After a failure it is no news that something was left. */
-	if (!r->attached || _metadata->exit_code)
+	if (_metadata->exit_code)
+		return;
+	if (r->kind.lazy) {
+		EXPECT_TRUE(relay_idle());
+		EXPECT_EQ(0, relay_stat(r, "fail_stops"));
+	}
+	if (!r->attached)
 		return;
 	EXPECT_TRUE(relay_idle());
 	EXPECT_EQ(r->aborts, relay_stat(r, "fail_stops") > 0);

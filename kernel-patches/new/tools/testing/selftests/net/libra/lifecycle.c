@@ -355,7 +355,7 @@ RELAY_TEST(storm)
 		ASSERT_TRUE(relay_exact_part(r, n));
 		if (i % 5 == 4)
 			reset(_metadata, &r->down);
-		free(buf);
+		relay_release(buf, total);
 	}
 	EXPECT_EQ(r->attached, relay_anchored(r) > 30 * 2000);
 	if (r->attached)

@@ -105,7 +105,7 @@ static void relay_some(struct __test_metadata *_metadata, struct relay *r,
 
 	ASSERT_EQ(n, recv(r->up, buf, n, MSG_WAITALL));
 	relay_forward(r, buf, n);
-	free(buf);
+	relay_release(buf, n);
 }
 
 /* A connection that is there goes on natively; a new one is attached. */
@@ -215,15 +215,6 @@ TEST_F(live, replace_parser)
 	remove_policy(_metadata, policy);
 }
 
-static void set_enabled(struct __test_metadata *_metadata, int value)
-{
-	FILE *file = fopen("/proc/sys/net/libra/enabled", "w");
-
-	ASSERT_NE(NULL, file);
-	ASSERT_LT(0, fprintf(file, "%d", value));
-	ASSERT_EQ(0, fclose(file));
-}
-
 /* The switch for everything: off in mid-stream, and on again. */
 TEST_F(live, enabled)
 {
@@ -236,7 +227,7 @@ TEST_F(live, enabled)
 	again(r, false);
 	relay_feed(r, 3 * SIZE);
 	for (i = 0; i < 3; i++) {
-		set_enabled(_metadata, i != 1);
+		relay_set("enabled", i != 1);
 		EXPECT_EQ(SIZE, recv(r->up, buf + i * SIZE, SIZE, 0));
 		EXPECT_EQ(i != 1 ? SIZE : 0, relay_anchored(r));
 	}

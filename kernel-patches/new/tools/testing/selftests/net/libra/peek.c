@@ -17,7 +17,7 @@ static bool peeks(struct relay *r, size_t at, size_t n, int flags)
 
 	same = recv(r->up, buf, n, MSG_PEEK | flags) == (ssize_t)n &&
 	       !memcmp(buf, r->stream + at, n);
-	free(buf);
+	relay_release(buf, n);
 	return same;
 }
 
@@ -36,7 +36,7 @@ RELAY_TEST(whole)
 		EXPECT_EQ(relay_due(r, size), relay_anchored(r));
 		relay_forward(r, buf, total);
 		ASSERT_TRUE(relay_exact(r));
-		free(buf);
+		relay_release(buf, total);
 	}
 }
 

@@ -41,7 +41,7 @@ RELAY_TEST(sizes)
 		EXPECT_EQ(0, relay_inq(r->up));
 		ASSERT_EQ(total, send(r->down, buf, total, 0));
 		ASSERT_TRUE(relay_exact(r));
-		free(buf);
+		relay_release(buf, size + 1000);
 	}
 }
 

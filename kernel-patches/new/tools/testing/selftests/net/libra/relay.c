@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/libra_memory.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -36,6 +38,9 @@ static const struct {
 	[RELAY_HTTP1]	= { 7103, 7003 },
 	[RELAY_LIVE]	= { 7104, 7004 },
 };
+
+/* Whether the buffers of this process are payload memory. */
+static bool relay_is_lazy;
 
 double relay_now(void)
 {
@@ -153,6 +158,7 @@ void relay_open(struct relay *r, const struct relay_kind *kind,
 	r->attached = kind->policy == RELAY_RAW || kind->policy == RELAY_HTTP1;
 	r->sent = 0;
 	r->checked = 0;
+	relay_is_lazy = kind->lazy;
 
 	listener = relay_listen(kind->family, port,
 				tight ? 16 << 10 : RELAY_ROOM);
@@ -312,15 +318,66 @@ void relay_forward(struct relay *r, const void *data, size_t len)
 	relay_send_all(r->down, data, len);
 }
 
-/* Not by chance what belongs there. */
+bool relay_lazy_missing(void)
+{
+	return access(LIBRA_DEVICE, R_OK | W_OK);
+}
+
+/*
+ * An arena for each buffer, so that what a body does to the access rights of one
+ * does not make others native.
+ */
+static void *relay_payload_memory(void *place, size_t size)
+{
+	struct libra_arena arena = { .size = size };
+	int dev = open(LIBRA_DEVICE, O_RDWR | O_CLOEXEC);
+	int fd = dev < 0 ? -1 : ioctl(dev, LIBRA_IOC_ARENA, &arena);
+	void *buf;
+
+	if (fd < 0)
+		err(1, "an arena of %zu bytes", size);
+	buf = mmap(place, size, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | (place ? MAP_FIXED : 0), fd, 0);
+	close(fd);
+	close(dev);
+	return buf;
+}
+
+static size_t relay_pages(size_t size)
+{
+	size_t page = getpagesize();
+
+	return size ? (size + page - 1) / page * page : page;
+}
+
+/* What is at @place is replaced; NULL: anywhere. */
+void *relay_buffer_at(void *place, size_t size)
+{
+	size_t pages = relay_pages(size);
+	void *buf;
+
+	if (relay_is_lazy)
+		buf = relay_payload_memory(place, pages);
+	else
+		buf = mmap(place, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			   MAP_ANONYMOUS | (place ? MAP_FIXED : 0), -1, 0);
+	if (buf == MAP_FAILED)
+		err(1, "memory");
+	/* Not by chance what belongs there. Payload memory is best left alone. */
+	if (!relay_is_lazy)
+		memset(buf, 0xee, pages);
+	return buf;
+}
+
 void *relay_buffer(size_t size)
 {
-	void *buf = aligned_alloc(4096, (size + 4095) & ~4095ul);
+	return relay_buffer_at(NULL, size);
+}
 
-	if (!buf)
-		err(1, "memory");
-	memset(buf, 0xee, size);
-	return buf;
+void relay_release(void *buf, size_t size)
+{
+	if (munmap(buf, relay_pages(size)))
+		err(1, "munmap");
 }
 
 int relay_poll(int fd, int events, int timeout_ms)
@@ -448,7 +505,8 @@ bool relay_idle(void)
 {
 	static const char * const gauges[] = {
 		"attached_sockets", "anchors_live", "anchor_bytes_live",
-		"anchor_charge_live",
+		"anchor_charge_live", "lazy_pages", "payload_pages",
+		"payload_processes",
 	};
 	double end = relay_now() + RELAY_PATIENCE;
 	char now[RELAY_STAT];
@@ -465,6 +523,18 @@ bool relay_idle(void)
 	} while (relay_now() < end);
 	fprintf(stderr, "# %s is %ld\n", gauges[i], relay_find(now, gauges[i]));
 	return false;
+}
+
+/* A sysctl of this network namespace. */
+void relay_set(const char *name, int value)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/libra/%s", name);
+	file = fopen(path, "w");
+	if (!file || fprintf(file, "%d", value) < 0 || fclose(file))
+		err(1, "%s", path);
 }
 
 /* Natively the threshold means nothing, but the sizes around it are the same. */

@@ -30,11 +30,13 @@ enum relay_policy {
  * @family: AF_INET or AF_INET6
  * @policy: which ports
  * @framed: messages are HTTP/1 responses, so that payload has boundaries
+ * @lazy: the proxy's buffers are payload memory, and nobody has touched them
  */
 struct relay_kind {
 	int family;
 	enum relay_policy policy;
 	bool framed;
+	bool lazy;
 };
 
 #define RELAY_HEAD	128	/* bytes of a message's header, if framed */
@@ -79,6 +81,7 @@ enum relay_room {
 };
 
 int relay_netns(void);
+bool relay_lazy_missing(void);
 void relay_open(struct relay *r, const struct relay_kind *kind,
 		enum relay_room room);
 void relay_close(struct relay *r);
@@ -102,6 +105,8 @@ void relay_wait_inq(int fd, int bytes);
 void relay_send_all(int fd, const void *data, size_t len);
 void relay_forward(struct relay *r, const void *data, size_t len);
 void *relay_buffer(size_t size);
+void *relay_buffer_at(void *place, size_t size);
+void relay_release(void *buf, size_t size);
 int relay_poll(int fd, int events, int timeout_ms);
 
 /* B's side: are they the bytes that A sent? */
@@ -116,6 +121,7 @@ long relay_anchored(struct relay *r);
 long relay_due(const struct relay *r, size_t payload);
 bool relay_policy_missing(const struct relay *r);
 bool relay_idle(void);
+void relay_set(const char *name, int value);
 size_t relay_min_anchor(void);
 size_t relay_size(size_t index);
 

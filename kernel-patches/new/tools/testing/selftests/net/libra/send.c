@@ -45,7 +45,7 @@ RELAY_TEST(pieces)
 		EXPECT_TRUE(relay_exact(r)) {
 			TH_LOG("in pieces of %zu", n);
 		}
-		free(buf);
+		relay_release(buf, total);
 	}
 }
 
@@ -71,7 +71,7 @@ static void cut(struct __test_metadata *_metadata, struct relay *r, size_t at)
 	}
 	relay_forward(r, buf + at, total - at);
 	EXPECT_TRUE(relay_exact(r));
-	free(buf);
+	relay_release(buf, total);
 }
 
 /* What was accepted arrives, however little of the message it is. */
@@ -108,7 +108,7 @@ RELAY_TEST(ends_like_vpi)
 	memcpy(magic, buf + head, sizeof(magic));
 	relay_forward(r, buf, total);
 	ASSERT_TRUE(relay_exact(r));
-	free(buf);
+	relay_release(buf, total);
 
 	relay_announce(r, 4 * 200);
 	if (head) {
@@ -116,7 +116,7 @@ RELAY_TEST(ends_like_vpi)
 		ASSERT_EQ(head, recv(r->up, buf, head, 0));
 		relay_forward(r, buf, head);
 		ASSERT_TRUE(relay_exact(r));
-		free(buf);
+		relay_release(buf, head);
 	}
 	for (n = 1; n <= 4; n++) {
 		char piece[200] = {};

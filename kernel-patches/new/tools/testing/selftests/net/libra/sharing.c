@@ -28,7 +28,7 @@ static bool relay_some(struct relay *r, size_t n)
 
 	ok = recv(r->up, buf, n, MSG_WAITALL) == (ssize_t)n &&
 	     send(r->down, buf, n, 0) == (ssize_t)n;
-	free(buf);
+	relay_release(buf, n);
 	return ok;
 }
 
@@ -213,7 +213,7 @@ static void *relay_chunks(void *arg)
 		w->chunks++;
 	}
 	w->failed = n >= 0 || errno != EAGAIN;
-	free(buf);
+	relay_release(buf, CHUNK);
 	return NULL;
 }
 
@@ -315,7 +315,7 @@ static void *upload(void *arg)
 			    recv(w->r->a, buf, CHUNK, MSG_WAITALL) != CHUNK ||
 			    buf[0] != (char)i || buf[CHUNK - 1] != (char)i;
 	}
-	free(buf);
+	relay_release(buf, CHUNK);
 	return NULL;
 }
 

@@ -30,7 +30,7 @@ static void relay_some(struct __test_metadata *_metadata, struct relay *r,
 
 	ASSERT_EQ(n, recv(r->up, buf, n, 0));
 	relay_forward(r, buf, n);
-	free(buf);
+	relay_release(buf, n);
 }
 
 /* All of @n bytes; splice() may take fewer at a time. */

@@ -148,7 +148,7 @@ static void send_pages(struct __test_metadata *_metadata, struct relay *r)
 	r->sent += WINDOW;
 	/* The last page goes without a word that it is the last. */
 	relay_wait_inq(r->up, before + WINDOW);
-	free(bytes);
+	relay_release(bytes, WINDOW);
 }
 
 RELAY_TEST(receive)

@@ -90,7 +90,7 @@ void Client::Connection::request(const Message& message, bool last) {
     if (message.shape == Shape::kUploadLength)
         output_.push({"", body});
     if (message.shape == Shape::kUploadChunked)
-        for (Part& part : chunked(body, message.chunks))
+        for (Part& part : chunked(body, message.chunks, client_.options_.mix))
             output_.push(std::move(part));
 }
 

@@ -33,6 +33,10 @@ void declare(CLI::App& app, Options& options) {
     app.add_flag("--lengths-only", options.mix.lengths_only,
                  "nothing but downloads with a Content-Length");
     app.add_option("--size", options.mix.size, "of all bodies (default: 0 to 4 MB)");
+    app.add_flag("--plain-chunks", options.mix.plain_chunks,
+                 "chunks have no extensions, and bodies no trailers");
+    app.add_flag("--no-sendfile", options.mix.no_sendfile,
+                 "the origin never uses it, half of the time otherwise");
     app.add_option("--segment", options.segment, "payload bytes of each send by the origin");
     app.add_option("--stall", options.stall, "seconds during which no client reads");
     app.add_option("-c,--connections", options.connections, "clients at a time")

@@ -51,6 +51,8 @@ Message::Message(const Mix& mix, std::uint64_t n) : number(n) {
     origin_closes = random.one_in(10);
     sendfile = random.one_in(2);
     chunks = random.next();
+    if (mix.no_sendfile)
+        sendfile = false;
     if (mix.lengths_only)
         shape = Shape::kLength;
     if (mix.size != SIZE_MAX)
@@ -65,19 +67,20 @@ std::string Message::name() const {
     return "message " + std::to_string(number);
 }
 
-std::vector<Part> chunked(std::string_view body, std::uint64_t seed) {
+std::vector<Part> chunked(std::string_view body, std::uint64_t seed, const Mix& mix) {
     Random random(seed);
+    const auto extra = [&] { return random.one_in(8) && !mix.plain_chunks; };
     std::vector<Part> parts;
     std::string before;
     while (!body.empty()) {
         const std::size_t size = std::min<std::size_t>(random.log_between(1, 1 << 20), body.size());
-        before += hex(size) + (random.one_in(8) ? ";seed=\"1\"" : "") + "\r\n";
+        before += hex(size) + (extra() ? ";seed=\"1\"" : "") + "\r\n";
         parts.push_back({before, {}});
         parts.push_back({"", body.substr(0, size)});
         body.remove_prefix(size);
         before = "\r\n";
     }
-    before += random.one_in(8) ? "0\r\nTrailer: yes\r\n\r\n" : "0\r\n\r\n";
+    before += extra() ? "0\r\nTrailer: yes\r\n\r\n" : "0\r\n\r\n";
     parts.push_back({before, {}});
     return parts;
 }

@@ -34,6 +34,8 @@ struct Mix {
     std::uint64_t seed = 1;
     bool lengths_only = false;    // downloads with a Content-Length
     std::size_t size = SIZE_MAX;  // of all bodies, unless this
+    bool plain_chunks = false;    // no extensions, and no trailers
+    bool no_sendfile = false;     // by the origin
 };
 
 struct Message {
@@ -59,6 +61,6 @@ struct Part {
     std::string_view bytes() const { return own.empty() ? slice : std::string_view(own); }
 };
 
-std::vector<Part> chunked(std::string_view body, std::uint64_t seed);
+std::vector<Part> chunked(std::string_view body, std::uint64_t seed, const Mix& mix);
 
 }  // namespace libra::soak

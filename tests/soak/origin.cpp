@@ -188,7 +188,7 @@ void Origin::Connection::answer() {
     }
     output_.push({head + (close_ ? "Connection: close\r\n\r\n" : "\r\n"), {}});
     if (chunks) {
-        for (Part& part : chunked(slice, message.chunks))
+        for (Part& part : chunked(slice, message.chunks, origin_.report_.mix))
             output_.push(std::move(part));
     } else if (message.upload()) {
         output_.push({std::string(kThanks), {}});

@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A proxy in payload memory from its start to its end: reloads, upgrades, kills, odd origins."""
+"""A proxy in payload memory from its start to its end: reloads, upgrades, odd origins, and what
+test_vanish, test_reset and test_kill do to it."""
 
 import contextlib
 import os
 import signal
 import time
 
+import test_kill
+import test_reset
+import test_vanish
 import vmtest
-from harness import lazy, servers
+from harness import lazy, modes, netns, servers
 from harness.load import complaint
 from harness.process import Process
 
@@ -24,11 +28,7 @@ class Moved:
         self._before = env.counters()
 
     def check(self, case):
-        if not self._env.with_libra:
-            return
-        moved = lazy.moved(self._before, self._env.counters())
-        for name in ("lazy_rx_bytes", "lazy_tx_bytes"):
-            case.check(moved.get(name), f"{name} did not move: it proves nothing")
+        modes.LAZY.check_moved(self._env, case, self._before)
 
 
 def exact(case, load, timeout=180):
@@ -159,36 +159,6 @@ def upgrade_nginx(env, tap):
         nothing_left(env, case)
 
 
-def kills(env, tap):
-    for program in ("nginx", "haproxy"):
-        with tap.case(f"{program} is killed in mid-transfer") as case:
-            moved = Moved(env)
-            with env.proxy(program, "b", LISTEN, ORIGIN, mode=None, preload=True) as proxy:
-                load = env.load(LISTEN, "10m", "-c", 32, "-n", 32, "--read-rate", 1 << 20,
-                                "--rcvbuf", 65536, "--timeout", 60)
-                time.sleep(4)
-                case.check(load.running(), "the load was over before the kill")
-                proxy.kill()
-                result = load.result()
-            case.equal((result["errors"], result["sha_mismatch"]), (32, 0),
-                       "errors and mismatches")
-            moved.check(case)
-            nothing_left(env, case)
-
-
-def vanishing_clients(env, tap):
-    with tap.case("clients that vanish") as case:
-        moved = Moved(env)
-        with env.proxy("nginx", "b", LISTEN, ORIGIN, mode=None, preload=True):
-            load = env.load(LISTEN, "1m", "-c", 16, "-n", 100, "--abort-after", 200_000,
-                            "--abort-fraction", 0.5, "--abort-reset")
-            result = load.result()
-            case.equal((result["errors"], result["sha_mismatch"]), (0, 0), complaint(result))
-            exact(case, env.load(LISTEN, "1m", "-c", 8, "-n", 16))
-        moved.check(case)
-        nothing_left(env, case)
-
-
 def body(env, tap):
     with env.origin(ORIGIN, sendfile=False), lazy.always(env):
         sizes(env, tap)
@@ -196,8 +166,9 @@ def body(env, tap):
         reload_nginx(env, tap)
         reload_haproxy(env, tap)
         upgrade_nginx(env, tap)
-        vanishing_clients(env, tap)
-        kills(env, tap)
+    for subject in (test_vanish, test_reset, test_kill):
+        with netns.another():
+            subject.run(env, tap, modes.LAZY)
 
 
 if __name__ == "__main__":

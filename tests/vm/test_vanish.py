@@ -7,39 +7,40 @@ and what others download at that time stays exact.
 """
 
 import vmtest
-from harness import libra
+from harness import modes
 from harness.load import complaint
 
 WAYS = (("close", []), ("reset", ["--abort-reset"]))
 
 
-def body(env, tap):
+def run(env, tap, mode):
     listen, origin = "127.0.0.1:8101", "127.0.0.1:8001"
-    with env.origin(origin):
+    with env.origin(origin, sendfile=mode.sendfile), mode.ready(env):
         for program in ("nginx", "haproxy"):
-            with env.proxy(program, "b", listen, origin):
+            with mode.proxy(env, program, "b", listen, origin):
                 for name, how in WAYS:
-                    with tap.case(f"{program}, clients vanish with a {name}") as case:
+                    with tap.case(f"{mode.name}, {program}, clients vanish with a {name}") as case:
                         before = env.counters()
-                        vanish(env, case, listen, how)
-                        env.check_anchored(case, before)
-                with tap.case(f"{program} serves on") as case:
+                        vanish(env, case, listen, how, mode)
+                        mode.check_moved(env, case, before)
+                with tap.case(f"{mode.name}, {program} serves on") as case:
                     result = env.load(listen, "1m", "-c", 16, "-n", 32).result()
                     case.equal(result["exact"], 32, f"exact, {complaint(result)}")
-            with tap.case(f"{program} is gone, and all it had") as case:
-                env.check_idle(case)
+            with tap.case(f"{mode.name}, {program} is gone, and all it had") as case:
+                mode.check_idle(env, case)
 
 
-def vanish(env, case, listen, how):
+def vanish(env, case, listen, how, mode):
     result = env.load(listen, "1m", "-c", 32, "-n", 160, "--abort-after", 150000,
                       "--abort-fraction", 0.5, "--rcvbuf", 65536, *how).result()
     case.equal((result["aborted"], result["exact"], result["sha_mismatch"], result["errors"]),
                (80, 80, 0, 0), f"aborted, exact, mismatches, errors ({complaint(result)})")
     if env.with_libra:
-        # The proxy's idle upstream connections may stay, anchors may not: each message had
-        # begun to arrive, so it ended with its client, long before any time to live.
-        case.equal(libra.wait_idle(10, libra.ANCHOR_GAUGES), {},
-                   "left behind while the proxy lives")
+        mode.check_released(case)
+
+
+def body(env, tap):
+    run(env, tap, modes.TOKEN)
 
 
 if __name__ == "__main__":

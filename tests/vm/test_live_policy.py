@@ -6,7 +6,7 @@ import contextlib
 import time
 
 import vmtest
-from harness import libra
+from harness import libra, modes
 from harness.load import complaint
 from harness.raw_http import RawClient
 from harness.scripted_origin import ScriptedOrigin
@@ -54,9 +54,10 @@ class Scene:
 
 
 @contextlib.contextmanager
-def scene(env, tap, program, name, aborts=False, origin=None):
-    with tap.case(f"{program}: {name}") as case:
-        with origin or env.origin(ORIGIN), env.proxy(program, "b", LISTEN, ORIGIN, mode=None), \
+def scene(env, tap, mode, program, name, aborts=False, origin=None):
+    with tap.case(f"{mode.name}, {program}: {name}") as case:
+        with origin or env.origin(ORIGIN, sendfile=mode.sendfile), \
+                mode.proxy(env, program, "b", LISTEN, ORIGIN, mode=None), \
                 libra.Daemon(env.build, env.directory) as daemon:
             at = Scene(env, daemon)
             yield case, at
@@ -75,8 +76,8 @@ def exact(case, *loads, aborts=False):
     return results
 
 
-def begins(env, tap, program):
-    with scene(env, tap, program, "attached while a client is connected") as (case, at):
+def begins(env, tap, mode, program):
+    with scene(env, tap, mode, program, "attached while a client is connected") as (case, at):
         with RawClient(LISTEN) as old:
             at.get(case, old, "before")
             at.attach()
@@ -95,8 +96,8 @@ def begins(env, tap, program):
         case.check(at.moved("anchors_minted") > 0, "nothing is anchored after the old one")
 
 
-def ends(env, tap, program):
-    with scene(env, tap, program, "detached while connections are kept") as (case, at):
+def ends(env, tap, mode, program):
+    with scene(env, tap, mode, program, "detached while connections are kept") as (case, at):
         policy = at.attach()
         with RawClient(LISTEN) as old:
             at.get(case, old, "attached")
@@ -110,10 +111,10 @@ def ends(env, tap, program):
             case.equal(at.moved("anchors_minted"), minted, "anchors with those after the detach")
 
 
-def comes_and_goes(env, tap, program):
+def comes_and_goes(env, tap, mode, program):
     """Every round meets connections of every age, and bodies on their way."""
     seconds = 5 if env.args.quick else 15
-    with scene(env, tap, program, "attached and detached again and again") as (case, at):
+    with scene(env, tap, mode, program, "attached and detached again and again") as (case, at):
         loads = [at.load("-c", 8, "-d", seconds, *options) for options in ((), ("--close",))]
         time.sleep(1)
         rounds = 0
@@ -127,9 +128,10 @@ def comes_and_goes(env, tap, program):
         case.check(at.moved("fallback_adopted") > 0, "no connection was adopted")
 
 
-def requests(env, tap, program):
+def requests(env, tap, mode, program):
     """Upstream connections that are older than the policy are not sent tokens either."""
-    with scene(env, tap, program, "attached with requests, while upstreams are connected",
+    with scene(env, tap, mode, program,
+               "attached with requests, while upstreams are connected",
                origin=ScriptedOrigin("127.0.0.1", 8001)) as (case, at):
         with RawClient(LISTEN) as old:
             at.echo(case, old, "before")
@@ -144,7 +146,7 @@ def requests(env, tap, program):
             at.echo(case, last, "after the detach")
 
 
-def dies(env, tap, program):
+def dies(env, tap, mode, program):
     """New clients are not attached any more, old upstream connections still are.
 
     A killed librad takes the parser with it while tokens are on their way: these
@@ -152,7 +154,8 @@ def dies(env, tap, program):
     """
     for how, aborts in (("stop", False), ("kill", True)):
         with libra.sysctl("enabled", 1), \
-                scene(env, tap, program, f"librad ends under load ({how})", aborts) as (case, at):
+                scene(env, tap, mode, program, f"librad ends under load ({how})",
+                      aborts) as (case, at):
             at.attach()
             loads = [at.load("-c", 8, "-d", 5, *options) for options in ((), ("--close",))]
             time.sleep(1)
@@ -168,9 +171,9 @@ def dies(env, tap, program):
                        f"Libra: {'; '.join(map(complaint, results))}")
 
 
-def returns(env, tap, program):
+def returns(env, tap, mode, program):
     """Connections that a former librad attached have no parser any more."""
-    with scene(env, tap, program, "librad restarts") as (case, at):
+    with scene(env, tap, mode, program, "librad restarts") as (case, at):
         at.attach()
         with RawClient(LISTEN) as old:
             at.get(case, old, "with the first librad")
@@ -182,17 +185,20 @@ def returns(env, tap, program):
                     at.get(case, old, f"old connection, request {turn}")
 
 
-def body(env, tap):
+SCENES = (begins, ends, comes_and_goes, requests, dies, returns)
+
+
+def run(env, tap, mode, programs=PROXIES, scenes=SCENES):
     if not env.with_libra:
         tap.skip("all", "needs Libra")
         return
-    for program in PROXIES:
-        begins(env, tap, program)
-        ends(env, tap, program)
-        comes_and_goes(env, tap, program)
-        requests(env, tap, program)
-        dies(env, tap, program)
-        returns(env, tap, program)
+    for program in programs:
+        for play in scenes:
+            play(env, tap, mode, program)
+
+
+def body(env, tap):
+    run(env, tap, modes.TOKEN)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def run(env, tap, mode):
                 for name, how in WAYS:
                     with tap.case(f"{mode.name}, {program}, clients vanish with a {name}") as case:
                         before = env.counters()
-                        vanish(env, case, listen, how, mode)
+                        vanish(env, case, program, listen, how, mode)
                         mode.check_moved(env, case, before)
                 with tap.case(f"{mode.name}, {program} serves on") as case:
                     result = env.load(listen, "1m", "-c", 16, "-n", 32).result()
@@ -30,13 +30,13 @@ def run(env, tap, mode):
                 mode.check_idle(env, case)
 
 
-def vanish(env, case, listen, how, mode):
+def vanish(env, case, program, listen, how, mode):
     result = env.load(listen, "1m", "-c", 32, "-n", 160, "--abort-after", 150000,
                       "--abort-fraction", 0.5, "--rcvbuf", 65536, *how).result()
     case.equal((result["aborted"], result["exact"], result["sha_mismatch"], result["errors"]),
                (80, 80, 0, 0), f"aborted, exact, mismatches, errors ({complaint(result)})")
     if env.with_libra:
-        mode.check_released(case)
+        mode.check_released(case, program)
 
 
 def body(env, tap):

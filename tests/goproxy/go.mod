@@ -1,0 +1,3 @@
+module libra-goproxy
+
+go 1.19

@@ -6,7 +6,7 @@
 # N passed, N failed[, N skipped]. With CI=true a skipped test is a failed one.
 #
 # Usage: scripts/test.sh [--long]
-#   --long  and more on the debug kernel, a soak of 200 000 messages, and five minutes of
+#   --long  and more on the debug kernel, soaks of 200 000 and 33 000 messages, and five minutes of
 #           each fuzz target: an hour and a half more
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -105,5 +105,6 @@ check "bench in user-mode Linux is complete, and its bytes are exact" \
 	bench/check "$BUILD/bench/um/result.json"
 if [ -n "$long" ]; then
 	tap long-soak guest patched 7200 "$TOP/tests/vm/test_soak.py" --messages 200000
+	tap long-lazy-soak guest stock 3600 "$TOP/tests/vm/test_lazy_soak.py" --messages 33000
 fi
 verdict

@@ -27,7 +27,6 @@ ThreadsPerChild 64
 MaxRequestWorkers 64
 MaxKeepAliveRequests 0
 ProxyPass / http://127.0.0.1:{upstream}/
-{more}
 """
 APACHE_MODULES = ("mpm_event", "authz_core", "proxy", "proxy_http")
 
@@ -50,8 +49,8 @@ server.port = {port}
 server.modules = ("mod_proxy")
 server.upload-dirs = ("{dir}")
 server.stream-response-body = 2
+server.chunkqueue-chunk-sz = 16384
 proxy.server = ("" => (("host" => "127.0.0.1", "port" => {upstream})))
-{more}
 """
 
 SQUID = """
@@ -67,7 +66,6 @@ pinger_enable off
 dns_nameservers 127.0.0.1
 max_filedescriptors 1024
 shutdown_lifetime 0 seconds
-{more}
 """
 
 
@@ -83,11 +81,11 @@ def _start(name, directory, port, command, environment):
     return ready(Process(name, command, os.path.join(directory, "log"), environment), port)
 
 
-def start_apache(directory, port, upstream, environment=None, more=""):
+def start_apache(directory, port, upstream, environment=None):
     modules = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"
                         for name in APACHE_MODULES)
     conf = _written(directory, "apache.conf", APACHE.format(
-        dir=directory, port=port, upstream=upstream, modules=modules, more=more))
+        dir=directory, port=port, upstream=upstream, modules=modules))
     return _start("apache", directory, port,
                   [find_program("apache2"), "-DFOREGROUND", "-f", conf], environment)
 
@@ -103,17 +101,17 @@ def start_varnish(directory, port, upstream, environment=None, lock=True):
                    "-n", os.path.join(directory, "work"), *VARNISH_OPTIONS], environment)
 
 
-def start_lighttpd(directory, port, upstream, environment=None, more=""):
+def start_lighttpd(directory, port, upstream, environment=None):
     conf = _written(directory, "lighttpd.conf", LIGHTTPD.format(
-        dir=directory, port=port, upstream=upstream, more=more))
+        dir=directory, port=port, upstream=upstream))
     return _start("lighttpd", directory, port,
                   [find_program("lighttpd"), "-D", "-f", conf], environment)
 
 
-def start_squid(directory, port, upstream, environment=None, more=""):
+def start_squid(directory, port, upstream, environment=None):
     """Squid looks for its origin once when it starts: somebody else is there for so long."""
     conf = _written(directory, "squid.conf", SQUID.format(
-        port=port, upstream=upstream, more=more))
+        port=port, upstream=upstream))
     with socket.create_server(("127.0.0.1", upstream)):
         return _start("squid", directory, port,
                       [find_program("squid"), "-N", "-f", conf], environment)

@@ -83,7 +83,7 @@ def subjects(env):
                 more=cached),
         Subject("varnish, memory locked", varnish, why="fallback_lazy_locked", none=True,
                 options=plain),
-        Subject("lighttpd", more_proxies.start_lighttpd, least=0.1),
+        Subject("lighttpd", more_proxies.start_lighttpd, least=0.3),
         Subject("apache", more_proxies.start_apache),
         Subject("squid", more_proxies.start_squid),
         Subject("go", functools.partial(more_proxies.start_go, env.build), none=True),

@@ -40,8 +40,9 @@ class Subject:
 
 
 def usual(program, config):
-    """One of the proxies of the other tests."""
-    extra = "client_max_body_size 0;" if program == "nginx" else ""
+    """One of the proxies of the other tests. nginx's own buffer for uploads, of 8 KB, would be
+    too small to be payload memory."""
+    extra = "client_max_body_size 0; client_body_buffer_size 64k;" if program == "nginx" else ""
 
     def start(directory, port, upstream, environment):
         return servers.start_proxy(directory, program, config, f"127.0.0.1:{port}",

@@ -126,10 +126,11 @@ build_kernel() {
 }
 
 # Where the memory of sockets and anchors comes and goes: what a debug kernel has the
-# time for. With --long it has more. Never test_limits: at this speed its clients give
-# up before the proxy has read what they are sent in segments of one byte.
+# time for. With --long it has more. Never test_limits and the two of netem: at this speed
+# clients and proxies give up before small segments, and slow readers, are through.
 DEBUG_SUBJECTS=(kill vanish isolation lazy)
-DEBUG_SUBJECTS_LONG=(lazy_matrix lazy_life lazy_unload reset hostile transparency live_policy unload opt_in shapes)
+DEBUG_SUBJECTS_LONG=(lazy_matrix lazy_life lazy_unload lazy_soak lazy_live lazy_limits reset hostile
+	transparency live_policy unload opt_in shapes)
 
 # run_guest KERNEL: (reads $long) its tests and then its demo, told to files for replay.
 run_guest() {

@@ -3,14 +3,11 @@
 """libra-lazy: payload memory behaves as private memory does, whoever looks, and is accounted for."""
 
 import os
-import re
 import subprocess
 
 import vmtest
-from harness import kmemleak, lazy
-from harness.process import end_with_parent
+from harness import cases, kmemleak, lazy
 
-RESULT = re.compile(r"(ok|not ok) \d+ - ([^ ]+)(?: # SKIP (.*)| .*)?")
 # What this machine may be without.
 MAY_SKIP = {
     "kernel_direct_io": "no loop devices", "kernel_direct_io_in_sectors": "no loop devices",
@@ -34,9 +31,7 @@ def options(parser):
 
 
 def command(env):
-    program = os.path.join(env.build, "tests/lazy/libra-lazy")
-    if not os.access(program, os.X_OK):
-        raise RuntimeError(f"{program} is missing: build it first (cmake --build {env.build})")
+    program = cases.program(env.build, "tests/lazy/libra-lazy")
     limit = 600 if kmemleak.available() or env.args.long else 120  # a debug kernel is slow
     return [program, "--time-limit", str(limit), "--only", env.args.only_case,
             *(("--long",) if env.args.long else ()),
@@ -58,45 +53,14 @@ def passes(env, tap, name, word, skipped, notes):
                                      skipped.startswith(MAY_SKIP.get(name, "\0"))):
         tap.skip(name, skipped)
         return
-    with tap.case(name) as case:
-        if word != "ok":
-            case.failures += notes or ["it says nothing"]
-        elif skipped:
-            case.failures.append(f"skipped: {skipped}")
-    if word == "ok":
-        for note in notes:
-            print(f"#   {note}", flush=True)
-
-
-def run(env, tap):
-    """Each result becomes a case; what is said about a result follows it."""
-    seen, planned, last, notes = 0, None, None, []
-    with subprocess.Popen(command(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", preexec_fn=end_with_parent) as process:
-        for line in process.stdout:
-            line = line.rstrip("\n")
-            match = RESULT.fullmatch(line)
-            if match or line.startswith("1.."):
-                if last:
-                    passes(env, tap, last[2], last[1], last[3], notes)
-                last, notes = match, []
-                seen += bool(match)
-                if not match:
-                    planned = int(line[3:])
-            else:
-                notes.append(line.removeprefix("#   "))
-    if seen != planned or planned == 0:
-        with tap.case("all of them") as case:
-            case.failures += notes
-            case.equal(seen, planned, "cases that ran")
-            case.equal(process.returncode, 0, "exit status")
+    cases.passes(tap, name, word, skipped, notes)
 
 
 def body(env, tap):
     if env.with_libra:
         # For O_DIRECT; where there is none, the cases say so.
         subprocess.run(["modprobe", "loop"], capture_output=True, check=False)
-    run(env, tap)
+    cases.run(tap, command(env), lambda *result: passes(env, *result))
     if env.with_libra:
         with tap.case("no payload memory is left") as case:
             case.equal(lazy.settle(), {}, "left behind")

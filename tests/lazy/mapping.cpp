@@ -352,6 +352,20 @@ CASE(map_remap) {
     }
 }
 
+// The part that is new was never mapped by itself.
+CASE(map_discard_what_grew) {
+    const Link link;
+    const Arena memory(kRoom);
+    constexpr std::size_t kHalf = kRoom / 2;
+    require_call(::munmap(memory.at(kHalf), kHalf) == 0, "munmap");
+    require_call(::mremap(memory.data(), kHalf, kRoom, 0) == memory.data(), "mremap, growing");
+    receive_pattern(link, memory.at(kHalf - 2 * kPage), 8 * kPage, 1);
+    memory.discard(kHalf - kPage, 3 * kPage);
+    require_pattern(memory.at(kHalf - 2 * kPage), kPage, 1, 0, "before what was discarded");
+    require_bytes(memory.at(kHalf - kPage), 3 * kPage, 0, "what was discarded");
+    require_pattern(memory.at(kHalf + 2 * kPage), 4 * kPage, 1, 4 * kPage, "behind it");
+}
+
 CASE(map_remap_to_a_place) {
     const Link link;
     const Arena memory(kRoom);

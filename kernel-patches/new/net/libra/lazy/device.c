@@ -190,6 +190,8 @@ static int libra_discard(const struct libra_range __user *arg)
 		unsigned long stop;
 
 		payload = libra_process_find(process, addr, NULL, &stop);
+		if (!payload)
+			payload = libra_grown_find(addr, &stop);
 		stop = min(stop, end);
 		if (payload) {
 			libra_slots_discard(payload, libra_pgoff(payload, addr),

@@ -290,6 +290,7 @@ void libra_shrinker_exit(void);
 /* ---- the mapping (map.c), the device (device.c) -------------------------- */
 
 int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size, bool table);
+struct libra_payload *libra_grown_find(unsigned long addr, unsigned long *end);
 
 /* How much payload memory may be mapped: nothing is hooked for its sake when 0. */
 extern atomic_t libra_arenas;

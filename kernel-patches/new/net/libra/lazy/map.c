@@ -198,3 +198,36 @@ int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size, bool tab
 	vm_flags_set(vma, VM_NOHUGEPAGE);
 	return 0;
 }
+
+/**
+ * libra_grown_find() - the mapping at an address that mremap() added to one
+ * @addr: address that libra_process_find() does not know
+ * @end: where what is unknown ends; lowered to where this mapping ends, or the next
+ *	begins
+ *
+ * Nothing tells us that a mapping grew. Its new part is received into and sent from
+ * natively, for which it need not be known.
+ *
+ * Context: process context; takes mmap_lock.
+ * Return: with a reference, or NULL.
+ */
+struct libra_payload *libra_grown_find(unsigned long addr, unsigned long *end)
+{
+	struct libra_payload *payload = NULL;
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(mm);
+	vma = find_vma(mm, addr);
+	if (vma && vma->vm_start > addr) {
+		*end = min(*end, vma->vm_start);
+	} else if (vma) {
+		*end = min(*end, vma->vm_end);
+		if (vma->vm_ops == &libra_vm_ops) {
+			payload = vma->vm_private_data;
+			refcount_inc(&payload->ref);
+		}
+	}
+	mmap_read_unlock(mm);
+	return payload;
+}

@@ -128,7 +128,7 @@ build_kernel() {
 # Where the memory of sockets and anchors comes and goes: what a debug kernel has the
 # time for. With --long it has more. Never test_limits and the two of netem: at this speed
 # clients and proxies give up before small segments, and slow readers, are through.
-DEBUG_SUBJECTS=(kill vanish isolation lazy)
+DEBUG_SUBJECTS=(kill vanish isolation lazy lazy_model)
 DEBUG_SUBJECTS_LONG=(lazy_matrix lazy_life lazy_unload lazy_soak lazy_live lazy_limits reset hostile
 	transparency live_policy unload opt_in shapes)
 

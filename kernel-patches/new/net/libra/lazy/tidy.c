@@ -55,8 +55,13 @@ static struct page *libra_table_page(struct libra_payload *payload, pgoff_t pgof
 	/* It may be shared after a fork, and is to be written. */
 	page = libra_slot_get(payload, pgoff, LIBRA_LOOKER_WRITER,
 			      __GFP_NORETRY | __GFP_NOWARN);
-	if (page)
-		unlock_page(page);
+	if (!page)
+		return NULL;
+	unlock_page(page);
+	if (PageHWPoison(page)) {
+		put_page(page);
+		return NULL;
+	}
 	return page;
 }
 

@@ -2,6 +2,8 @@
 // Reads that begin and end inside of pages, on memory of which nobody has looked at
 // anything: a page then is of several streams, and still nobody has seen it.
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -375,6 +377,34 @@ CASE_OF_BOTH_FAMILIES(pieces_of_many_buffers) {
         require_bytes(memory.at(5 * kPage + 500), kPage - 500, 0, "behind it");
     }
     proof.require_some(std::uint64_t{3} * 30 * kPage);
+}
+
+// One page is named by all buffers of a read, which meets a limit somewhere: the last
+// bytes are what is there in the end.
+CASE(pieces_of_one_page_at_a_limit) {
+    needs_libra();
+    const Arena memory(kRoom);
+    constexpr std::size_t kTimes = 13;
+    constexpr std::size_t kSegment = 3000;
+    std::uint64_t stream = 0;
+    for (long limit = 40'000; limit < 80'000; limit += setting().long_run ? 50 : 200) {
+        const Link link(AF_INET, 0);
+        set_option(link.peer, IPPROTO_TCP, TCP_NODELAY, 1);
+        const std::string bytes = pattern(kTimes * kPage, ++stream);
+        for (std::size_t at = 0; at < bytes.size(); at += kSegment)
+            send_all(link.peer, bytes.substr(at, kSegment));
+        wait_queued(link.here, bytes.size());
+        memory.discard();
+        iovec pieces[kTimes];
+        std::fill(std::begin(pieces), std::end(pieces), iovec{memory.data(), kPage});
+        {
+            const Sysctl least("max_process_bytes", limit);
+            require_equal(::readv(link.here.get(), pieces, kTimes),
+                          static_cast<ssize_t>(kTimes * kPage), "readv");
+        }
+        require_pattern(memory.data(), kPage, stream, (kTimes - 1) * kPage,
+                        "with a limit of " + std::to_string(limit));
+    }
 }
 
 }  // namespace

@@ -101,15 +101,17 @@ static struct libra_origin_of_pages libra_lazy_from(struct libra_lazy_rx *rx, u3
 	return libra_stream_lazy(rx->process->streams, rx->stream, seq, page, pages);
 }
 
-/* The run has all of its bytes: they belong into its pages from now on. */
-static void libra_lazy_commit(struct libra_lazy_rx *rx)
+/*
+ * The bytes of the run belong into its pages from now on, and @rest, less than a page,
+ * behind those of its last part. In their order: an iovec may name a page twice.
+ */
+static void libra_lazy_settle(struct libra_lazy_rx *rx, u32 rest)
 {
+	const struct libra_lazy_part *last = &rx->part[rx->parts - 1];
 	struct libra_lazy_anchor *la = rx->la;
 	struct libra_place place = { 0 };
 	u32 i, pages = 0;
 
-	if (!la)
-		return;
 	rx->la = NULL;
 	for (i = 0; i < rx->parts; i++)
 		pages += rx->part[i].pages;
@@ -126,7 +128,18 @@ static void libra_lazy_commit(struct libra_lazy_rx *rx)
 					 part->pages << PAGE_SHIFT);
 		libra_slots_receive(rx->payload, part->pgoff, part->pages, la, &place);
 	}
+	if (rest) {
+		libra_slot_write(rx->payload, last->pgoff + last->pages, la, place, rest);
+		LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, rest);
+	}
 	libra_lazy_anchor_put(la, 1);
+}
+
+/* The run has all of its bytes, if there is one. */
+static void libra_lazy_commit(struct libra_lazy_rx *rx)
+{
+	if (rx->la)
+		libra_lazy_settle(rx, 0);
 }
 
 /*
@@ -136,24 +149,16 @@ static void libra_lazy_commit(struct libra_lazy_rx *rx)
  */
 static void libra_lazy_abandon(struct libra_lazy_rx *rx)
 {
-	struct libra_lazy_anchor *la = rx->la;
 	struct libra_lazy_part *last;
-	struct libra_place place = { 0 };
-	u32 came, rest;
+	u32 came;
 
-	if (!la)
+	if (!rx->la)
 		return;
 	last = &rx->part[rx->parts - 1];
 	came = (last->pages << PAGE_SHIFT) - rx->want;
-	rest = came % PAGE_SIZE;
 	last->pages = came >> PAGE_SHIFT;
 	rx->want = 0;
-	if (rest) {
-		libra_place_advance(la, &place, la->anchor.len - rest);
-		libra_slot_write(rx->payload, last->pgoff + last->pages, la, place, rest);
-		LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, rest);
-	}
-	libra_lazy_commit(rx);
+	libra_lazy_settle(rx, came % PAGE_SIZE);
 }
 
 static void libra_lazy_add_part(struct libra_lazy_rx *rx, pgoff_t pgoff, u32 bytes)

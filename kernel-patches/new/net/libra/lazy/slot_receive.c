@@ -99,7 +99,8 @@ static bool libra_slot_replace(struct libra_payload *payload,
 		unlock_page(page);
 		put_page(page);
 	} else {
-		libra_lazy_anchor_read(la, place, page_address(page), PAGE_SIZE);
+		if (!PageHWPoison(page))
+			libra_lazy_anchor_read(la, place, page_address(page), PAGE_SIZE);
 		LIBRA_INC(ln, LIBRA_MIB_LAZY_PINNED);
 		unlock_page(page);
 		libra_lazy_anchor_put(la, 1);
@@ -224,7 +225,9 @@ void libra_slot_write(struct libra_payload *payload, pgoff_t pgoff,
 	struct page *page = libra_slot_get(payload, pgoff, LIBRA_LOOKER_WRITER,
 					   __GFP_NOFAIL);
 
-	libra_lazy_anchor_read(la, place, page_address(page), bytes);
+	/* Who looks at a poisoned page is killed, whatever is in it. */
+	if (!PageHWPoison(page))
+		libra_lazy_anchor_read(la, place, page_address(page), bytes);
 	unlock_page(page);
 	put_page(page);
 }

@@ -68,7 +68,8 @@ static int __init libra_init(void)
 
 	libra_vpi_init();
 
-	libra_wq = alloc_workqueue("libra", 0, 0);
+	/* A look at much payload memory takes its time: not at the cost of a processor. */
+	libra_wq = alloc_workqueue("libra", WQ_UNBOUND, 0);
 	if (!libra_wq)
 		return -ENOMEM;
 	err = register_pernet_subsys(&libra_net_ops);

@@ -2,6 +2,7 @@
 // What is kept for nothing is given back: blocks that are said to be free, anchors that
 // keep much more than they stand for; and nothing else ever is.
 #include <linux/libra_memory.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -195,7 +196,7 @@ CASE(tidy_fork) {
     const Link link;
     const Tabled arena;
     receive_pattern(link, arena.at(0), 3 * kBlock, 1);
-    arena.entry(2 * kBlock) = LIBRA_FREE_BUSY | kPages;
+    arena.entry(2 * kBlock) = LIBRA_FREE_BUSY | kPages;  // as if a look were under way
     Child child([&] {
         arena.free(0);
         require(arena.becomes(0, LIBRA_FREE_ZEROS), "a child's block is not given back");
@@ -261,20 +262,108 @@ CASE(tidy_compacts) {
     fills.require_moved(0, "nobody looked");
 }
 
-// When memory is short, freed blocks go without delay.
+// When memory is short, freed blocks go without delay, whether of payload or of pages.
 CASE(tidy_under_pressure) {
     needs_libra();
     const Sysctl seldom("lazy_tidy_ms", 60'000);
-    const Link link;
     const Tabled arena;
-    receive_pattern(link, arena.at(0), 2 * kBlock, 1);
-    arena.free(0);
-    require(Tabled::eventually([&] {
-                std::ofstream("/proc/sys/vm/drop_caches") << "2\n";
-                return arena.state(0) == LIBRA_FREE_ZEROS;
-            }),
-            "a shrinker was called, and nothing was given back");
-    require_pattern(arena.at(kBlock), kBlock, 1, kBlock, "what is in use");
+    const auto given_back_at_once = [&](std::size_t block) {
+        arena.free(block);
+        return Tabled::eventually([&] {
+            std::ofstream("/proc/sys/vm/drop_caches") << "2\n";
+            return arena.state(block) == LIBRA_FREE_ZEROS;
+        });
+    };
+    *arena.at(0) = 'x';
+    require(given_back_at_once(0), "a shrinker was called, and a page was not given back");
+    const Link link;
+    receive_pattern(link, arena.at(kBlock), 2 * kBlock, 1);
+    require(given_back_at_once(kBlock), "a shrinker was called, and payload was not given back");
+    require_pattern(arena.at(2 * kBlock), kBlock, 1, kBlock, "what is in use");
+}
+
+// Of a page that a sleeping child has left of what its parent had received.
+CASE(tidy_compacts_a_child) {
+    needs_libra();
+    const Sysctl often("lazy_tidy_ms", 20);
+    const Moved charge("anchor_charge_live");
+    int ends[2];
+    require_call(::pipe(ends) == 0, "pipe");
+    Fd from(ends[0]);
+    Fd to(ends[1]);
+    Child child([&] {
+        const Link link;
+        Arena memory(kRoom);
+        receive_pattern(link, memory.data(), kBlock, 1);
+        Child grandchild([&] {
+            memory.discard(0, 3 * kPage);
+            memory.discard(4 * kPage, 12 * kPage);
+            char end = 0;
+            to.reset();
+            require_equal(::read(from.get(), &end, 1), 0, "read of the pipe");
+            require_pattern(memory.at(3 * kPage), kPage, 1, 3 * kPage, "the page");
+        });
+        require_call(::munmap(memory.data(), kRoom) == 0, "munmap");
+        memory.forget();
+        require(Tabled::eventually([&] { return charge() == 0; }), "one page keeps sixteen");
+        to.reset();
+        grandchild.wait("the grandchild");
+    });
+    to.reset();
+    child.wait("the child");
+}
+
+// Blocks that are given back while a process forks: what the child's table says of its
+// blocks holds for the child's.
+CASE(tidy_fork_race) {
+    needs_libra();
+    const Sysctl often("lazy_tidy_ms", 1);
+    constexpr std::uint16_t kFew = 4;
+    constexpr std::size_t kStep = kFew * kPage;
+    const Tabled arena(16 << 20);
+    const std::size_t blocks = arena.room() / kStep;
+    for (int round = 0; round < rounds(10, 200); ++round) {
+        bool zeros = false;
+        for (std::size_t block = 0; block < blocks; ++block) {
+            while (!arena.take(block * kStep, &zeros))
+                ::usleep(100);
+            for (std::size_t page = 0; page < kFew; ++page)
+                *arena.at(block * kStep + page * kPage) = 'x';
+        }
+        for (std::size_t block = 0; block < blocks; ++block)
+            arena.entry(block * kStep) = LIBRA_FREE_OLD | kFew;
+        for (int turn = 0; turn < 20'000 && arena.state(0) != LIBRA_FREE_ZEROS; ++turn)
+            ::usleep(50);
+        Child child([&] {
+            for (std::size_t block = 0; block < blocks; ++block)
+                if (arena.state(block * kStep) == LIBRA_FREE_ZEROS)
+                    require_zeros(arena.at(block * kStep), kPage, "said to be zeros, in a child");
+        });
+        child.wait("the child");
+    }
+}
+
+// A process that was killed while the kernel looked is not remembered.
+CASE(tidy_leaves_no_process) {
+    needs_libra();
+    const Moved processes("payload_processes");
+    const Sysctl tidy("lazy_tidy_ms", 1);
+    for (int round = 0; round < rounds(20, 200); ++round) {
+        tidy.set(1);
+        Child child([&] {
+            const Tabled arena;
+            for (;;) {
+                *arena.at(0) = 'x';
+                arena.memory().discard(0, kPage);
+            }
+        });
+        ::usleep(20'000 + static_cast<useconds_t>(round) * 377);
+        tidy.set(60'000);
+        require_call(::kill(child.pid(), SIGKILL) == 0, "kill");
+        child.status();
+        require(Tabled::eventually([&] { return processes() == 0; }),
+                "a process is over, and still known");
+    }
 }
 
 }  // namespace

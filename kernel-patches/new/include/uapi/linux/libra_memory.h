@@ -59,9 +59,11 @@ struct libra_arena {
  * A block that is free is used again by an atomic exchange of its entry for 0, if it is
  * FREE_NEW or FREE_OLD (then it is as it was left) or FREE_ZEROS. One that is busy has
  * to be waited for, or left alone. After a fork the child has a table of its own, in
- * which what was busy will be zeros, too.
+ * which what was busy or zeros is FREE_OLD; nothing of it is given back before the child
+ * has written to the page of the table.
  *
- * The kernel gives back nothing of a process with locked memory.
+ * The kernel gives back nothing of a process that had locked memory when it last received,
+ * sent, or took a fault in payload memory.
  */
 #define LIBRA_ARENA_TABLE	1
 #define LIBRA_TABLE_START(size, page_size)	\

@@ -124,6 +124,8 @@ struct libra_chunk {
  *	with the mappings that parents and children have of it, and for the module
  * @start: where page 0 is (or would be)
  * @table: the page where the table of freed blocks begins, see tidy.c; 0: none
+ * @table_end: behind it
+ * @looked: at which look tidy.c saw it last
  * @index: of page 0 within folio->index, which is what tells the pages of
  *	relatives apart for a futex
  * @native: its protection was changed once; nothing is received lazily or spliced
@@ -138,6 +140,8 @@ struct libra_payload {
 	struct file *file;
 	unsigned long start;
 	pgoff_t table;
+	pgoff_t table_end;
+	u32 looked;
 	pgoff_t index;
 	bool native;
 	bool gone;
@@ -230,7 +234,7 @@ struct libra_spans {
 
 /**
  * struct libra_process - an mm with payload memory
- * @hash: by @mm, RCU
+ * @hash: by @mm, RCU; as long as there is a mapping
  * @mm: no reference: the last mapping goes before it does
  * @users: one per payload, one per call; at zero it is found no more
  * @account: who pays for its anchors; its reference keeps the memory
@@ -239,6 +243,8 @@ struct libra_spans {
  * @active: something happened since it looked last
  * @locked: some memory was locked then
  * @hurry: memory is short
+ * @looks: how often it has looked
+ * @memcg: who pays for what it allocates, or NULL
  * @gathered: of a send() that ended, for the next one; NULL while one has it
  * @spans: RCU; changed under mmap_lock for writing
  */
@@ -252,6 +258,8 @@ struct libra_process {
 	bool active;
 	bool locked;
 	bool hurry;
+	u32 looks;
+	struct mem_cgroup *memcg;
 	struct libra_lazy_gather *gathered;
 	struct libra_spans __rcu *spans;
 	struct rcu_head rcu;
@@ -276,6 +284,8 @@ struct libra_payload *libra_process_find(struct libra_process *process,
 unsigned long libra_process_pages(const struct libra_process *process);
 struct libra_payload *libra_process_twin(struct libra_process *process,
 					 const struct libra_payload *of);
+void libra_process_retire(struct libra_process *process);
+struct libra_payload *libra_process_next(struct libra_process *process, u32 *nr);
 unsigned long libra_processes_charge(void);
 void libra_processes_each(void (*what)(struct libra_process *process));
 
@@ -284,6 +294,7 @@ void libra_processes_each(void (*what)(struct libra_process *process));
 void libra_tidy_init(struct libra_process *process);
 void libra_tidy_active(struct libra_process *process, const struct mm_struct *mm);
 void libra_tidy_end(struct libra_process *process);
+void libra_table_inherit(struct page *page);
 int libra_shrinker_init(void);
 void libra_shrinker_exit(void);
 

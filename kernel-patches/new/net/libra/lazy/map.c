@@ -79,11 +79,14 @@ static void libra_vm_fork(struct vm_area_struct *vma)
 					    GFP_KERNEL | __GFP_NOFAIL);
 		child->native = READ_ONCE(parent->native);
 		child->table = parent->table;
+		child->table_end = parent->table_end;
 	}
 	libra_process_add(process, vma->vm_start, vma->vm_end, child,
 			  GFP_KERNEL | __GFP_NOFAIL);
 	libra_slots_fork(parent, child, vma->vm_pgoff, libra_vma_pages(vma));
 	vma->vm_private_data = child;
+	/* It has what its parent kept for nothing. */
+	libra_tidy_active(process, vma->vm_mm);
 }
 
 /* A fork, a part that was split off, or the copy that mremap() makes. */
@@ -104,7 +107,7 @@ static void libra_vm_close(struct vm_area_struct *vma)
 	if (atomic_dec_and_test(&payload->vmas)) {
 		libra_process_remove(payload->process, payload);
 		if (!libra_process_pages(payload->process))
-			libra_tidy_end(payload->process);
+			libra_process_retire(payload->process);
 		libra_slots_forget_all(payload);
 		libra_payload_put(payload);
 	} else if (libra_vma_origin(vma) == payload->start) {
@@ -184,8 +187,10 @@ int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size, bool tab
 		return -ENOMEM;
 	}
 	payload->native = !(vma->vm_flags & VM_WRITE);
-	if (table)
+	if (table) {
 		payload->table = LIBRA_TABLE_START(size, PAGE_SIZE) >> PAGE_SHIFT;
+		payload->table_end = payload->table ? size >> PAGE_SHIFT : 0;
+	}
 	err = libra_process_add(process, vma->vm_start, vma->vm_end, payload,
 				GFP_KERNEL);
 	if (err) {

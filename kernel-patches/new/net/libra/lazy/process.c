@@ -86,9 +86,36 @@ static void libra_process_release(struct libra_account *account)
 
 	process = container_of(account, struct libra_process, account);
 	put_net(account->net->net);
+	mem_cgroup_put(process->memcg);
 	kfree(process->gathered);
 	kfree(process->streams);
 	call_rcu(&process->rcu, libra_process_free);
+}
+
+/* Under the lock. */
+static void libra_process_unhash(struct libra_process *process)
+{
+	if (hlist_unhashed(&process->hash))
+		return;
+	hlist_del_init_rcu(&process->hash);
+	atomic_long_dec(&process->account.net->payload_processes);
+}
+
+/**
+ * libra_process_retire() - the last mapping is gone
+ * @process: process, with a user
+ *
+ * Nobody finds it any more: its mm may become somebody else's. Calls under way end as
+ * they would have.
+ *
+ * Context: under mmap_lock for writing.
+ */
+void libra_process_retire(struct libra_process *process)
+{
+	spin_lock(&libra_processes_lock);
+	libra_process_unhash(process);
+	spin_unlock(&libra_processes_lock);
+	libra_tidy_end(process);
 }
 
 /**
@@ -100,15 +127,12 @@ static void libra_process_release(struct libra_account *account)
  */
 void libra_process_put(struct libra_process *process)
 {
-	struct libra_net *ln = process->account.net;
-
 	if (!refcount_dec_and_lock(&process->users, &libra_processes_lock))
 		return;
 	__acquire(&libra_processes_lock);	/* which sparse does not see */
-	hlist_del_rcu(&process->hash);
+	libra_process_unhash(process);
 	spin_unlock(&libra_processes_lock);
 
-	atomic_long_dec(&ln->payload_processes);
 	kvfree_rcu(rcu_dereference_protected(process->spans, 1), rcu);
 	if (refcount_dec_and_test(&process->account.ref))
 		libra_process_release(&process->account);
@@ -139,6 +163,7 @@ static struct libra_process *libra_process_alloc(struct mm_struct *mm,
 	process->account.dense = true;
 	process->account.at_limit = LIBRA_MIB_LAZY_PROCESS_LIMIT;
 	process->streams = libra_streams_alloc(gfp);
+	process->memcg = get_mem_cgroup_from_mm(current->mm);
 	libra_tidy_init(process);
 	RCU_INIT_POINTER(process->spans, spans);
 	return process;
@@ -161,7 +186,7 @@ static struct libra_process *libra_process_known(const struct mm_struct *mm)
 
 	spin_lock(&libra_processes_lock);
 	process = libra_process_lookup(mm);
-	/* One at zero is on its way out, see libra_process_put(). */
+	/* Whoever drops the last one takes the lock for it, see libra_process_put(). */
 	if (process)
 		refcount_inc(&process->users);
 	spin_unlock(&libra_processes_lock);
@@ -415,6 +440,34 @@ struct libra_payload *libra_process_find(struct libra_process *process,
 			found = payload;
 			break;
 		}
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/**
+ * libra_process_next() - one mapping after the other
+ * @process: process
+ * @nr: where to go on; 0 in the beginning
+ *
+ * One in several pieces comes several times. What is mapped or unmapped meanwhile may be
+ * missed, as may others then.
+ *
+ * Context: any.
+ * Return: with a reference, or NULL: that were all.
+ */
+struct libra_payload *libra_process_next(struct libra_process *process, u32 *nr)
+{
+	struct libra_payload *found = NULL;
+	const struct libra_spans *spans;
+
+	rcu_read_lock();
+	spans = rcu_dereference(process->spans);
+	/* Pairs with libra_process_add(). */
+	while (!found && *nr < smp_load_acquire(&spans->nr)) {
+		found = READ_ONCE(spans->span[(*nr)++].payload);
+		if (found && !refcount_inc_not_zero(&found->ref))
+			found = NULL;
 	}
 	rcu_read_unlock();
 	return found;

@@ -234,7 +234,7 @@ static unsigned long libra_fork_copy(struct page *page)
 static void libra_slot_fork(struct libra_payload *parent,
 			    struct libra_payload *child,
 			    struct libra_chunk *from, struct libra_chunk *to,
-			    u32 i)
+			    u32 i, bool table)
 {
 	struct libra_net *ln = libra_payload_net(child);
 	struct page *page = NULL;
@@ -251,7 +251,7 @@ static void libra_slot_fork(struct libra_payload *parent,
 		page = libra_slot_page(slot);
 		get_page(page);
 		/* The slot's and ours: nobody looks at it, and nobody can. */
-		if (page_count(page) == 2) {
+		if (page_count(page) == 2 && !table) {
 			libra_page_forget(page);
 			slot = (unsigned long)page | LIBRA_SLOT_SHARED;
 			from->slot[i] = slot;
@@ -271,6 +271,8 @@ static void libra_slot_fork(struct libra_payload *parent,
 		lock_page(page);
 		slot = libra_fork_copy(page);
 		unlock_page(page);
+		if (table && libra_slot_page(slot) != page)
+			libra_table_inherit(libra_slot_page(slot));
 		put_page(page);
 	}
 	/* The child does not run yet: nobody else has its slots. */
@@ -289,7 +291,8 @@ static void libra_slot_fork(struct libra_payload *parent,
  * @pages: how many
  *
  * What is lazy stays lazy for both, pages become shared. Cannot fail: few small
- * allocations, one for each MB in use and one for each page that is pinned.
+ * allocations, one for each MB in use and one for each page that is pinned, or is
+ * of the table of what is free.
  *
  * Context: process context.
  */
@@ -311,6 +314,7 @@ void libra_slots_fork(struct libra_payload *parent, struct libra_payload *child,
 			}
 			to = libra_chunk_get(child, pgoff, GFP_KERNEL | __GFP_NOFAIL);
 		}
-		libra_slot_fork(parent, child, from, to, pgoff % LIBRA_CHUNK_PAGES);
+		libra_slot_fork(parent, child, from, to, pgoff % LIBRA_CHUNK_PAGES,
+				pgoff >= parent->table && pgoff < parent->table_end);
 	}
 }

@@ -34,7 +34,7 @@
  * struct libra_look - one look at a process
  * @process: whose memory it is
  * @hurry: what is free is not given time to be used again
- * @again: something is free that is not zeros yet
+ * @again: something is lazy, or free and not zeros yet
  */
 struct libra_look {
 	struct libra_process *process;
@@ -44,30 +44,51 @@ struct libra_look {
 
 /* ---- freed blocks ----------------------------------------------------------- */
 
-/* A page of the table, with a reference; NULL: nothing was ever freed there. */
-static struct page *libra_table_page(struct libra_payload *payload, pgoff_t pgoff)
+/*
+ * A page of the table, with a reference; NULL: nothing was freed there, or not since
+ * the fork that left it shared.
+ */
+static struct page *libra_table_page(struct libra_chunk *chunk, u32 i)
 {
-	struct libra_chunk *chunk = libra_chunk(payload, pgoff);
-	struct page *page;
+	struct page *page = NULL;
 
-	if (!chunk || !READ_ONCE(chunk->slot[pgoff % LIBRA_CHUNK_PAGES]))
-		return NULL;
-	/* It may be shared after a fork, and is to be written. */
-	page = libra_slot_get(payload, pgoff, LIBRA_LOOKER_WRITER,
-			      __GFP_NORETRY | __GFP_NOWARN);
-	if (!page)
-		return NULL;
-	unlock_page(page);
-	if (PageHWPoison(page)) {
+	spin_lock(&chunk->lock);
+	if (libra_slot_kind(chunk->slot[i]) == LIBRA_SLOT_PAGE) {
+		page = libra_slot_page(chunk->slot[i]);
+		get_page(page);
+	}
+	spin_unlock(&chunk->lock);
+	if (page && PageHWPoison(page)) {
 		put_page(page);
 		return NULL;
 	}
 	return page;
 }
 
+/**
+ * libra_table_inherit() - a child gets a copy of a page of the table
+ * @page: the copy
+ *
+ * Its slots are copied one after the other, and the table after most of them, so that a
+ * block which was given back between would not be the zeros that are said to be there.
+ * Nor does anybody come back to what was busy.
+ *
+ * Context: any.
+ */
+void libra_table_inherit(struct page *page)
+{
+	u16 *table = page_address(page);
+	u32 i;
+
+	for (i = 0; i < LIBRA_TABLE_ENTRIES; i++)
+		if ((table[i] & LIBRA_FREE_STATE) == LIBRA_FREE_ZEROS ||
+		    (table[i] & LIBRA_FREE_STATE) == LIBRA_FREE_BUSY)
+			table[i] = LIBRA_FREE_OLD | (table[i] & LIBRA_FREE_PAGES);
+}
+
 /*
  * One entry, which malloc() may take at any time, unless it is busy. Only the work
- * makes it that, so one that is busy was left behind in a child's copy by a fork.
+ * makes it that, so one that is busy is the application's own doing, and is mended.
  */
 static void libra_free_tidy(struct libra_look *look, struct libra_payload *payload,
 			    pgoff_t pgoff, u16 *entry, u16 was)
@@ -121,21 +142,30 @@ static void libra_table_page_tidy(struct libra_look *look, struct libra_payload 
 
 static void libra_table_tidy(struct libra_look *look, struct libra_payload *payload)
 {
-	pgoff_t pgoff, end;
+	struct libra_chunk *chunk;
+	unsigned long nr;
 
 	/* What is locked stays, whether it is in use or not. */
-	if (READ_ONCE(look->process->locked))
+	if (!payload->table || READ_ONCE(look->process->locked))
 		return;
-	for (pgoff = 0; pgoff < payload->table; pgoff = end) {
-		struct page *page;
+	xa_for_each_range(&payload->chunks, nr, chunk, payload->table >> LIBRA_CHUNK_BITS,
+			  (payload->table_end - 1) >> LIBRA_CHUNK_BITS) {
+		pgoff_t at = max(nr << LIBRA_CHUNK_BITS, payload->table);
+		pgoff_t behind = min((nr + 1) << LIBRA_CHUNK_BITS, payload->table_end);
 
-		end = min(pgoff + LIBRA_TABLE_ENTRIES, payload->table);
-		page = libra_table_page(payload, payload->table +
-					pgoff / LIBRA_TABLE_ENTRIES);
-		if (!page)
-			continue;
-		libra_table_page_tidy(look, payload, page_address(page), pgoff, end);
-		put_page(page);
+		for (; at < behind; at++) {
+			pgoff_t first = (at - payload->table) * LIBRA_TABLE_ENTRIES;
+			struct page *page;
+
+			page = libra_table_page(chunk, at % LIBRA_CHUNK_PAGES);
+			if (!page)
+				continue;
+			libra_table_page_tidy(look, payload, page_address(page), first,
+					      min(first + LIBRA_TABLE_ENTRIES,
+						  payload->table));
+			put_page(page);
+			cond_resched();
+		}
 		cond_resched();
 	}
 }
@@ -158,14 +188,13 @@ static bool libra_anchor_wastes(const struct libra_look *look,
 	return la->anchor.charge > LIBRA_TIDY_WASTE * left;
 }
 
-static void libra_slot_compact(struct libra_payload *payload, pgoff_t pgoff,
-			       struct libra_lazy_anchor *la)
+static void libra_slot_compact(struct libra_payload *payload, pgoff_t pgoff)
 {
 	struct mem_cgroup *old;
 	struct page *page;
 
-	/* Who paid for the anchor pays for the page. */
-	old = set_active_memcg(la->anchor.memcg);
+	/* As if the application had looked at it. */
+	old = set_active_memcg(payload->process->memcg);
 	page = libra_slot_get(payload, pgoff, LIBRA_LOOKER_NOBODY,
 			      __GFP_NORETRY | __GFP_NOWARN);
 	set_active_memcg(old);
@@ -188,6 +217,7 @@ static void libra_chunk_compact(struct libra_look *look, struct libra_payload *p
 		spin_lock(&chunk->lock);
 		if (libra_slot_kind(chunk->slot[i]) == LIBRA_SLOT_LAZY) {
 			la = libra_slot_anchor(chunk->slot[i]);
+			look->again = true;
 			if (libra_anchor_wastes(look, la))
 				refcount_inc(&la->ref);
 			else
@@ -196,7 +226,7 @@ static void libra_chunk_compact(struct libra_look *look, struct libra_payload *p
 		spin_unlock(&chunk->lock);
 		if (!la)
 			continue;
-		libra_slot_compact(payload, begin + i, la);
+		libra_slot_compact(payload, begin + i);
 		libra_lazy_anchor_put(la, 1);
 	}
 }
@@ -214,7 +244,11 @@ static void libra_anchors_tidy(struct libra_look *look, struct libra_payload *pa
 
 /* ---- the work of a process ------------------------------------------------------ */
 
-/* A work that is pending has a reference (users), as one under way. */
+/*
+ * A work that is pending has a reference (users), as one under way. There is none of a
+ * process that has no mapping any more: who takes the last one away sees that it is
+ * pending, or it is seen here that there is none.
+ */
 static void libra_tidy_queue(struct libra_process *process)
 {
 	u32 delay = READ_ONCE(process->account.net->sysctl.lazy_tidy_ms);
@@ -224,6 +258,9 @@ static void libra_tidy_queue(struct libra_process *process)
 	refcount_inc(&process->users);
 	if (!queue_delayed_work(libra_wq, &process->tidy, msecs_to_jiffies(delay)))
 		libra_process_put(process);
+	smp_mb();	/* pairs with libra_tidy_end() */
+	if (hlist_unhashed_lockless(&process->hash))
+		libra_tidy_end(process);
 }
 
 /**
@@ -248,38 +285,35 @@ void libra_tidy_active(struct libra_process *process, const struct mm_struct *mm
 
 /**
  * libra_tidy_end() - a process has no payload memory any more
- * @process: process, which has another user than the work
+ * @process: process, not hashed any more, which has another user than the work
  *
- * So that nothing of it is there longer than its memory. A work under way finds
- * nothing, and ends.
+ * So that nothing of it is there longer than its memory.
  *
  * Context: any.
  */
 void libra_tidy_end(struct libra_process *process)
 {
+	smp_mb();	/* pairs with libra_tidy_queue() */
 	if (cancel_delayed_work(&process->tidy))
 		libra_process_put(process);
 }
 
-/* Returns whether there is any payload memory. */
-static bool libra_process_look(struct libra_look *look)
+static void libra_process_look(struct libra_look *look)
 {
-	struct libra_payload *payload, *last = NULL;
-	unsigned long addr, end;
+	struct libra_process *process = look->process;
+	struct libra_payload *payload;
+	u32 nr = 0;
 
-	for (addr = 0; addr < TASK_SIZE_MAX; addr = end) {
-		payload = libra_process_find(look->process, addr, NULL, &end);
-		if (!payload)
-			continue;
-		/* One in several pieces has them side by side, mostly. */
-		if (payload != last) {
+	process->looks++;
+	while ((payload = libra_process_next(process, &nr))) {
+		if (payload->looked != process->looks) {
+			payload->looked = process->looks;
 			libra_table_tidy(look, payload);
 			libra_anchors_tidy(look, payload);
 		}
-		last = payload;
 		libra_payload_put(payload);
+		cond_resched();
 	}
-	return last;
 }
 
 static void libra_tidy_work(struct work_struct *work)
@@ -291,8 +325,8 @@ static void libra_tidy_work(struct work_struct *work)
 	look.process = process;
 	look.hurry = xchg(&process->hurry, false);
 	look.again = xchg(&process->active, false);
-	if (libra_process_look(&look) &&
-	    (look.again || atomic_long_read(&process->account.charge)))
+	libra_process_look(&look);
+	if (look.again)
 		libra_tidy_queue(process);
 	libra_process_put(process);
 }
@@ -314,7 +348,14 @@ static struct shrinker *libra_shrinker;
 static unsigned long libra_shrinker_count(struct shrinker *shrinker,
 					  struct shrink_control *sc)
 {
-	return libra_processes_charge() >> PAGE_SHIFT ? : SHRINK_EMPTY;
+	unsigned long pages = libra_processes_charge() >> PAGE_SHIFT;
+	struct net *net;
+
+	rcu_read_lock();
+	for_each_net_rcu(net)
+		pages += atomic_long_read(&libra_net(net)->payload_pages);
+	rcu_read_unlock();
+	return pages ? : SHRINK_EMPTY;
 }
 
 static void libra_tidy_hurry(struct libra_process *process)

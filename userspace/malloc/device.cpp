@@ -37,13 +37,27 @@ const char* mend(int error) {
         case ENOENT:
         case ENXIO:
         case ENODEV:
-            return "load the module libra";
+            return "load the module libra, or PrivateDevices=no in its unit";
         case EACCES:
-        case EPERM:
             return "let this user read and write it, or start as root";
+        case EPERM:
+            return "DeviceAllow=/dev/libra rw in its unit";
         case EMFILE:
         case ENFILE:
             return "allow more open files";
+        default:
+            return "see libra-malloc(7)";
+    }
+}
+
+const char* mend_arena(int error) {
+    switch (error) {
+        case EPERM:
+            return "sysctl net.libra.lazy=1";
+        case EBUSY:
+            return "something else, such as a live patch, has the kernel's functions";
+        case ENOMEM:
+            return "see RLIMIT_AS, RLIMIT_DATA and the memory cgroup";
         default:
             return "see libra-malloc(7)";
     }
@@ -53,7 +67,7 @@ bool is_ordinary() {
     return state.load(std::memory_order_relaxed) == LIBRA_MALLOC_ORDINARY;
 }
 
-void tell(int error) {
+void tell(int error, const char* remedy = "") {
     const std::size_t min_block = verbose.exchange(0, std::memory_order_relaxed);
     if (min_block == 0)
         return;
@@ -61,7 +75,7 @@ void tell(int error) {
         complain("blocks of %zu bytes and more come from private memory", min_block);
     else if (error)
         complain("%s: %s: all blocks come from the C library; %s", LIBRA_DEVICE,
-                 strerrordesc_np(error), mend(error));
+                 strerrordesc_np(error), remedy);
     else
         complain("blocks of %zu bytes and more come from payload memory (%s)", min_block,
                  LIBRA_DEVICE);
@@ -91,7 +105,8 @@ bool open_device() {
                 : is_missing(error) ? LIBRA_MALLOC_MISSING
                                     : LIBRA_MALLOC_REFUSED,
                 std::memory_order_relaxed);
-    tell(error);
+    if (error)
+        tell(error, mend(error));
     errno = error;
     return error == 0;
 }
@@ -128,11 +143,11 @@ void* device_reserve(std::size_t size) {
         return nullptr;
     libra_arena arena = {.size = size, .flags = LIBRA_ARENA_TABLE, .reserved = 0};
     const int fd = ioctl(device, LIBRA_IOC_ARENA, &arena);
-    if (fd < 0)
-        return nullptr;
-    void* address = map_arena(size, MAP_SHARED, fd);
-    const int error = errno;
-    close(fd);
+    void* address = fd < 0 ? nullptr : map_arena(size, MAP_SHARED, fd);
+    const int error = address ? 0 : errno;
+    if (fd >= 0)
+        close(fd);
+    tell(error, mend_arena(error));
     errno = error;
     return address;
 }

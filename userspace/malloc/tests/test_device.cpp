@@ -91,6 +91,17 @@ TEST(Device, FromTheFirstArenaToTheLoss) {
     testing::internal::CaptureStderr();
     const int lowest = lowest_free();
 
+    // That it can be opened is not all.
+    arena_errno = EPERM;
+    EXPECT_EQ(process_source.reserve(kArenaSize), nullptr);
+    EXPECT_EQ(errno, EPERM);
+    arena_errno = 0;
+    EXPECT_EQ(testing::internal::GetCapturedStderr(),
+              "libra-malloc: /dev/libra: Operation not permitted: all blocks come from the C "
+              "library; sysctl net.libra.lazy=1\n");
+    process_source_verbose(16384);
+    testing::internal::CaptureStderr();
+
     char* first = static_cast<char*>(process_source.reserve(kArenaSize));
     ASSERT_NE(first, nullptr);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first) % kArenaSize, 0u);

@@ -48,6 +48,8 @@ CASE(device_bad_arenas) {
     require_errno(new_arena(dev.get(), LIBRA_ARENA_MAX + kPage), EINVAL, "more than the limit");
     require_errno(new_arena(dev.get(), ~std::uint64_t{0} - kPage + 1), EINVAL, "nearly 2^64");
     require_errno(new_arena(dev.get(), kPage, 2), EINVAL, "an unknown flag");
+    require_errno(new_arena(dev.get(), LIBRA_ARENA_TABLE_MAX + kPage, LIBRA_ARENA_TABLE), EINVAL,
+                  "a table of too much");
     require_errno(new_arena(dev.get(), kPage, 0x80000000), EINVAL, "another unknown flag");
     require_errno(new_arena(dev.get(), kPage, 0, 1), EINVAL, "what is reserved");
     require_errno(::ioctl(dev.get(), LIBRA_IOC_ARENA, nullptr), EFAULT, "no argument");

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "arena.h"
+#include "counted.h"
 #include "frame.h"
 #include "link.h"
 #include "pattern.h"
@@ -416,6 +418,51 @@ CASE(race_exit) {
 
 CASE(race_exec) {
     end_in_the_middle([] { ::execl("/bin/true", "true", nullptr); });
+}
+
+// The process has payload memory, and none, and other, while calls are under way that came
+// because it had some. It is not remembered either when all that it asked for failed.
+CASE(race_last_mapping) {
+    needs_libra();
+    const Moved processes("payload_processes");
+    Child child([] {
+        const Link link;
+        std::atomic<bool> over{false};
+        Workers workers;
+        workers.start([&] {
+            const std::string bytes(2 * kPage, 'x');
+            while (!over)
+                send_all(link.peer, bytes);
+            ::shutdown(link.peer.get(), SHUT_WR);
+        });
+        for (int reader = 0; reader < 2; ++reader)
+            workers.start([&] {
+                std::string room(2 * kPage, '\0');
+                while (::recv(link.here.get(), room.data(), room.size(), 0) > 0)
+                    ;
+            });
+        {
+            const AtEnd end([&] { over = true; });
+            const Fd device(open_device());
+            rlimit limit{};
+            require_call(::getrlimit(RLIMIT_DATA, &limit) == 0, "getrlimit");
+            for (int round = 0; round < rounds(400, 20'000); ++round) {
+                { const Arena memory(kPage); }
+                rlimit none = {0, limit.rlim_max};
+                require_call(::setrlimit(RLIMIT_DATA, &none) == 0, "setrlimit");
+                const Fd arena(new_arena(device.get(), kPage));
+                void* memory =
+                    ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, arena.get(), 0);
+                require(memory == MAP_FAILED, "more than RLIMIT_DATA was mapped");
+                require_call(::setrlimit(RLIMIT_DATA, &limit) == 0, "setrlimit");
+            }
+        }
+        workers.join();
+    });
+    child.wait("the process");
+    for (int turn = 0; turn < 200 && processes(); ++turn)
+        ::usleep(10'000);
+    processes.require_moved(0, "it is over");
 }
 
 }  // namespace

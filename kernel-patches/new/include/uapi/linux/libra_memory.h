@@ -43,7 +43,7 @@ struct libra_arena {
 #define LIBRA_ARENA_MAX		(1ULL << 40)
 
 /*
- * The last pages of the arena, from LIBRA_TABLE_START() on, are a table by which
+ * The last pages of the arena, which may be of LIBRA_ARENA_TABLE_MAX bytes at most, from LIBRA_TABLE_START() on, are a table by which
  * an allocator says what is free, without a system call: a __u16 for each page of the
  * arena, zeros in the beginning. The entry of the first page of a free block is a state
  * and how many pages there are. Nobody may use such a block; what it holds is given
@@ -66,6 +66,7 @@ struct libra_arena {
  * sent, or took a fault in payload memory.
  */
 #define LIBRA_ARENA_TABLE	1
+#define LIBRA_ARENA_TABLE_MAX	(1ULL << 30)
 #define LIBRA_TABLE_START(size, page_size)	\
 	((size) - ((size) / (page_size) * 2 + (page_size) - 1) / (page_size) * (page_size))
 

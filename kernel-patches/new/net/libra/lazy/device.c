@@ -131,6 +131,8 @@ static int libra_arena_create(const struct libra_arena __user *arg)
 	if (!want.size || want.size % PAGE_SIZE || want.size > LIBRA_ARENA_MAX ||
 	    want.flags & ~LIBRA_ARENA_TABLE || want.reserved)
 		return -EINVAL;
+	if (want.flags & LIBRA_ARENA_TABLE && want.size > LIBRA_ARENA_TABLE_MAX)
+		return -EINVAL;
 	if (!READ_ONCE(libra_net(current->nsproxy->net_ns)->sysctl.lazy))
 		return -EPERM;
 

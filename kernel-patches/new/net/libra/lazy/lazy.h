@@ -119,7 +119,7 @@ struct libra_chunk {
  * struct libra_payload - one mapping of payload memory in one process
  * @ref: one while it is mapped, one per call that uses it
  * @vmas: how many VMAs there are of it, under mmap_lock
- * @process: whose, with a reference
+ * @process: whose; with a reference of its account, and while it is mapped with a user
  * @file: what is mapped, with a reference: for its address_space, which it shares
  *	with the mappings that parents and children have of it, and for the module
  * @start: where page 0 is (or would be)
@@ -153,6 +153,7 @@ struct libra_payload *libra_payload_alloc(struct libra_process *process,
 					  struct file *file,
 					  unsigned long start, gfp_t gfp);
 void libra_payload_put(struct libra_payload *payload);
+void libra_payload_close(struct libra_payload *payload);
 struct libra_chunk *libra_chunk(struct libra_payload *payload, pgoff_t pgoff);
 struct libra_chunk *libra_chunk_get(struct libra_payload *payload, pgoff_t pgoff,
 				    gfp_t gfp);
@@ -234,12 +235,14 @@ struct libra_spans {
 
 /**
  * struct libra_process - an mm with payload memory
- * @hash: by @mm, RCU; as long as there is a mapping
+ * @hash: by @mm, RCU; while it has users
  * @mm: no reference: the last mapping goes before it does
- * @users: one per payload, one per call; at zero it is found no more
- * @account: who pays for its anchors; its reference keeps the memory
+ * @users: one per payload that is mapped, one per call; at zero it is found no more.
+ *	They all go before the mm does
+ * @account: who pays for its anchors; its references keep the memory
  * @streams: what is known of what it receives, or NULL
- * @tidy: gives back what is kept for nothing; pending or under way it is a user
+ * @tidy: gives back what is kept for nothing; pending or under way it keeps the
+ *	memory, and is no user
  * @active: something happened since it looked last
  * @locked: some memory was locked then
  * @hurry: memory is short
@@ -284,7 +287,6 @@ struct libra_payload *libra_process_find(struct libra_process *process,
 unsigned long libra_process_pages(const struct libra_process *process);
 struct libra_payload *libra_process_twin(struct libra_process *process,
 					 const struct libra_payload *of);
-void libra_process_retire(struct libra_process *process);
 struct libra_payload *libra_process_next(struct libra_process *process, u32 *nr);
 unsigned long libra_processes_charge(void);
 void libra_processes_each(void (*what)(struct libra_process *process));

@@ -105,11 +105,7 @@ static void libra_vm_close(struct vm_area_struct *vma)
 	struct libra_payload *payload = vma->vm_private_data;
 
 	if (atomic_dec_and_test(&payload->vmas)) {
-		libra_process_remove(payload->process, payload);
-		if (!libra_process_pages(payload->process))
-			libra_process_retire(payload->process);
-		libra_slots_forget_all(payload);
-		libra_payload_put(payload);
+		libra_payload_close(payload);
 	} else if (libra_vma_origin(vma) == payload->start) {
 		/* Not the copy that a refused mremap() made: these are its slots. */
 		libra_process_cut(payload->process, vma->vm_start, vma->vm_end,
@@ -194,7 +190,7 @@ int libra_mmap(struct file *file, struct vm_area_struct *vma, u64 size, bool tab
 	err = libra_process_add(process, vma->vm_start, vma->vm_end, payload,
 				GFP_KERNEL);
 	if (err) {
-		libra_payload_put(payload);
+		libra_payload_close(payload);
 		return err;
 	}
 	vma->vm_private_data = payload;

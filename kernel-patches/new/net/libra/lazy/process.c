@@ -14,7 +14,7 @@
 
 #include "lazy.h"
 
-#define LIBRA_PROCESS_BITS	8
+#define LIBRA_PROCESS_BITS	12
 /* Mappings of one process; each of its calls may look at all of them. */
 #define LIBRA_SPANS_MAX		4096
 
@@ -89,33 +89,8 @@ static void libra_process_release(struct libra_account *account)
 	mem_cgroup_put(process->memcg);
 	kfree(process->gathered);
 	kfree(process->streams);
+	kvfree_rcu(rcu_dereference_protected(process->spans, 1), rcu);
 	call_rcu(&process->rcu, libra_process_free);
-}
-
-/* Under the lock. */
-static void libra_process_unhash(struct libra_process *process)
-{
-	if (hlist_unhashed(&process->hash))
-		return;
-	hlist_del_init_rcu(&process->hash);
-	atomic_long_dec(&process->account.net->payload_processes);
-}
-
-/**
- * libra_process_retire() - the last mapping is gone
- * @process: process, with a user
- *
- * Nobody finds it any more: its mm may become somebody else's. Calls under way end as
- * they would have.
- *
- * Context: under mmap_lock for writing.
- */
-void libra_process_retire(struct libra_process *process)
-{
-	spin_lock(&libra_processes_lock);
-	libra_process_unhash(process);
-	spin_unlock(&libra_processes_lock);
-	libra_tidy_end(process);
 }
 
 /**
@@ -130,10 +105,11 @@ void libra_process_put(struct libra_process *process)
 	if (!refcount_dec_and_lock(&process->users, &libra_processes_lock))
 		return;
 	__acquire(&libra_processes_lock);	/* which sparse does not see */
-	libra_process_unhash(process);
+	hlist_del_rcu(&process->hash);
 	spin_unlock(&libra_processes_lock);
 
-	kvfree_rcu(rcu_dereference_protected(process->spans, 1), rcu);
+	atomic_long_dec(&process->account.net->payload_processes);
+	libra_tidy_end(process);
 	if (refcount_dec_and_test(&process->account.ref))
 		libra_process_release(&process->account);
 
@@ -186,7 +162,7 @@ static struct libra_process *libra_process_known(const struct mm_struct *mm)
 
 	spin_lock(&libra_processes_lock);
 	process = libra_process_lookup(mm);
-	/* Whoever drops the last one takes the lock for it, see libra_process_put(). */
+	/* One at zero is on its way out, see libra_process_put(). */
 	if (process)
 		refcount_inc(&process->users);
 	spin_unlock(&libra_processes_lock);

@@ -12,7 +12,8 @@
 
 /**
  * libra_payload_alloc() - a mapping of which all slots are empty
- * @process: whose; a reference (users) of the caller is taken over
+ * @process: whose; a reference (users) of the caller is taken over, for
+ *	libra_payload_close()
  * @file: what is mapped
  * @start: address of page 0
  * @gfp: how to allocate
@@ -31,6 +32,7 @@ struct libra_payload *libra_payload_alloc(struct libra_process *process,
 		return NULL;
 	refcount_set(&payload->ref, 1);
 	atomic_set(&payload->vmas, 1);
+	libra_account_get(&process->account);
 	payload->process = process;
 	payload->file = get_file(file);
 	payload->start = start;
@@ -58,7 +60,7 @@ void libra_payload_put(struct libra_payload *payload)
 		kfree(chunk);
 	xa_destroy(&payload->chunks);
 	fput(payload->file);
-	libra_process_put(payload->process);
+	libra_account_put(&payload->process->account);
 	/* libra_process_find() looks at the count under RCU. */
 	kfree_rcu(payload, rcu);
 }
@@ -210,6 +212,24 @@ void libra_slots_forget_all(struct libra_payload *payload)
 {
 	WRITE_ONCE(payload->gone, true);
 	libra_slots_forget(payload, 0, ULONG_MAX);
+}
+
+/**
+ * libra_payload_close() - it is not mapped any more
+ * @payload: mapping, of which the last VMA goes
+ *
+ * Drops the reference by which it was mapped, and that on its process.
+ *
+ * Context: process context, under mmap_lock for writing.
+ */
+void libra_payload_close(struct libra_payload *payload)
+{
+	struct libra_process *process = payload->process;
+
+	libra_process_remove(process, payload);
+	libra_slots_forget_all(payload);
+	libra_payload_put(payload);
+	libra_process_put(process);
 }
 
 /* ---- fork ----------------------------------------------------------------------- */

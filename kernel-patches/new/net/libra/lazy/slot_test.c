@@ -72,8 +72,7 @@ static struct libra_payload *slot_payload(struct kunit *test, u32 nr)
 
 static void slot_payload_end(struct libra_payload *payload)
 {
-	libra_slots_forget_all(payload);
-	libra_payload_put(payload);
+	libra_payload_close(payload);
 }
 
 static int slot_test_init(struct kunit *test)
@@ -105,7 +104,6 @@ static void slot_expect_nothing_left(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->pages, atomic_long_read(&t->ln->payload_pages));
 	KUNIT_EXPECT_EQ(test, t->charge, atomic_long_read(&t->ln->charge));
 	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&t->process->account.charge));
-	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->process->account.ref));
 }
 
 /* No anchor holds a page any more. */
@@ -131,6 +129,7 @@ static void slot_test_exit(struct kunit *test)
 	if (t->payload)
 		slot_payload_end(t->payload);
 	slot_expect_nothing_left(test);
+	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->process->account.ref));
 	slot_sources_end(test);
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->process->users));
 	libra_process_put(t->process);

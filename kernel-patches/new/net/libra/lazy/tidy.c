@@ -29,6 +29,8 @@
 #define LIBRA_TIDY_WASTE	4
 /* when memory is short. */
 #define LIBRA_TIDY_WASTE_SHORT	2
+/* The time of a look is nobody's: so many times that passes before the next one. */
+#define LIBRA_TIDY_REST		64
 
 /**
  * struct libra_look - one look at a process
@@ -86,10 +88,7 @@ void libra_table_inherit(struct page *page)
 			table[i] = LIBRA_FREE_OLD | (table[i] & LIBRA_FREE_PAGES);
 }
 
-/*
- * One entry, which malloc() may take at any time, unless it is busy. Only the work
- * makes it that, so one that is busy is the application's own doing, and is mended.
- */
+/* One entry, which malloc() may take at any time, unless we have made it busy. */
 static void libra_free_tidy(struct libra_look *look, struct libra_payload *payload,
 			    pgoff_t pgoff, u16 *entry, u16 was)
 {
@@ -101,7 +100,7 @@ static void libra_free_tidy(struct libra_look *look, struct libra_payload *paylo
 		cmpxchg(entry, was, LIBRA_FREE_OLD | pages);
 		return;
 	}
-	if (was != busy && cmpxchg(entry, was, busy) != was)
+	if (cmpxchg(entry, was, busy) != was)
 		return;
 	LIBRA_ADD(libra_payload_net(payload), LIBRA_MIB_LAZY_FREED,
 		  libra_slots_discard(payload, pgoff, pages));
@@ -111,14 +110,8 @@ static void libra_free_tidy(struct libra_look *look, struct libra_payload *paylo
 
 static bool libra_free_is_to_do(u16 entry)
 {
-	switch (entry & LIBRA_FREE_STATE) {
-	case LIBRA_FREE_NEW:
-	case LIBRA_FREE_OLD:
-	case LIBRA_FREE_BUSY:
-		return true;
-	default:
-		return false;
-	}
+	return (entry & LIBRA_FREE_STATE) == LIBRA_FREE_NEW ||
+	       (entry & LIBRA_FREE_STATE) == LIBRA_FREE_OLD;
 }
 
 /* The entries of one page of the table, for pages from @pgoff to @end. */
@@ -245,21 +238,23 @@ static void libra_anchors_tidy(struct libra_look *look, struct libra_payload *pa
 /* ---- the work of a process ------------------------------------------------------ */
 
 /*
- * A work that is pending has a reference (users), as one under way. There is none of a
- * process that has no mapping any more: who takes the last one away sees that it is
- * pending, or it is seen here that there is none.
+ * A work that is pending has a reference of the account, by which the memory stays. There
+ * is none of a process without users: who drops the last one sees that it is pending, or
+ * it is seen here that there are none.
  */
-static void libra_tidy_queue(struct libra_process *process)
+static void libra_tidy_queue(struct libra_process *process, u64 took_ns)
 {
 	u32 delay = READ_ONCE(process->account.net->sysctl.lazy_tidy_ms);
+	unsigned long wait;
 
 	if (!delay)
 		return;
-	refcount_inc(&process->users);
-	if (!queue_delayed_work(libra_wq, &process->tidy, msecs_to_jiffies(delay)))
-		libra_process_put(process);
+	wait = max(msecs_to_jiffies(delay), nsecs_to_jiffies(took_ns * LIBRA_TIDY_REST));
+	libra_account_get(&process->account);
+	if (!queue_delayed_work(libra_wq, &process->tidy, wait))
+		libra_account_put(&process->account);
 	smp_mb();	/* pairs with libra_tidy_end() */
-	if (hlist_unhashed_lockless(&process->hash))
+	if (!refcount_read(&process->users))
 		libra_tidy_end(process);
 }
 
@@ -280,14 +275,14 @@ void libra_tidy_active(struct libra_process *process, const struct mm_struct *mm
 	if (!READ_ONCE(process->active))
 		WRITE_ONCE(process->active, true);
 	if (!delayed_work_pending(&process->tidy))
-		libra_tidy_queue(process);
+		libra_tidy_queue(process, 0);
 }
 
 /**
- * libra_tidy_end() - a process has no payload memory any more
- * @process: process, not hashed any more, which has another user than the work
+ * libra_tidy_end() - a process has no users any more
+ * @process: process; the caller has a reference of its account
  *
- * So that nothing of it is there longer than its memory.
+ * So that nothing of it is there longer than they were.
  *
  * Context: any.
  */
@@ -295,7 +290,7 @@ void libra_tidy_end(struct libra_process *process)
 {
 	smp_mb();	/* pairs with libra_tidy_queue() */
 	if (cancel_delayed_work(&process->tidy))
-		libra_process_put(process);
+		libra_account_put(&process->account);
 }
 
 static void libra_process_look(struct libra_look *look)
@@ -316,10 +311,12 @@ static void libra_process_look(struct libra_look *look)
 	}
 }
 
+/* Its reference of the account is the caller's. Users may be gone. */
 static void libra_tidy_work(struct work_struct *work)
 {
 	struct libra_process *process;
 	struct libra_look look = { };
+	u64 begin = ktime_get_ns();
 
 	process = container_of(to_delayed_work(work), struct libra_process, tidy);
 	look.process = process;
@@ -327,8 +324,8 @@ static void libra_tidy_work(struct work_struct *work)
 	look.again = xchg(&process->active, false);
 	libra_process_look(&look);
 	if (look.again)
-		libra_tidy_queue(process);
-	libra_process_put(process);
+		libra_tidy_queue(process, ktime_get_ns() - begin);
+	libra_account_put(&process->account);
 }
 
 /**
@@ -361,9 +358,9 @@ static unsigned long libra_shrinker_count(struct shrinker *shrinker,
 static void libra_tidy_hurry(struct libra_process *process)
 {
 	WRITE_ONCE(process->hurry, true);
-	refcount_inc(&process->users);
+	libra_account_get(&process->account);
 	if (mod_delayed_work(libra_wq, &process->tidy, 0))
-		libra_process_put(process);
+		libra_account_put(&process->account);
 }
 
 static unsigned long libra_shrinker_scan(struct shrinker *shrinker,

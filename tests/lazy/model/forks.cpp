@@ -32,9 +32,8 @@ void Walker::fork_child(bool everything) {
     if (kept_back.size != 0)
         require_call(::madvise(kept_back.lot->at(kept_back.at), kept_back.size, MADV_DONTFORK) == 0,
                      "MADV_DONTFORK");
-    ++world_.forks.begun;
     children_.push_back(std::make_unique<Child>([&] { be_child(seed, everything, kept_back); }));
-    ++world_.forks.done;
+    ++world_.forks;
     if (kept_back.size != 0)
         require_call(::madvise(kept_back.lot->at(kept_back.at), kept_back.size, MADV_DOFORK) == 0,
                      "MADV_DOFORK");
@@ -53,7 +52,6 @@ void Walker::be_child(std::uint64_t seed, bool everything, const Range& kept_bac
     children_.clear();
     pins_.clear();
     locked_.reset();
-    world_.forks.done = world_.forks.begun.load();
     if (kept_back.size != 0) {
         kept_back.lot->forget(kept_back.at, kept_back.size);
         carve(kept_back);

@@ -33,7 +33,7 @@ class Proof {
         text << "received " << world.fresh_bytes << " bytes, lazily " << received_() << "; sent "
              << world.sent_bytes << ", spliced " << sent_() << "; filled " << looks_() << " and "
              << kernel_looks_() << " pages, took away " << unmaps_() << ", wrote " << pinned_()
-             << " that were held; pins " << world.pins << ", forks " << world.forks.done;
+             << " that were held; pins " << world.pins << ", forks " << world.forks;
         std::cout << "# " << text.str() << std::endl;
         // Feedback copies what is looked at so often.
         const std::uint64_t share = feedback_ ? 8 : 4;

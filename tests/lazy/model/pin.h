@@ -3,9 +3,7 @@
 // later is seen there, as long as they are not taken from their addresses.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,15 +12,9 @@
 
 namespace libra::test {
 
-// All forks of a process, in whatever thread.
-struct Forks {
-    std::atomic<std::uint64_t> begun{0};
-    std::atomic<std::uint64_t> done{0};
-};
-
 class Pin {
   public:
-    Pin(const Range& range, const Forks& forks, int patience);
+    Pin(const Range& range, int patience);
 
     bool expired() { return patience_-- <= 0; }
     // These pages are about to be taken from their addresses.
@@ -32,10 +24,9 @@ class Pin {
 
   private:
     Range range_;  // of no lot when all of it was detached
-    // A fork makes copies of private memory, and then the pipe has the old or the new ones.
+    // A fork, or reclaim, lets go of pages of private memory that a pipe has: what the pipe
+    // has then, nobody promises.
     bool private_;
-    const Forks& forks_;
-    std::uint64_t forks_before_;
     int patience_;
     Fd pipe_;
     std::string kept_;          // what was detached, as it was then

@@ -188,8 +188,7 @@ void Walker::pin() {
     Range range = part_of(region);
     range.size = std::min(range.size, kPinned);
     journal_.note("pin", range);
-    pins_.push_back(
-        std::make_unique<Pin>(range, world_.forks, static_cast<int>(random_.between(1, 60))));
+    pins_.push_back(std::make_unique<Pin>(range, static_cast<int>(random_.between(1, 60))));
     ++world_.pins;
 }
 

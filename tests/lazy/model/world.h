@@ -70,7 +70,7 @@ class World {
     std::function<void()> now_and_then;  // by one of the threads
     Gate gate;
     std::list<Common> commons;
-    Forks forks;
+    std::atomic<std::uint64_t> forks{0};
     bool rings = false;                         // there is io_uring
     std::atomic<std::uint64_t> fresh_bytes{0};  // received from TCP into payload memory
     std::atomic<std::uint64_t> sent_bytes{0};   // sent to TCP out of it

@@ -43,9 +43,10 @@ struct libra_arena {
 #define LIBRA_ARENA_MAX		(1ULL << 40)
 
 /*
- * The last pages of the arena, which may be of LIBRA_ARENA_TABLE_MAX bytes at most, from LIBRA_TABLE_START() on, are a table by which
- * an allocator says what is free, without a system call: a __u16 for each page of the
- * arena, zeros in the beginning. The entry of the first page of a free block is a state
+ * The last pages of the arena, from LIBRA_TABLE_START() on, are a table by which an
+ * allocator says what is free, without a system call: a __u16 for each page of the
+ * arena, zeros in the beginning. Such an arena is not larger than
+ * LIBRA_ARENA_TABLE_MAX. The entry of the first page of a free block is a state
  * and how many pages there are. Nobody may use such a block; what it holds is given
  * back when it stays free for net.libra.lazy_tidy_ms twice, or when memory is short.
  *

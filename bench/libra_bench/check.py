@@ -26,8 +26,9 @@ def not_kept(sample):
         return None
     if point["size"] < KEPT_FROM or not sample["client"]["bytes"]:
         return None
-    # What the proxy reads anyhow is copied, and then that is what is measured.
-    if system.lazy and sample["proxy"].get("libra", {}).get("fallback_lazy_read"):
+    # HAProxy reads its first buffer anyhow: that is copied, and then it is what is measured.
+    if system.lazy and system.kind == "haproxy" and \
+            sample["proxy"].get("libra", {}).get("fallback_lazy_read"):
         return None
     least = KEPT[system.kind] if system.lazy else KEPT.get(system.parser, 0)
     if kept(sample) >= least:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The Markdown report of a result."""
 
+import collections
 import os
 
 from . import rows, systems, targets
@@ -273,10 +274,15 @@ def _targets(result, table):
     found = list(targets.judged(table))
     if not found:
         return []
+    wanted, missing = targets.unmeasured(table)
+    verdicts = collections.Counter(verdict for _target, _row, _estimate, verdict in found)
     lines = [f"## Targets of lazy mode {suffix(result)}", "",
+             f"{verdicts[targets.MET]} met, {verdicts[targets.OPEN]} open, "
+             f"{verdicts[targets.MISSED]} missed; {missing} of {wanted} (each at each size) were not "
+             "measured.", "",
              "Ratios of downloads. met: the whole interval of 95 % is; open: the median is, but "
              "some of the interval is not, or there were too few rounds for one; **missed**: the "
-             "median is not. What was not measured is not here.",
+             "median is not.",
              ""]
     return lines + _table(
         ["system", "against", "what", "row", "conn.", "target", "measured", ""],

@@ -63,6 +63,13 @@ TARGETS = [
 ]
 
 
+def unmeasured(table):
+    """How many targets there are, each at each of its sizes, and how many of them nobody measured."""
+    seen = {(id(target), row.point.size) for target, row, _found, _verdict in judged(table)}
+    wanted = {(id(target), size(name)) for target in TARGETS for name in target.sizes}
+    return len(wanted), len(wanted - seen)
+
+
 def judged(table):
     """[(target, row, estimate, verdict)] of downloads over connections that are kept, at
     saturation, in the order of the targets."""

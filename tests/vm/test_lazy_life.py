@@ -118,14 +118,19 @@ def nginx_daemon(env):
             yield pid_file
         finally:
             for path in (pid_file, f"{pid_file}.oldbin"):
-                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                    os.kill(read_pid(path), signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):
+                    if pid := read_pid(path):
+                        os.kill(pid, signal.SIGTERM)
             wait_until(lambda: not os.path.exists(pid_file))
 
 
 def read_pid(path):
-    with open(path, encoding="ascii") as text:
-        return int(text.read())
+    """None: it is not there, or not written yet."""
+    try:
+        with open(path, encoding="ascii") as text:
+            return int(text.read())
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def wait_until(true, timeout=30):
@@ -146,7 +151,7 @@ def upgrade_nginx(env, tap):
             old = read_pid(pid_file)
             os.kill(old, signal.SIGUSR2)
             case.check(wait_until(lambda: os.path.exists(f"{pid_file}.oldbin") and
-                                  os.path.exists(pid_file) and read_pid(pid_file) != old),
+                                  read_pid(pid_file) not in (None, old)),
                        "there is no new binary")
             time.sleep(1)  # both serve
             os.kill(old, signal.SIGQUIT)

@@ -102,16 +102,24 @@ static struct libra_origin_of_pages libra_lazy_from(struct libra_lazy_rx *rx, u3
 }
 
 /*
- * The bytes of the run belong into its pages from now on, and @rest, less than a page,
- * behind those of its last part. In their order: an iovec may name a page twice.
+ * The run ends, perhaps before its time: its bytes belong into its pages from now on.
+ * They have left the queue, so this must not fail: whole pages become lazy, what is less
+ * than one is written by us. In their order: an iovec may name a page twice.
  */
-static void libra_lazy_settle(struct libra_lazy_rx *rx, u32 rest)
+static void libra_lazy_commit(struct libra_lazy_rx *rx)
 {
-	const struct libra_lazy_part *last = &rx->part[rx->parts - 1];
 	struct libra_lazy_anchor *la = rx->la;
 	struct libra_place place = { 0 };
-	u32 i, pages = 0;
+	u32 i, came, rest, pages = 0;
+	struct libra_lazy_part *last;
 
+	if (!la)
+		return;
+	last = &rx->part[rx->parts - 1];
+	came = (last->pages << PAGE_SHIFT) - rx->want;
+	rest = came % PAGE_SIZE;
+	last->pages = came >> PAGE_SHIFT;
+	rx->want = 0;
 	rx->la = NULL;
 	for (i = 0; i < rx->parts; i++)
 		pages += rx->part[i].pages;
@@ -133,40 +141,6 @@ static void libra_lazy_settle(struct libra_lazy_rx *rx, u32 rest)
 		LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX_COPIED, rest);
 	}
 	libra_lazy_anchor_put(la, 1);
-}
-
-/* The run has all of its bytes, if there is one. */
-static void libra_lazy_commit(struct libra_lazy_rx *rx)
-{
-	if (rx->la)
-		libra_lazy_settle(rx, 0);
-}
-
-/*
- * The run may end before its time. Its bytes have left the queue, so this must not
- * fail: whole pages become lazy as they would have, the rest is written into its
- * page by us.
- */
-static void libra_lazy_abandon(struct libra_lazy_rx *rx)
-{
-	struct libra_lazy_part *last;
-	u32 came;
-
-	if (!rx->la)
-		return;
-	last = &rx->part[rx->parts - 1];
-	came = (last->pages << PAGE_SHIFT) - rx->want;
-	last->pages = came >> PAGE_SHIFT;
-	rx->want = 0;
-	libra_lazy_settle(rx, came % PAGE_SIZE);
-}
-
-static void libra_lazy_add_part(struct libra_lazy_rx *rx, pgoff_t pgoff, u32 bytes)
-{
-	rx->part[rx->parts++] = (struct libra_lazy_part) {
-		.pgoff = pgoff, .pages = bytes >> PAGE_SHIFT,
-	};
-	rx->want = bytes;
 }
 
 /* So many bytes at @addr, whole pages, join the run, or begin one. */
@@ -191,7 +165,10 @@ static bool libra_lazy_begin(struct libra_lazy_rx *rx, unsigned long addr, u32 s
 	from = libra_lazy_from(rx, seq, false, bytes >> PAGE_SHIFT);
 	if (!rx->parts)
 		rx->la->from = from;
-	libra_lazy_add_part(rx, pgoff, bytes);
+	rx->part[rx->parts++] = (struct libra_lazy_part) {
+		.pgoff = pgoff, .pages = bytes >> PAGE_SHIFT,
+	};
+	rx->want = bytes;
 	rx->any = true;
 	return true;
 }
@@ -265,7 +242,7 @@ static u32 libra_lazy_take(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 of
 	iov_iter_advance(&rx->reader.msg->msg_iter, taken);
 	rx->want -= taken;
 	if (taken < len)
-		libra_lazy_abandon(rx);
+		libra_lazy_commit(rx);
 	return taken;
 }
 
@@ -529,7 +506,7 @@ static int libra_lazy_before(struct libra_reader *reader, struct sock *sk)
 /* No run outlasts a look: another reader could take the bytes behind it. */
 static int libra_lazy_after(struct libra_reader *reader, struct sock *sk)
 {
-	libra_lazy_abandon(container_of(reader, struct libra_lazy_rx, reader));
+	libra_lazy_commit(container_of(reader, struct libra_lazy_rx, reader));
 	return 0;
 }
 

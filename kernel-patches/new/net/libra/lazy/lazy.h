@@ -288,7 +288,6 @@ unsigned long libra_process_pages(const struct libra_process *process);
 struct libra_payload *libra_process_twin(struct libra_process *process,
 					 const struct libra_payload *of);
 struct libra_payload *libra_process_next(struct libra_process *process, u32 *nr);
-unsigned long libra_processes_charge(void);
 void libra_processes_each(void (*what)(struct libra_process *process));
 
 /* ---- memory that is kept for nothing (tidy.c) ------------------------------ */

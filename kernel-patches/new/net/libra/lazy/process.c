@@ -110,8 +110,7 @@ void libra_process_put(struct libra_process *process)
 
 	atomic_long_dec(&process->account.net->payload_processes);
 	libra_tidy_end(process);
-	if (refcount_dec_and_test(&process->account.ref))
-		libra_process_release(&process->account);
+	libra_account_put(&process->account);
 
 	/* libra_exit() waits for tasks that are preempted behind this. */
 	module_put(THIS_MODULE);
@@ -233,26 +232,6 @@ void libra_processes_each(void (*what)(struct libra_process *process))
 		}
 	}
 	rcu_read_unlock();
-}
-
-/**
- * libra_processes_charge() - what do all processes keep in anchors?
- *
- * Context: any.
- * Return: bytes.
- */
-unsigned long libra_processes_charge(void)
-{
-	const struct libra_process *process;
-	unsigned long charge = 0;
-	u32 i;
-
-	rcu_read_lock();
-	for (i = 0; i < ARRAY_SIZE(libra_process_table); i++)
-		hlist_for_each_entry_rcu(process, &libra_process_table[i], hash)
-			charge += atomic_long_read(&process->account.charge);
-	rcu_read_unlock();
-	return charge;
 }
 
 /* ---- where ------------------------------------------------------------------ */

@@ -8,7 +8,7 @@
  * - Anchors of which few pages are left, and which keep much more in memory than they
  *   stand for. These pages are filled.
  *
- * A work looks after each process, for as long as it is active or has anchors. When
+ * A work looks after each process, for as long as it is active or has lazy pages. When
  * memory is short a shrinker has the works look at once, and closer; it does nothing
  * itself, because pages are unmapped under locks, and to fill some takes memory.
  *
@@ -203,24 +203,18 @@ static void libra_chunk_compact(struct libra_look *look, struct libra_payload *p
 	u32 i;
 
 	for (i = 0; i < LIBRA_CHUNK_PAGES; i++) {
-		struct libra_lazy_anchor *la = NULL;
+		bool wastes = false;
 
 		if (libra_slot_kind(READ_ONCE(chunk->slot[i])) != LIBRA_SLOT_LAZY)
 			continue;
 		spin_lock(&chunk->lock);
 		if (libra_slot_kind(chunk->slot[i]) == LIBRA_SLOT_LAZY) {
-			la = libra_slot_anchor(chunk->slot[i]);
 			look->again = true;
-			if (libra_anchor_wastes(look, la))
-				refcount_inc(&la->ref);
-			else
-				la = NULL;
+			wastes = libra_anchor_wastes(look, libra_slot_anchor(chunk->slot[i]));
 		}
 		spin_unlock(&chunk->lock);
-		if (!la)
-			continue;
-		libra_slot_compact(payload, begin + i);
-		libra_lazy_anchor_put(la, 1);
+		if (wastes)
+			libra_slot_compact(payload, begin + i);
 	}
 }
 
@@ -341,16 +335,20 @@ void libra_tidy_init(struct libra_process *process)
 
 static struct shrinker *libra_shrinker;
 
-/* Payload that is kept, and pages: who knows what of it is for nothing. */
+/* All pages there are, and lazy ones: who knows which of them are kept for nothing. */
 static unsigned long libra_shrinker_count(struct shrinker *shrinker,
 					  struct shrink_control *sc)
 {
-	unsigned long pages = libra_processes_charge() >> PAGE_SHIFT;
+	unsigned long pages = 0;
 	struct net *net;
 
 	rcu_read_lock();
-	for_each_net_rcu(net)
-		pages += atomic_long_read(&libra_net(net)->payload_pages);
+	for_each_net_rcu(net) {
+		const struct libra_net *ln = libra_net(net);
+
+		pages += atomic_long_read(&ln->payload_pages) +
+			 atomic_long_read(&ln->lazy_pages);
+	}
 	rcu_read_unlock();
 	return pages ? : SHRINK_EMPTY;
 }

@@ -36,35 +36,38 @@ void* map(const Fd& fd, std::size_t size) {
     return ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
 }
 
-void pass(const Fd& to, const Fd& fd) {
+// A message of one byte, with room for a descriptor.
+struct Passage {
+    Passage() {
+        message.msg_iov = &piece;
+        message.msg_iovlen = 1;
+        message.msg_control = control;
+        message.msg_controllen = sizeof(control);
+    }
+    Passage(const Passage&) = delete;
+    Passage& operator=(const Passage&) = delete;
+
     char byte = '.';
     iovec piece = {&byte, 1};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
     msghdr message = {};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
+};
+
+void pass(const Fd& to, const Fd& fd) {
+    Passage passage;
+    cmsghdr* header = CMSG_FIRSTHDR(&passage.message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
     const int number = fd.get();
     std::memcpy(CMSG_DATA(header), &number, sizeof(number));
-    require_call(::sendmsg(to.get(), &message, 0) == 1, "SCM_RIGHTS");
+    require_call(::sendmsg(to.get(), &passage.message, 0) == 1, "SCM_RIGHTS");
 }
 
 Fd passed(const Fd& from) {
-    char byte = 0;
-    iovec piece = {&byte, 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message = {};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    require_call(::recvmsg(from.get(), &message, MSG_CMSG_CLOEXEC) == 1, "SCM_RIGHTS");
-    const cmsghdr* header = CMSG_FIRSTHDR(&message);
+    Passage passage;
+    require_call(::recvmsg(from.get(), &passage.message, MSG_CMSG_CLOEXEC) == 1, "SCM_RIGHTS");
+    const cmsghdr* header = CMSG_FIRSTHDR(&passage.message);
     require(header != nullptr, "no descriptor was passed");
     int number = -1;
     std::memcpy(&number, CMSG_DATA(header), sizeof(number));

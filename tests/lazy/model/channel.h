@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "hostile/common/random.h"
 #include "link.h"
-#include "random.h"
 #include "ring.h"
 
 namespace libra::test {

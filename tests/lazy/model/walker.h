@@ -12,10 +12,10 @@
 
 #include "channel.h"
 #include "frame.h"
+#include "hostile/common/random.h"
 #include "journal.h"
 #include "lot.h"
 #include "pin.h"
-#include "random.h"
 #include "ring.h"
 #include "world.h"
 

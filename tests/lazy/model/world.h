@@ -11,9 +11,9 @@
 #include <shared_mutex>
 #include <vector>
 
+#include "hostile/common/random.h"
 #include "lot.h"
 #include "pin.h"
-#include "random.h"
 
 namespace libra::test {
 

@@ -23,7 +23,16 @@ def preload(build, smallest=None):
 
 def always(env):
     """What is looked at is received lazily again and again: that is what is to be tested."""
-    return libra.sysctl("lazy_feedback", 0) if env.with_libra else contextlib.nullcontext()
+    return _switched_off(env, "lazy_feedback")
+
+
+def untidy(env):
+    """What is kept for nothing is not given back meanwhile, which would move counters."""
+    return _switched_off(env, "lazy_tidy_ms")
+
+
+def _switched_off(env, name):
+    return libra.sysctl(name, 0) if env.with_libra else contextlib.nullcontext()
 
 
 def moved(before, after):

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A process without payload memory is left alone, whatever others have."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -19,13 +18,8 @@ def traffic(env, case, address, count=100):
     case.equal((result["exact"], result["errors"]), (count, 0), complaint(result))
 
 
-def untidy(env):
-    """What the neighbour keeps for nothing would be given back meanwhile, which moves counters."""
-    return libra.sysctl("lazy_tidy_ms", 0) if env.with_libra else contextlib.nullcontext()
-
-
 def body(env, tap):
-    with env.origin(ORIGIN, sendfile=False), untidy(env), \
+    with env.origin(ORIGIN, sendfile=False), lazy.untidy(env), \
             env.proxy("nginx", "b", PLAIN, ORIGIN, mode=None):
         with tap.case("nobody has payload memory") as case:
             before = env.counters()

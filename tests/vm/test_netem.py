@@ -25,10 +25,10 @@ FAULTS = (
     ("duplication", "duplicate 20%", 65536, (8, 48, 16), (2, 6, 2), ()),
     ("delay with jitter", "delay 10ms 8ms", 65536, (8, 48, 16), (2, 6, 2), ()),
     ("corruption", "corrupt 0.5%", 65536, (8, 48, 16), (2, 6, 2), ()),
-    ("small segments", None, 576, (8, 48, 8), (2, 6, 1), ()),
+    ("small segments", None, 576, (8, 48, 12), (2, 6, 2), ()),
     ("small segments, loss and reordering", "delay 1ms reorder 80% loss 1%", 576,
-     (4, 12, 4), (1, 2, 0), ()),
-    ("window pressure", None, 1500, (8, 24, 4), (2, 4, 1), ("--rcvbuf", 2048)),
+     (4, 12, 4), (1, 2, 1), ()),
+    ("window pressure", None, 1500, (8, 24, 8), (2, 4, 2), ("--rcvbuf", 2048)),
     ("slow readers that fill every buffer", None, 1500, (32, 96, 32), (4, 4, 0), SLOW),
 )
 
@@ -43,17 +43,17 @@ def call(*command):
 def fault(netem, mtu):
     # A device that cuts large packets itself would hide the small ones.
     call("ip", "link", "set", "lo", "mtu", str(mtu), "gso_max_size", "65536" if mtu > 1500 else
-        str(mtu), "gso_max_segs", "64" if mtu > 1500 else "1")
+         str(mtu), "gso_max_segs", "64" if mtu > 1500 else "1")
     if netem:
         call("tc", "qdisc", "replace", "dev", "lo", "root", "netem", "limit", "100000",
-            *netem.split())
+             *netem.split())
     try:
         yield
     finally:
         if netem:
             call("tc", "qdisc", "del", "dev", "lo", "root")
         call("ip", "link", "set", "lo", "mtu", "65536", "gso_max_size", "65536", "gso_max_segs",
-            "65535")
+             "65535")
 
 
 def run(env, tap, mode):

@@ -13,49 +13,8 @@
 #include <net/rps.h>
 #include <net/tcp.h>
 
-#include "../recv.h"
 #include "../trace.h"
-#include "lazy.h"
-
-/* Pages of a run that are side by side. */
-struct libra_lazy_part {
-	pgoff_t pgoff;
-	u32 pages;
-};
-
-/**
- * struct libra_lazy_rx - one recv() call
- * @reader: of the loop
- * @process: current
- * @sk: socket
- * @net: where the socket's counters are
- * @stream: what is known of the message under way, or NULL
- * @payload: where the last address was, with a reference, or NULL
- * @begin: of the addresses that @payload was found for
- * @end: behind them; without @payload they are ordinary memory
- * @locked: the process has locked memory, nothing of which may be lazy
- * @la: of the run that is being received, or NULL
- * @part: the run's pages, all in @payload
- * @parts: how many parts it has: one for each segment of the iterator
- * @want: bytes of the last part that are still to come; with 0 another may follow
- * @any: some bytes of this call are lazy
- */
-struct libra_lazy_rx {
-	struct libra_reader reader;
-	struct libra_process *process;
-	struct sock *sk;
-	struct libra_net *net;
-	struct libra_stream *stream;
-	struct libra_payload *payload;
-	unsigned long begin;
-	unsigned long end;
-	bool locked;
-	struct libra_lazy_anchor *la;
-	struct libra_lazy_part part[LIBRA_RUN_PAGES];
-	u32 parts;
-	u32 want;
-	bool any;
-};
+#include "rx.h"
 
 static void libra_lazy_forget(struct libra_lazy_rx *rx)
 {
@@ -66,8 +25,17 @@ static void libra_lazy_forget(struct libra_lazy_rx *rx)
 	rx->end = 0;
 }
 
-/* Bytes of payload memory at @addr, at most @len; 0: ordinary memory. */
-static size_t libra_lazy_at(struct libra_lazy_rx *rx, unsigned long addr, size_t len)
+/**
+ * libra_lazy_at() - what is there?
+ * @rx: call
+ * @addr: address in the application
+ * @len: how many bytes are asked for
+ *
+ * Context: under the socket lock, or before it is taken; see libra_lazy_before().
+ * Return: bytes of payload memory at @addr, at most @len, of @rx->payload; 0: ordinary
+ * memory.
+ */
+size_t libra_lazy_at(struct libra_lazy_rx *rx, unsigned long addr, size_t len)
 {
 	if (addr < rx->begin || addr >= rx->end) {
 		libra_lazy_forget(rx);
@@ -93,8 +61,18 @@ static u32 libra_lazy_whole(struct libra_lazy_rx *rx, unsigned long addr, size_t
 	return round_down(len, PAGE_SIZE);
 }
 
-static struct libra_origin_of_pages libra_lazy_from(struct libra_lazy_rx *rx, u32 seq,
-						    bool page, u32 pages)
+/**
+ * libra_lazy_from() - pages become lazy
+ * @rx: call
+ * @seq: of the first byte
+ * @page: of pages that somebody looked at
+ * @pages: how many; 0: none yet, but what are they called?
+ *
+ * Context: under the socket lock.
+ * Return: what to call them when they are looked at; nothing without feedback.
+ */
+struct libra_origin_of_pages libra_lazy_from(struct libra_lazy_rx *rx, u32 seq,
+					     bool page, u32 pages)
 {
 	if (!rx->stream)
 		return (struct libra_origin_of_pages) { };
@@ -211,8 +189,12 @@ static int libra_lazy_take_copy(struct libra_lazy_rx *rx, struct sk_buff *skb,
 	return 0;
 }
 
-/* Is it better copied? Counted by reason. */
-static bool libra_lazy_unfit(struct libra_net *ln, const struct sk_buff *skb)
+/**
+ * libra_lazy_unfit() - is it better copied?
+ * @ln: where the reason is counted
+ * @skb: of the receive queue
+ */
+bool libra_lazy_unfit(struct libra_net *ln, const struct sk_buff *skb)
 {
 	if (skb_has_shared_frag(skb)) {
 		LIBRA_INC(ln, LIBRA_MIB_LAZY_SHARED_FRAG);
@@ -258,107 +240,6 @@ static u32 libra_lazy_native(struct libra_lazy_rx *rx, unsigned long addr, u32 l
 	    libra_lazy_at(rx, addr + head, PAGE_SIZE) == PAGE_SIZE)
 		return min(len, head);
 	return min_t(size_t, len, room);
-}
-
-/* Fewer bytes of a page are not worth an anchor, */
-#define LIBRA_PATCH_LEAST	256
-/* fewer bytes not to unmap it, */
-#define LIBRA_PATCH_PAGE	1024
-/* nor is a page that would be in so many pieces, or pin so much. */
-#define LIBRA_PATCH_FRAGS	8
-#define LIBRA_PATCH_PINS	(2 * LIBRA_RUN_BYTES)
-
-/* What @view says, but for @len bytes of the skb at @at; or NULL. */
-static struct libra_lazy_anchor *libra_lazy_patched(struct libra_lazy_rx *rx,
-						    struct sk_buff *skb, u32 off,
-						    u32 len, u32 at,
-						    struct libra_view view)
-{
-	struct libra_lazy_anchor *la;
-	u32 charge = div_u64((u64)skb->truesize * len, skb->len) + 1;
-
-	la = libra_lazy_anchor_alloc(&rx->process->account, libra_memcg_of(rx->sk));
-	if (!la)
-		return NULL;
-	if (libra_anchor_charge(&la->anchor, charge) &&
-	    !libra_lazy_anchor_add_view(la, view, 0, at) &&
-	    !libra_anchor_add_skb(&la->anchor, rx->sk, skb, off, len) &&
-	    !libra_lazy_anchor_add_view(la, view, at + len, PAGE_SIZE - at - len) &&
-	    la->anchor.nr <= LIBRA_PATCH_FRAGS &&
-	    libra_anchor_may_pin(&la->anchor) &&
-	    la->anchor.charge <= LIBRA_PATCH_PINS)
-		return la;
-	libra_lazy_anchor_put(la, 1);
-	return NULL;
-}
-
-/*
- * Should a part of a page be added to what the page stands for, and not be written?
- * Where nothing is learned, only where a stream goes on, and where it ends: a page that
- * was never used and with which a read begins has a header.
- */
-static bool libra_lazy_patches(struct libra_lazy_rx *rx, u32 seq, u32 at, u32 len,
-			       struct libra_view view)
-{
-	struct libra_streams *streams = rx->process->streams;
-	u32 bytes = PAGE_SIZE;
-
-	if (rx->stream && view.page)
-		return len >= LIBRA_PATCH_PAGE &&
-		       libra_stream_advise_again(streams, rx->stream, seq);
-	if (rx->stream)
-		return len >= LIBRA_PATCH_LEAST &&
-		       libra_stream_advise(streams, rx->stream, seq, &bytes);
-	return len >= LIBRA_PATCH_LEAST && (view.la || (!view.page && rx->any && !at));
-}
-
-/* A page counts once for a message, however many pieces of it come. */
-static bool libra_lazy_is_counted(const struct libra_lazy_rx *rx, struct libra_view view)
-{
-	return rx->stream && view.la && libra_stream_is_of(rx->stream, &view.la->from);
-}
-
-/*
- * A part of a page becomes lazy: the page then stands for these bytes, and for the rest
- * of what it was before. So a stream goes on where the last read ended, and ends where
- * it does. Returns how many bytes went, 0: they are to be written.
- */
-static u32 libra_lazy_patch(struct libra_lazy_rx *rx, struct sk_buff *skb, u32 off,
-			    u32 seq, u32 len)
-{
-	unsigned long addr = libra_iter_addr(&rx->reader.msg->msg_iter);
-	u32 at = offset_in_page(addr);
-	struct libra_lazy_anchor *la;
-	struct libra_view view;
-	bool done = false;
-	pgoff_t pgoff;
-
-	len = min_t(size_t, len, PAGE_SIZE - at);
-	len = libra_lazy_at(rx, addr, len);
-	if (len < LIBRA_PATCH_LEAST)
-		return 0;
-	pgoff = libra_pgoff(rx->payload, addr);
-	if (!libra_slots_ready(rx->payload, pgoff, 1) ||
-	    !libra_slot_view(rx->payload, pgoff, &view))
-		return 0;
-	if (libra_lazy_patches(rx, seq, at, len, view) && !libra_lazy_unfit(rx->net, skb)) {
-		la = libra_lazy_patched(rx, skb, off, len, at, view);
-		if (la)
-			la->from = libra_lazy_from(rx, seq, view.page, 0);
-		done = la && libra_slot_swap(rx->payload, pgoff, view, la);
-		if (done && !libra_lazy_is_counted(rx, view))
-			libra_lazy_from(rx, seq, view.page, 1);
-		if (la && !done)
-			libra_lazy_anchor_put(la, 1);
-	}
-	libra_view_put(&view);
-	if (!done)
-		return 0;
-	rx->any = true;
-	LIBRA_ADD(rx->net, LIBRA_MIB_LAZY_RX, len);
-	trace_libra_lazy_receive(rx->sk, addr, len);
-	iov_iter_advance(&rx->reader.msg->msg_iter, len);
-	return len;
 }
 
 /*

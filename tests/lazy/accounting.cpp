@@ -33,9 +33,9 @@ CASE_OF_BOTH_FAMILIES(account_receive) {
         live.require_moved(pages, "the same pages");
         memory.discard();
         live.require_moved(0, "discarded");
-        // Only whole pages.
+        // Only whole pages: the end is too short to be worth an anchor.
         bytes.start();
-        receive_pattern(link, memory.at(100), size, 3);
+        receive_pattern(link, memory.at(50), size, 3);
         bytes.require_moved((pages - 1) * 4096, "pages with edges");
         live.require_moved(pages - 1, "pages with edges");
         memory.discard();

@@ -14,7 +14,7 @@
 #include "rx.h"
 
 /* Fewer bytes of a page are not worth an anchor, */
-#define LIBRA_PATCH_LEAST	256
+#define LIBRA_PATCH_LEAST	64
 /* fewer bytes not to unmap it, */
 #define LIBRA_PATCH_PAGE	1024
 /* nor is a page that would be in so many pieces, or pin so much. */

@@ -80,7 +80,7 @@ CASE_OF_BOTH_FAMILIES(feedback_all_is_read) {
     const Sysctl feedback("lazy_feedback", 1);
     Exchange exchange(family);
     exchange.lazy_share(kLearn, kBuffer, Habit::kAll);
-    // Two tries of 16 pages, of which each part has two.
+    // A try of 16 pages, of which each part has two.
     require_share(exchange.lazy_share(kJudge, kBuffer, Habit::kAll), 0, 0.05, "64 KB");
 }
 

@@ -15,7 +15,7 @@
  *   up to 16 KB, 64 KB, 256 KB, 1 MB, and beyond; and for pages that hold what the
  *   application looks at beside what it does not. Each page that is received lazily counts
  *   against copying, and each that is looked at for it. Where copying pays, two pages
- *   of one message in 16 are tried all the same, and two in each MB of a long one.
+ *   of one message in 64 are tried all the same, and two in each MB of a long one.
  *
  * A look at what was sent before is none: it is memory that is used again.
  *
@@ -42,7 +42,7 @@
 /* Pages of a try. */
 #define LIBRA_TRY_PAGES		2
 /* One message in so many is a try, where copying pays, */
-#define LIBRA_TRY_MESSAGES	16
+#define LIBRA_TRY_MESSAGES	64
 /* and so many bytes of a long one have a try. */
 #define LIBRA_TRY_BYTES		(1U << 20)
 /* How much is copied of a message that is read, before the first try. */

@@ -104,29 +104,29 @@ static void stream_header_read(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, 32, stream_message(test, 32, 1));
 	/* One is a try. */
-	KUNIT_EXPECT_EQ(test, 16 * 31 + 1, stream_messages(test, 16, 32, 1));
+	KUNIT_EXPECT_EQ(test, 64 * 31 + 1, stream_messages(test, 64, 32, 1));
 }
 
 static void stream_all_read(struct kunit *test)
 {
 	stream_messages(test, 4, 32, 32);
 	/* Two pages of each of three parts, one of the first, in one message. */
-	KUNIT_EXPECT_LE(test, stream_messages(test, 16, 32, 32), 7);
+	KUNIT_EXPECT_LE(test, stream_messages(test, 64, 32, 32), 7);
 }
 
 static void stream_first_buffer_read(struct kunit *test)
 {
 	stream_messages(test, 20, 64, 4);
-	KUNIT_EXPECT_GE(test, stream_messages(test, 16, 64, 4), 16 * 60);
-	KUNIT_EXPECT_LE(test, stream_messages(test, 16, 64, 4), 16 * 60 + 3);
+	KUNIT_EXPECT_GE(test, stream_messages(test, 64, 64, 4), 64 * 60);
+	KUNIT_EXPECT_LE(test, stream_messages(test, 64, 64, 4), 64 * 60 + 3);
 }
 
 /* 256 KB, and what follows is not. */
 static void stream_large_buffer_read(struct kunit *test)
 {
 	stream_messages(test, 20, 256, 64);
-	KUNIT_EXPECT_GE(test, stream_messages(test, 16, 256, 64), 16 * 192);
-	KUNIT_EXPECT_LE(test, stream_messages(test, 16, 256, 64), 16 * 192 + 7);
+	KUNIT_EXPECT_GE(test, stream_messages(test, 64, 256, 64), 64 * 192);
+	KUNIT_EXPECT_LE(test, stream_messages(test, 64, 256, 64), 64 * 192 + 7);
 }
 
 /* Long, and nothing is known: soon native, and lazy again when nobody looks any more. */

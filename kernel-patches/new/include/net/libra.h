@@ -11,6 +11,7 @@
 #include <linux/jump_label.h>
 #include <linux/sockptr.h>
 #include <net/inet_connection_sock.h>
+#include <net/tcp.h>
 #include <uapi/linux/libra.h>
 
 struct libra_process;
@@ -47,14 +48,6 @@ struct libra_hooks {
 			    struct msghdr *msg, size_t size);
 };
 
-/*
- * Calls for fewer bytes than this are native in lazy mode, which is exact as well:
- * less than a page has no whole one; a small send is dearer to look through than to
- * copy.
- */
-#define LIBRA_LEAST_RECV	PAGE_SIZE
-#define LIBRA_LEAST_SEND	2048
-
 #if IS_ENABLED(CONFIG_LIBRA)
 
 DECLARE_STATIC_KEY_FALSE(libra_key);
@@ -83,18 +76,58 @@ static inline const struct libra_hooks *libra_hooks_of(const struct libra_sock *
 struct libra_process *__libra_enter(void);
 
 /**
- * libra_enter() - may this call gain from payload memory?
+ * libra_recv_may_gain() - may this recv() gain from payload memory?
+ * @sk: TCP socket, which need not be locked: only time is won or lost
+ * @size: of the call
+ * @flags: of the call
+ *
+ * Return: false when it will find less than a page and not wait for more.
+ */
+static inline bool libra_recv_may_gain(struct sock *sk, size_t size, int flags)
+{
+	return size >= PAGE_SIZE &&
+	       !(flags & MSG_DONTWAIT && tcp_inq(sk) < (int)PAGE_SIZE);
+}
+
+/**
+ * libra_send_may_gain() - may this send() gain from payload memory?
+ * @size: of the call
+ *
+ * Return: false for a small one, which is dearer to look through than to copy.
+ */
+static inline bool libra_send_may_gain(size_t size)
+{
+	return size >= 2048;
+}
+
+/**
+ * libra_enter_recv() - is this call one for payload memory?
  * @sk: any inet socket
  * @size: of the call
- * @least: LIBRA_LEAST_RECV or LIBRA_LEAST_SEND
+ * @flags: of the call
  *
- * Return: the current process, for one call of libra_hooks.lazy_recvmsg or
- * lazy_sendmsg, or NULL.
+ * Return: the current process, for one call of libra_hooks.lazy_recvmsg, or NULL.
  */
-static inline struct libra_process *libra_enter(const struct sock *sk, size_t size,
-						size_t least)
+static inline struct libra_process *libra_enter_recv(struct sock *sk, size_t size,
+						     int flags)
 {
-	if (!static_branch_unlikely(&libra_key) || size < least || !sk_is_tcp(sk))
+	if (!static_branch_unlikely(&libra_key) || !sk_is_tcp(sk) ||
+	    !libra_recv_may_gain(sk, size, flags))
+		return NULL;
+	return __libra_enter();
+}
+
+/**
+ * libra_enter_send() - is this call one for payload memory?
+ * @sk: any inet socket
+ * @size: of the call
+ *
+ * Return: the current process, for one call of libra_hooks.lazy_sendmsg, or NULL.
+ */
+static inline struct libra_process *libra_enter_send(const struct sock *sk, size_t size)
+{
+	if (!static_branch_unlikely(&libra_key) || !sk_is_tcp(sk) ||
+	    !libra_send_may_gain(size))
 		return NULL;
 	return __libra_enter();
 }
@@ -124,8 +157,13 @@ static inline const struct libra_hooks *libra_hooks_of(const struct libra_sock *
 	return NULL;
 }
 
-static inline struct libra_process *libra_enter(const struct sock *sk, size_t size,
-						size_t least)
+static inline struct libra_process *libra_enter_recv(struct sock *sk, size_t size,
+						     int flags)
+{
+	return NULL;
+}
+
+static inline struct libra_process *libra_enter_send(const struct sock *sk, size_t size)
 {
 	return NULL;
 }

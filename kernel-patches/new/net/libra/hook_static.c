@@ -69,6 +69,6 @@ int __init libra_hook_backend_init(void)
 void libra_hook_backend_exit(void)
 {
 	RCU_INIT_POINTER(libra_hooks, NULL);
-	/* libra_setsockopt() or libra_enter() may be in there. */
+	/* libra_setsockopt() or __libra_enter() may be in there. */
 	synchronize_rcu();
 }

@@ -6,12 +6,21 @@
 #define _NET_LIBRA_H
 
 #include <linux/types.h>
+#include <net/tcp.h>
 
 struct mem_cgroup;
 
 /* As in the patched kernel's header. */
-#define LIBRA_LEAST_RECV	PAGE_SIZE
-#define LIBRA_LEAST_SEND	2048
+static inline bool libra_recv_may_gain(struct sock *sk, size_t size, int flags)
+{
+	return size >= PAGE_SIZE &&
+	       !(flags & MSG_DONTWAIT && tcp_inq(sk) < (int)PAGE_SIZE);
+}
+
+static inline bool libra_send_may_gain(size_t size)
+{
+	return size >= 2048;
+}
 
 bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages);
 void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages);

@@ -92,7 +92,7 @@ static int libra_lazy_inet_sendmsg(struct socket *sock, struct msghdr *msg,
  * @to: where to, for an attached socket
  * @wanted: is this attached socket's call redirected?
  * @lazy_to: where to, in a process with payload memory, or NULL
- * @lazy_least: ... for a call of so many bytes or more
+ * @lazy_wanted: ... for such a call of recvmsg or sendmsg
  * @ops: of ftrace
  */
 struct libra_hook {
@@ -100,7 +100,7 @@ struct libra_hook {
 	void *to;
 	bool (*wanted)(const struct libra_sock *ls);
 	void *lazy_to;
-	size_t lazy_least;
+	bool (*lazy_wanted)(struct sock *sk, size_t size, int flags);
 	struct ftrace_ops ops;
 };
 
@@ -128,9 +128,20 @@ static bool libra_wants_shutdown(const struct libra_sock *ls)
 	return READ_ONCE(ls->tx.owed) && !READ_ONCE(ls->ended);
 }
 
-/* @size: of a recvmsg or a sendmsg. */
-static void *libra_hook_target(const struct libra_hook *hook, const struct sock *sk,
-			       size_t size)
+static bool libra_wants_lazy_recv(struct sock *sk, size_t size, int flags)
+{
+	return libra_recv_may_gain(sk, size, flags);
+}
+
+/* The flags of a sendmsg are in its message. */
+static bool libra_wants_lazy_send(struct sock *sk, size_t size, int flags)
+{
+	return libra_send_may_gain(size);
+}
+
+/* @size, @flags: of a recvmsg or a sendmsg. */
+static void *libra_hook_target(const struct libra_hook *hook, struct sock *sk,
+			       size_t size, int flags)
 {
 	const struct libra_sock *ls = NULL;
 
@@ -139,8 +150,8 @@ static void *libra_hook_target(const struct libra_hook *hook, const struct sock 
 	if (ls)
 		return hook->wanted(ls) ? hook->to : NULL;
 	/* The reference is given back by what is called then. */
-	if (hook->lazy_to && size >= hook->lazy_least && atomic_read(&libra_arenas) &&
-	    libra_process_enter())
+	if (hook->lazy_to && atomic_read(&libra_arenas) &&
+	    hook->lazy_wanted(sk, size, flags) && libra_process_enter())
 		return hook->lazy_to;
 	return NULL;
 }
@@ -163,19 +174,20 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 	bit = ftrace_test_recursion_trylock(ip, parent_ip);
 	if (bit < 0)
 		return;
-	to = libra_hook_target(hook, sock->sk, ftrace_regs_get_argument(fregs, 2));
+	to = libra_hook_target(hook, sock->sk, ftrace_regs_get_argument(fregs, 2),
+			       ftrace_regs_get_argument(fregs, 3));
 	if (to)
 		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)to);
 	ftrace_test_recursion_unlock(bit);
 }
 
-#define LIBRA_HOOK(name, replacement, when, lazy, least)		\
+#define LIBRA_HOOK(name, replacement, when, lazy, lazy_when)	\
 	{								\
 		.func = name,						\
 		.to = replacement,					\
 		.wanted = when,						\
 		.lazy_to = lazy,					\
-		.lazy_least = least,					\
+		.lazy_wanted = lazy_when,				\
 		.ops = {						\
 			.func = libra_ftrace,				\
 			.flags = FTRACE_OPS_FL_IPMODIFY,		\
@@ -184,20 +196,20 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 
 static struct libra_hook libra_hooks[] = {
 	LIBRA_HOOK("inet_recvmsg", libra_inet_recvmsg, libra_wants_all,
-		   libra_lazy_inet_recvmsg, LIBRA_LEAST_RECV),
+		   libra_lazy_inet_recvmsg, libra_wants_lazy_recv),
 	LIBRA_HOOK("inet_sendmsg", libra_inet_sendmsg, libra_wants_all,
-		   libra_lazy_inet_sendmsg, LIBRA_LEAST_SEND),
+		   libra_lazy_inet_sendmsg, libra_wants_lazy_send),
 #if IS_ENABLED(CONFIG_IPV6)
 	LIBRA_HOOK("inet6_recvmsg", libra_inet_recvmsg, libra_wants_all,
-		   libra_lazy_inet_recvmsg, LIBRA_LEAST_RECV),
+		   libra_lazy_inet_recvmsg, libra_wants_lazy_recv),
 	LIBRA_HOOK("inet6_sendmsg", libra_inet_sendmsg, libra_wants_all,
-		   libra_lazy_inet_sendmsg, LIBRA_LEAST_SEND),
+		   libra_lazy_inet_sendmsg, libra_wants_lazy_send),
 #endif
 	/* inet6_release() and the AF_INET6 shutdown come through these, too. */
-	LIBRA_HOOK("inet_release", libra_inet_release, libra_wants_release, NULL, 0),
+	LIBRA_HOOK("inet_release", libra_inet_release, libra_wants_release, NULL, NULL),
 	LIBRA_HOOK("inet_shutdown", libra_inet_shutdown, libra_wants_shutdown, NULL,
-		   0),
-	LIBRA_HOOK("inet_listen", libra_inet_listen, libra_wants_all, NULL, 0),
+		   NULL),
+	LIBRA_HOOK("inet_listen", libra_inet_listen, libra_wants_all, NULL, NULL),
 };
 
 static void libra_unhook(int n)

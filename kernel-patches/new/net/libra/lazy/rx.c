@@ -378,9 +378,6 @@ static int libra_lazy_before(struct libra_reader *reader, struct sock *sk)
 	libra_lazy_forget(rx);
 	/* Another thread may have locked it meanwhile. */
 	rx->locked = READ_ONCE(current->mm->locked_vm);
-	/* Once for a call: while it waits, the application does not look. */
-	if (!rx->stream && READ_ONCE(rx->net->sysctl.lazy_feedback))
-		rx->stream = libra_stream_get(rx->process->streams, sk);
 	return 0;
 }
 
@@ -417,11 +414,8 @@ static bool libra_lazy_wanted(struct libra_lazy_rx *rx, size_t size, int flags)
 	struct msghdr *msg = rx->reader.msg;
 	struct sock *sk = rx->sk;
 
-	if (size < PAGE_SIZE || sk->sk_prot->recvmsg != tcp_prot.recvmsg ||
+	if (sk->sk_prot->recvmsg != tcp_prot.recvmsg ||
 	    !user_backed_iter(&msg->msg_iter))
-		return false;
-	/* Nothing to gain from what there is, and nothing is waited for. */
-	if (flags & MSG_DONTWAIT && (unsigned int)tcp_inq(sk) < PAGE_SIZE)
 		return false;
 	if (!libra_lazy_touches(rx))
 		return false;
@@ -438,13 +432,26 @@ static bool libra_lazy_wanted(struct libra_lazy_rx *rx, size_t size, int flags)
 	return false;
 }
 
+static int libra_lazy_recv(struct libra_lazy_rx *rx, size_t size, int flags)
+{
+	struct sock *sk = rx->sk;
+
+	/* A ULP may have come on top meanwhile. */
+	if (sk->sk_prot->recvmsg != tcp_prot.recvmsg)
+		return LIBRA_RECV_NATIVE;
+	/* Once for a call: while it waits, the application does not look. */
+	if (READ_ONCE(rx->net->sysctl.lazy_feedback))
+		rx->stream = libra_stream_get(rx->process->streams, sk);
+	return libra_recv_locked(sk, &rx->reader, size, flags);
+}
+
 /**
  * libra_lazy_recvmsg() - in place of inet_recvmsg()
  * @process: current, from libra_process_enter(); the reference is given back
  * @sk: TCP socket that is not attached
  * @msg: as for inet_recvmsg()
  * @size: as for inet_recvmsg()
- * @flags: as for inet_recvmsg()
+ * @flags: as for inet_recvmsg(); libra_recv_may_gain() was true
  *
  * Context: process context; takes the socket lock.
  * Return: as inet_recvmsg() would.
@@ -466,9 +473,7 @@ int libra_lazy_recvmsg(struct libra_process *process, struct sock *sk,
 	if (libra_lazy_wanted(&rx, size, flags)) {
 		libra_recv_busy_loop(sk, flags);
 		lock_sock(sk);
-		/* A ULP may have come on top meanwhile. */
-		if (sk->sk_prot->recvmsg == tcp_prot.recvmsg)
-			ret = libra_recv_locked(sk, &rx.reader, size, flags);
+		ret = libra_lazy_recv(&rx, size, flags);
 		release_sock(sk);
 	}
 	if (ret == LIBRA_RECV_NATIVE)

@@ -15,8 +15,8 @@
 
 /* Fewer bytes of a page are not worth an anchor, */
 #define LIBRA_PATCH_LEAST	64
-/* fewer bytes not to unmap it, */
-#define LIBRA_PATCH_PAGE	1024
+/* nor are these, where nothing beside them is lazy, or a page would be unmapped, */
+#define LIBRA_PATCH_ALONE	1024
 /* nor is a page that would be in so many pieces, or pin so much. */
 #define LIBRA_PATCH_FRAGS	8
 #define LIBRA_PATCH_PINS	(2 * LIBRA_RUN_BYTES)
@@ -54,15 +54,16 @@ static bool libra_lazy_patches(struct libra_lazy_rx *rx, u32 seq, u32 at, u32 le
 			       struct libra_view view)
 {
 	struct libra_streams *streams = rx->process->streams;
+	bool beside = !view.page && (rx->any || (view.la && at));
 	u32 bytes = PAGE_SIZE;
 
-	if (rx->stream && view.page)
-		return len >= LIBRA_PATCH_PAGE &&
-		       libra_stream_advise_again(streams, rx->stream, seq);
-	if (rx->stream)
-		return len >= LIBRA_PATCH_LEAST &&
-		       libra_stream_advise(streams, rx->stream, seq, &bytes);
-	return len >= LIBRA_PATCH_LEAST && (view.la || (!view.page && rx->any && !at));
+	if (!beside && len < LIBRA_PATCH_ALONE)
+		return false;
+	if (!rx->stream)
+		return view.la || (!view.page && rx->any && !at);
+	if (view.page)
+		return libra_stream_advise_again(streams, rx->stream, seq);
+	return libra_stream_advise(streams, rx->stream, seq, &bytes);
 }
 
 /* A page counts once for a message, however many pieces of it come. */

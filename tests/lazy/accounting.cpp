@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Counters and limits. That gauges are 0 after a process is looked at behind every case.
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "arena.h"
 #include "counted.h"
@@ -223,6 +228,62 @@ CASE(account_process_limit) {
     receive_pattern(in, memory.data(), 10 * kPage, 50);
     require(again() > 0, "after the discard nothing is lazy");
     require_pattern(memory.data(), 10 * kPage, 50, 0, "after the discard");
+}
+
+// In namespaces of their own, and each keeps as much as it may until they are told to end.
+class Hoarders {
+  public:
+    Hoarders(std::size_t count, int namespaces) {
+        for (std::size_t number = 0; number < count; ++number)
+            children_.push_back(std::make_unique<Child>([&] { hoard(namespaces); }));
+        take(word_.peer, count);
+    }
+    void end() {
+        send_all(word_.peer, std::string(children_.size(), '.'));
+        for (const auto& child : children_)
+            child->wait("one that keeps all it can");
+    }
+
+  private:
+    void hoard(int namespaces) {
+        if (::unshare(namespaces) != 0)
+            skip("no namespaces");
+        bring_up_loopback();
+        const Link link;
+        const Arena memory(8 << 20);
+        const Moved refused("fallback_machine_limit");
+        for (std::size_t at = 0; refused() == 0; at += 64 << 10) {
+            require(at < memory.size(), "there is no limit");
+            receive_pattern(link, memory.at(at), 64 << 10, 1);
+        }
+        send_all(word_.here, ".", 1);
+        take(word_.here, 1);
+    }
+
+    Link word_;
+    std::vector<std::unique_ptr<Child>> children_;
+};
+
+// Of what all may keep a namespace leaves some to others, and so do all together of which
+// anybody may make as many as he likes.
+CASE(account_machine_limit) {
+    needs_libra();
+    if (!::getenv("LIBRA_KERNEL"))
+        skip("the limit is the machine's: only in a virtual machine");
+    const Tuned limit("/sys/module/libra/parameters/max_bytes", 4 << 20);
+    for (const auto& [count, namespaces] :
+         {std::pair{1U, CLONE_NEWNET}, std::pair{16U, CLONE_NEWUSER | CLONE_NEWNET}}) {
+        // Before there is an arena: a child's is charged to the namespace of its parent's.
+        Hoarders hoarders(count, namespaces);
+        const Link link;
+        const Arena memory(kRoom);
+        const Moved bytes("lazy_rx_bytes");
+        receive_pattern(link, memory.data(), 256 << 10, 2);
+        hoarders.end();
+        require(
+            bytes() >= 192 << 10,
+            std::to_string(bytes()) + " bytes of 256 KB were lazy beside " + std::to_string(count));
+    }
 }
 
 // A process's memory in /proc/self/status and the like is readable whatever is lazy.

@@ -39,17 +39,17 @@ class Moved {
     std::int64_t before_;
 };
 
-// net.libra.<name> for a while.
-class Sysctl {
+// A number in a file of the kernel's, for a while.
+class Tuned {
   public:
-    Sysctl(const std::string& name, long value) : path_("/proc/sys/net/libra/" + name) {
+    Tuned(std::string path, long value) : path_(std::move(path)) {
         std::ifstream in(path_);
         require(static_cast<bool>(in >> old_), path_ + " cannot be read");
         set(value);
     }
-    Sysctl(const Sysctl&) = delete;
-    Sysctl& operator=(const Sysctl&) = delete;
-    ~Sysctl() { std::ofstream(path_) << old_; }
+    Tuned(const Tuned&) = delete;
+    Tuned& operator=(const Tuned&) = delete;
+    ~Tuned() { std::ofstream(path_) << old_; }
     void set(long value) const {
         std::ofstream out(path_);
         out << value << std::flush;
@@ -59,6 +59,11 @@ class Sysctl {
   private:
     std::string path_;
     long old_ = 0;
+};
+
+// net.libra.<name>
+struct Sysctl : Tuned {
+    Sysctl(const std::string& name, long value) : Tuned("/proc/sys/net/libra/" + name, value) {}
 };
 
 }  // namespace libra::test

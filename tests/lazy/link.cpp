@@ -2,6 +2,7 @@
 #include "link.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -123,6 +124,14 @@ void require_arrival(const Link& link, std::size_t size, std::uint64_t stream,
                      std::uint64_t position, const std::string& what) {
     const std::string bytes = take(link.peer, size);
     require_pattern(bytes.data(), size, stream, position, what);
+}
+
+void bring_up_loopback() {
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request = {};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_flags = IFF_UP;
+    require_call(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0, "SIOCSIFFLAGS");
 }
 
 }  // namespace libra::test

@@ -41,6 +41,9 @@ void receive_pattern(const Link& link, char* to, std::size_t size, std::uint64_t
 void require_arrival(const Link& link, std::size_t size, std::uint64_t stream,
                      std::uint64_t position, const std::string& what);
 
+// In a network namespace that is new.
+void bring_up_loopback();
+
 void set_option(const Fd& fd, int level, int name, int value);
 
 }  // namespace libra::test

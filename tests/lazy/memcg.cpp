@@ -16,6 +16,7 @@
 #include "frame.h"
 #include "link.h"
 #include "pattern.h"
+#include "ring.h"
 
 namespace libra::test {
 namespace {
@@ -49,6 +50,13 @@ class Cgroup {
     // Less than that may be there to be reclaimed.
     void reclaim(std::size_t bytes) const {
         write(path_ + "/memory.reclaim", std::to_string(bytes));
+    }
+    // The most that was ever charged.
+    std::uint64_t peak() const {
+        std::ifstream in(path_ + "/memory.peak");
+        std::uint64_t value = 0;
+        require(static_cast<bool>(in >> value), "no memory.peak");
+        return value;
     }
     std::uint64_t kills() const {
         std::ifstream events(path_ + "/memory.events");
@@ -173,6 +181,33 @@ CASE(memcg_child) {
             "a child that wrote 64 MB of 24 ended with status " + std::to_string(status));
     require_pattern(memory.data(), kSize, 1, 0, "the parent's");
     require_bytes(memory.at(kSize), memory.size() - kSize, 'p', "the parent's");
+}
+
+// Pages that somebody holds are copied for a child at once. If they are too many, who forks
+// is killed for it, or gets an error, and not after all of them were copied.
+CASE(memcg_fork) {
+    constexpr std::size_t kLimit = 24 * kMega;
+    for (const Kind kind : {Kind::kOrdinary, Kind::kPayload}) {
+        const Cgroup cgroup(kLimit);
+        Child parent([&] {
+            const Arena memory(16 * kMega, kind);
+            cgroup.enter();
+            std::memset(memory.data(), 'p', memory.size());
+            Ring ring;
+            require(ring.register_buffer(memory.data(), memory.size()), "no fixed buffer");
+            const pid_t child = ::fork();
+            if (child == 0)
+                ::_exit(0);
+            require(child < 0 && errno == ENOMEM, "32 MB of 24 are there");
+        });
+        const int status = parent.status();
+        require(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL),
+                "who forked ended with status " + std::to_string(status));
+        const std::uint64_t peak = cgroup.peak();
+        require(peak > 16 * kMega, "nothing was charged");
+        require(peak < kLimit + kMega, std::to_string(peak) + " bytes were charged, the limit is " +
+                                           std::to_string(kLimit));
+    }
 }
 
 // Reclaim takes nothing of it.

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Payload memory and its descriptors, in other processes and other namespaces.
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -158,14 +156,6 @@ CASE(passed_file_operations) {
     proof.require_some();
     require_call(::munmap(memory, kRoom) == 0, "munmap");
     require_errno(map(arena, kRoom) == MAP_FAILED, EBUSY, "mmap once more");
-}
-
-void bring_up_loopback() {
-    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ifreq request = {};
-    std::strcpy(request.ifr_name, "lo");
-    request.ifr_flags = IFF_UP;
-    require_call(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0, "SIOCSIFFLAGS");
 }
 
 // A child that goes into namespaces of its own keeps what it has, and gets more.

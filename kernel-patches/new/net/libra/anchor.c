@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 #include <net/sock.h>
 
 #include "anchor.h"
@@ -17,6 +18,11 @@
  * root's to set, this one is not.
  */
 static atomic_long_t libra_charge = ATOMIC_LONG_INIT(0);
+/*
+ * Those of network namespaces of which anybody can make as many as he likes, because
+ * they belong to a user namespace.
+ */
+static atomic_long_t libra_charge_users = ATOMIC_LONG_INIT(0);
 static unsigned long libra_max_bytes;
 module_param_named(max_bytes, libra_max_bytes, ulong, 0644);
 MODULE_PARM_DESC(max_bytes, "Bytes that anchors may pin on this machine (0: an eighth of its memory)");
@@ -24,6 +30,11 @@ MODULE_PARM_DESC(max_bytes, "Bytes that anchors may pin on this machine (0: an e
 static unsigned long libra_machine_limit(void)
 {
 	return READ_ONCE(libra_max_bytes) ? : totalram_pages() / 8 * PAGE_SIZE;
+}
+
+static bool libra_net_of_users(const struct libra_net *ln)
+{
+	return ln->net->user_ns != &init_user_ns;
 }
 
 /* Fragments this small cost more as pages than as bytes. */
@@ -51,11 +62,37 @@ void libra_anchor_init(struct libra_anchor *anchor, struct libra_account *accoun
 	anchor->bv = anchor->bv0;
 }
 
-static void libra_uncharge(struct libra_account *account, u32 bytes)
+static void libra_account_add(struct libra_account *account, long bytes)
 {
+	if (libra_net_of_users(account->net))
+		atomic_long_add(bytes, &libra_charge_users);
+	atomic_long_add(bytes, &libra_charge);
+	atomic_long_add(bytes, &account->net->charge);
+	atomic_long_add(bytes, &account->charge);
+}
+
+/*
+ * Nobody but the initial namespace may have more than what remains for others. All
+ * that belong to user namespaces have half of it together, where the same holds.
+ */
+static bool libra_machine_charge(const struct libra_net *ln, u32 bytes, unsigned long mine)
+{
+	unsigned long all, limit = libra_machine_limit();
+
+	if (net_eq(ln->net, &init_net))
+		mine = 0;
+	all = atomic_long_add_return(bytes, &libra_charge);
+	if (all + mine > limit)
+		goto refuse;
+	if (!libra_net_of_users(ln))
+		return true;
+	all = atomic_long_add_return(bytes, &libra_charge_users);
+	if (all + mine <= limit / 2)
+		return true;
+	atomic_long_sub(bytes, &libra_charge_users);
+refuse:
 	atomic_long_sub(bytes, &libra_charge);
-	atomic_long_sub(bytes, &account->net->charge);
-	atomic_long_sub(bytes, &account->charge);
+	return false;
 }
 
 /**
@@ -71,6 +108,7 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 	u32 pages = PAGE_ALIGN(anchor->charge + bytes) / PAGE_SIZE;
 	struct libra_account *account = anchor->account;
 	struct libra_net *ln = account->net;
+	unsigned long mine;
 
 	if (atomic_long_add_return(bytes, &account->charge) >
 	    READ_ONCE(*account->limit)) {
@@ -78,22 +116,22 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 		LIBRA_INC(ln, account->at_limit);
 		return false;
 	}
-	if ((unsigned long)atomic_long_add_return(bytes, &ln->charge) >
-	    READ_ONCE(ln->sysctl.max_netns_bytes)) {
+	mine = atomic_long_add_return(bytes, &ln->charge);
+	if (mine > READ_ONCE(ln->sysctl.max_netns_bytes)) {
 		atomic_long_sub(bytes, &ln->charge);
 		atomic_long_sub(bytes, &account->charge);
 		LIBRA_INC(ln, LIBRA_MIB_FB_NETNS_LIMIT);
 		return false;
 	}
-	if ((unsigned long)atomic_long_add_return(bytes, &libra_charge) >
-	    libra_machine_limit()) {
-		libra_uncharge(account, bytes);
+	if (!libra_machine_charge(ln, bytes, mine)) {
+		atomic_long_sub(bytes, &ln->charge);
+		atomic_long_sub(bytes, &account->charge);
 		LIBRA_INC(ln, LIBRA_MIB_FB_MACHINE_LIMIT);
 		return false;
 	}
 	if (anchor->memcg && pages > anchor->pages) {
 		if (!libra_memcg_charge(anchor->memcg, pages - anchor->pages)) {
-			libra_uncharge(account, bytes);
+			libra_account_add(account, -(long)bytes);
 			LIBRA_INC(ln, LIBRA_MIB_FB_MEMCG);
 			return false;
 		}
@@ -157,9 +195,7 @@ void libra_anchor_charge_pinned(struct libra_anchor *anchor)
 
 	if (!more)
 		return;
-	atomic_long_add(more, &libra_charge);
-	atomic_long_add(more, &account->net->charge);
-	atomic_long_add(more, &account->charge);
+	libra_account_add(account, more);
 	anchor->charge += more;
 	pages = PAGE_ALIGN(anchor->charge) / PAGE_SIZE;
 	if (anchor->memcg && pages > anchor->pages &&
@@ -360,7 +396,7 @@ void libra_anchor_release(struct libra_anchor *anchor)
 	if (anchor->pages)
 		libra_memcg_uncharge(anchor->memcg, anchor->pages);
 	mem_cgroup_put(anchor->memcg);
-	libra_uncharge(account, anchor->charge);
+	libra_account_add(account, -(long)anchor->charge);
 	libra_account_put(account);
 }
 

@@ -4,6 +4,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "slot.h"
@@ -240,14 +241,18 @@ void libra_payload_close(struct libra_payload *payload)
  */
 static unsigned long libra_fork_copy(struct page *page)
 {
-	struct page *copy = page;
+	struct page *copy = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_NOFAIL);
 
+	/* A recv() may be filling it, which needs no lock of ours. */
+	lock_page(page);
 	if (PageHWPoison(page)) {
+		put_page(copy);
 		get_page(page);
+		copy = page;
 	} else {
-		copy = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_NOFAIL);
 		copy_page(page_address(copy), page_address(page));
 	}
+	unlock_page(page);
 	return (unsigned long)copy | LIBRA_SLOT_SHARED;
 }
 
@@ -287,10 +292,7 @@ static void libra_slot_fork(struct libra_payload *parent,
 	spin_unlock(&from->lock);
 
 	if (page) {
-		/* A recv() may be filling it, which needs no lock of ours. */
-		lock_page(page);
 		slot = libra_fork_copy(page);
-		unlock_page(page);
 		if (table && libra_slot_page(slot) != page)
 			libra_table_inherit(libra_slot_page(slot));
 		put_page(page);
@@ -310,9 +312,10 @@ static void libra_slot_fork(struct libra_payload *parent,
  * @pgoff: first page
  * @pages: how many
  *
- * What is lazy stays lazy for both, pages become shared. Cannot fail: few small
- * allocations, one for each MB in use and one for each page that is pinned, or is
- * of the table of what is free.
+ * What is lazy stays lazy for both, pages become shared. Cannot fail: small allocations,
+ * one for each MB in use and one for each page that is pinned, or is of the table of
+ * what is free. They are charged, and the last one may exceed the limit of the memory
+ * cgroup: who is killed for that makes no child, so the rest is left out.
  *
  * Context: process context.
  */
@@ -324,7 +327,7 @@ void libra_slots_fork(struct libra_payload *parent, struct libra_payload *child,
 
 	/* Until mmap_lock is free again, no fault of the parent maps a page. */
 	libra_unmap(parent, pgoff, pages);
-	for (; pgoff < end; pgoff++) {
+	for (; pgoff < end && !fatal_signal_pending(current); pgoff++) {
 		if (!from || !(pgoff % LIBRA_CHUNK_PAGES)) {
 			cond_resched();
 			from = libra_chunk(parent, pgoff);

@@ -142,7 +142,8 @@ def _head(result):
         *_joined(result),
         *_unfinished(result),
         f"- {len(result['samples'])} samples; each system, shape and size compared byte by byte "
-        f"before ({sum(v['requests'] for v in result['verified'])} requests)",
+        f"before ({sum(v['requests'] for v in result['verified'])} requests"
+        f"{', each with another body' * all('bodies' in v for v in result['verified'])})",
         "- median [95 % interval of order statistics]; with fewer than 6 rounds (the range)",
         "- ratios are those of the same round, and then their median",
         "- capacity: requests per second of proxy CPU, the exact clock of its processes: user, "

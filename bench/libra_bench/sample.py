@@ -16,7 +16,7 @@ LOOKS, LOOK_EVERY = 4, 0.02
 
 
 def client_argv(topology, point, service, *, seconds=None, requests=None, warm_up=0.0, rate=0.0,
-                verify=False, connections=None, at_least=0, linger=False):
+                verify=False, connections=None, at_least=0, linger=False, vary=None):
     argv = [os.path.join(topology.build["client"], systems.CLIENT),
             "--address", service.address, "--shape", point.shape, "--size", str(point.size),
             "--connections", str(connections or point.connections), "--timeout", str(GRACE),
@@ -27,6 +27,7 @@ def client_argv(topology, point, service, *, seconds=None, requests=None, warm_u
     argv += ["--one-shot"] if point.one_shot else []
     argv += ["--rate", f"{rate:.3f}"] if rate else []
     argv += ["--verify"] if verify else []
+    argv += ["--vary", str(vary)] if vary is not None else []
     argv += ["--linger"] if linger else []
     return argv
 
@@ -163,13 +164,14 @@ def _measure_familiar(topology, server, origin, point, service, seconds, warm_up
                     difference(origin_before, origin_after)["cpu_s"])
 
 
-def verify(topology, point, service, requests, connections):
-    """A few requests with every byte compared. An error if one differs."""
+def verify(topology, point, service, requests, connections, first_body):
+    """A few requests with every byte compared, each with another body, so that what is left of
+    another in a buffer is wrong. An error if one differs."""
     argv = client_argv(topology, point, service, requests=requests, verify=True,
-                       connections=min(connections, point.connections))
+                       connections=min(connections, point.connections), vary=first_body)
     result = Load(topology, argv, 60).result()
     if result["mismatches"] or result["errors"] or result["exact"] != result["requests"]:
         raise BenchError(f"{point.name()}: bytes differ or requests fail: "
                          f"{result['mismatches']} mismatches, {result['errors']} errors of "
                          f"{result['requests']}: {result.get('first_error')}")
-    return {"requests": result["requests"], "bytes": result["bytes"]}
+    return {"requests": result["requests"], "bodies": requests, "bytes": result["bytes"]}

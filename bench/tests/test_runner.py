@@ -76,6 +76,12 @@ class Client(unittest.TestCase):
             if system.baseline:
                 self.assertEqual(system.asked, systems.BY_NAME[system.baseline].asked)
 
+    def test_bodies(self):
+        service = systems.Service("192.0.2.1:80")
+        text = self.argv(service, requests=12, verify=True, vary=0)
+        self.assertTrue(text.endswith("--verify --vary 0"), text)
+        self.assertNotIn("--vary", self.argv(service, seconds=1))
+
     def test_windows(self):
         service = systems.Service("192.0.2.1:80")
         text = self.argv(service, seconds=0.5, at_least=16, linger=True)

@@ -175,16 +175,19 @@ def _saturation(result, table, name):
     lines += _reproduction(result, table, chosen)
     lines += [f"### {name}: CPU time {suffix(result)}", "",
               "CPU, user and system are what the proxy's processes were charged, softirqs in their "
-              "context included. all softirq: the whole machine's. machine: all that the machine "
-              "did, by ticks, but for what client and origin were charged; it holds what is "
-              "charged to nobody, and whatever else ran. busy: of one CPU.", ""]
+              "context included. kernel threads: all of the machine but ksoftirqd, exactly; work "
+              "that Libra leaves to a kworker is in what a row has more of it than its baseline. "
+              "all softirq: the whole machine's. machine: all that the machine did, by ticks, but "
+              "for what client and origin were charged; it holds what is charged to nobody, and "
+              "whatever else ran. busy: of one CPU.", ""]
     lines += _table(
         ["row", "conn.", "system", "CPU µs/request", "user µs", "system µs", "CPU s/GB",
-         "all softirq µs", "machine µs", "busy"],
+         "kernel threads µs/request", "all softirq µs", "machine µs", "busy"],
         [[rows.where(row), str(row.point.connections), row.system.name,
           _estimate(row, "cpu_us"),
           *(_number(row.median(m) if row.has(m) else None)
-            for m in ("user_us", "system_us", "cpu_s_gb", "softirq_us", "machine_us")),
+            for m in ("user_us", "system_us", "cpu_s_gb", "kernel_us", "softirq_us",
+                      "machine_us")),
           _number(row.median("busy") if row.has("busy") else None, "{:.0%}")]
          for row in chosen])
     return lines + _reproduction(result, table, chosen)

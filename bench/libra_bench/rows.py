@@ -20,6 +20,14 @@ def _cpu_us(sample):
     return proxy["cpu_s"] / proxy["seconds"] * client["seconds"] / _requests(sample) * 1e6
 
 
+def _kernel_us(sample):
+    """Of all threads of the proxy's kernel; None where nobody looked."""
+    client, proxy = sample["client"], sample["proxy"]
+    spent = proxy.get("kernel_threads_s")
+    return spent if spent is None else \
+        spent / proxy["seconds"] * client["seconds"] / _requests(sample) * 1e6
+
+
 def _share(sample, part):
     """The kernel's split into user and system comes from ticks: only the share is taken."""
     proxy = sample["proxy"]
@@ -81,6 +89,7 @@ METRICS = {
     "user_us": lambda s: _cpu_us(s) * _share(s, "user"),
     "system_us": lambda s: _cpu_us(s) * _share(s, "system"),
     "softirq_us": _softirq_us,
+    "kernel_us": _kernel_us,
     "machine_us": _machine_us,
     "busy": lambda s: s["proxy"]["cpu_s"] / s["proxy"]["seconds"],
     "p50": lambda s: s["client"]["latency_us"].get("p50"),

@@ -85,6 +85,10 @@ def difference(before, after):
         "machine_s": {name: round(after["machine"][name] - before["machine"][name], 3)
                       for name in after["machine"]},
     }
+    if after["kernel_threads"] and before["kernel_threads"]:
+        moved["kernel_threads_s"] = sum(
+            ns - before["kernel_threads"].get(thread, 0)
+            for thread, ns in after["kernel_threads"].items()) / 1e9
     if after["libra"] and before["libra"]:
         moved["libra"] = {name: value - before["libra"][name]
                           for name, value in after["libra"].items()
@@ -94,7 +98,7 @@ def difference(before, after):
 
 def _both(topology, pids, origin):
     """The proxy's clocks, at once; the origin's soon after."""
-    return (topology.proxy.call("sample", pids=pids),
+    return (topology.proxy.call("sample", pids=pids, kernel=True),
             topology.origin.call("sample", pids=origin.pids))
 
 

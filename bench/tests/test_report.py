@@ -68,6 +68,7 @@ def sample(system, number, point):
                    "latency_us": {"p50": 100, "p90": 100, "p99": 100, "p999": 2000}},
         "proxy": {"cpu_s": 0 if system == "direct" else requests * each, "seconds": 1.0,
                   "user_ticks_s": 0.25, "system_ticks_s": 0.75, "others_s": 0.1,
+                  "kernel_threads_s": 0.002 if system == "nginx+lazy" else 0.0005,
                   "machine_s": {"user": 0.1, "nice": 0, "system": 0.3, "irq": 0, "softirq": 0.1},
                   "libra": counters(system, point["size"])},
         **({"memory": memory(system)} if number == 0 else {}),
@@ -116,6 +117,16 @@ class Report(unittest.TestCase):
         self.assertIn("bench/run --where vm --kernel stock --only sizes nginx nginx+libra "
                       "--size 1M --connections 4 --shape download --seed 7",
                       report.text(result()))
+
+    def test_kernel_threads(self):
+        first = {row.system.name: row for row in
+                 rows.Table(result(text=LAZY)).of_group("sizes")[:3]}
+        for name, each in (("nginx", 5), ("nginx+lazy", 20)):
+            self.assertAlmostEqual(first[name].median("kernel_us"), each)
+        older = result()
+        for sample_of in older["samples"]:
+            del sample_of["proxy"]["kernel_threads_s"]
+        self.assertIn("kernel threads µs/request", report.text(older))
 
     def test_slope(self):
         table = rows.Table(result())

@@ -146,6 +146,8 @@ def _head(result):
         f"{', each with another body' * all('bodies' in v for v in result['verified'])})",
         "- median [95 % interval of order statistics]; with fewer than 6 rounds (the range)",
         "- ratios are those of the same round, and then their median",
+        "- a percentile has ten answers or more beyond it: in each round, and then it is the "
+        "rounds' median, or else in all rounds together; where there are fewer, it is not shown",
         "- capacity: requests per second of proxy CPU, the exact clock of its processes: user, "
         "system, and softirq that was charged to them", "",
     ]
@@ -204,9 +206,9 @@ def _fixed(result, table, name):
         [[rows.where(row), str(row.point.connections), f"{row.point.rate:.0%}", row.system.name,
           _number(next(iter(row.by_round.values()))["asked_rate"]),
           _estimate(row, "requests_s"),
-          *(_number(row.median(p) / 1000) for p in ("p50", "p90")),
-          row.estimate("p99").text("{:.0f}") + " µs",
-          _ratio(row, table.baseline(row), "p99"), _number(row.median("p999") / 1000)]
+          *(_ms(row, p) for p in ("p50", "p90")),
+          row.estimate("p99").text("{:.0f}") + " µs" if row.has("p99") else "–",
+          _ratio(row, table.baseline(row), "p99"), _ms(row, "p999")]
          for row in chosen])
     return lines + _reproduction(result, table, chosen)
 

@@ -128,6 +128,37 @@ class Report(unittest.TestCase):
             del sample_of["proxy"]["kernel_threads_s"]
         self.assertIn("kernel threads µs/request", report.text(older))
 
+    def percentiles(self, requests, rounds, histogram):
+        """What a report says of the latencies of so many requests in each round."""
+        few = result()
+        few["samples"] = [s for s in few["samples"] if s["round"] < rounds]
+        for sample_of in few["samples"]:
+            sample_of["client"].update(requests=requests, histogram=histogram)
+        row = next(row for row in rows.Table(few).of_group("sizes")
+                   if row.system.name == "nginx+libra")
+        return row, rows.Table(few).baseline(row), report.text(few)
+
+    def test_percentiles_need_answers(self):
+        # Of each round P90 and below, and of both together no more.
+        row, baseline, text = self.percentiles(100, 2, [[100, 99], [2000, 1]])
+        self.assertEqual([row.has(p) for p in rows.PERCENTILES], [True, True, False, False])
+        self.assertIsNone(row.ratio("p99", baseline))
+        self.assertIn("| 0.1 | 0.1 | – | – |", text)
+        # Of each round P50, and of both together no more, or P90.
+        row, _, _ = self.percentiles(40, 2, [[100, 36], [700, 4]])
+        self.assertEqual([row.has(p) for p in rows.PERCENTILES], [True, False, False, False])
+        row, baseline, _ = self.percentiles(60, 2, [[100, 50], [700, 10]])
+        self.assertEqual([row.has(p) for p in rows.PERCENTILES], [True, True, False, False])
+        self.assertEqual(row.estimate("p90").text(), "700")
+        self.assertEqual(row.ratio("p90", baseline).text(), "1")
+        # Enough in each round.
+        row, baseline, _ = self.percentiles(10000, 2, [[100, 9990], [2000, 10]])
+        self.assertTrue(all(row.has(p) for p in rows.PERCENTILES))
+        self.assertEqual(row.ratio("p99", baseline).count, 2)
+        # None together, as wrk and h2load have no histogram.
+        row, _, _ = self.percentiles(19, 2, [])
+        self.assertFalse(any(row.has(p) for p in rows.PERCENTILES))
+
     def test_slope(self):
         table = rows.Table(result())
         (_, series), = table.sweep()

@@ -52,6 +52,8 @@ TARGETS = [
     *_capacity("nginx+lazy", "nginx+malloc", **{"1M": 9}),
     Target("nginx+lazy", "haproxy-splice", "cpu_s_gb", FROM_16K, 1, at_most=True),
     Target("nginx+lazy", "relay-splice", "cpu_s_gb", FROM_256K, 1.15, at_most=True),
+    # It has nothing of lazy mode but its hooks.
+    Target("nginx-lazy-beside", "nginx", "capacity", EVERY, 0.98),
     *_capacity("nginx-default+lazy", "nginx-default", **{"64K": 1.4, "1M": 2.2}),
     *_capacity("nginx-large+lazy", "nginx-large", **{"1M": 10}),
     *(target for name in ("haproxy", "haproxy-default")

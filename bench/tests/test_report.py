@@ -267,6 +267,8 @@ class Targets(unittest.TestCase):
         self.assertIn(line.format("16K", "1.4", "open"), text)
         self.assertIn(line.format("64K", "2.8", "**missed**"), text)
         self.assertIn("| memory, loaded | download 1M | 4 | ≤ 1.25 | 1.500 | **missed** |", text)
+        self.assertIn("| nginx-lazy-beside | nginx | capacity | download 1M | 4 | ≥ 0.98 | 1.000 "
+                      "(1.000…1.000) | open |", text)
         self.assertNotIn("Targets", report.text(result()))
 
     def test_of_systems_that_there_are(self):

@@ -271,8 +271,16 @@ class Targets(unittest.TestCase):
                       "(1.000…1.000) | open |", text)
         self.assertNotIn("Targets", report.text(result()))
 
+    def test_of_user_mode_linux(self):
+        text = report.text(result("um", LAZY))
+        self.assertIn("| nginx+lazy | nginx | capacity | download 1M | 4 | ≥ 3 | 2.500 "
+                      "(2.500…2.500) | **missed** |", text)
+        self.assertIn("| download 64K | 4 | ≥ 1.4 | 2.500 (2.500…2.500) | open |", text)
+        self.assertNotIn("| memory, loaded |", text)
+        self.assertIn("9 of 12 (each at each size) were not measured", text)
+
     def test_of_systems_that_there_are(self):
-        for target in targets.TARGETS:
+        for target in targets.TARGETS + targets.UM_TARGETS:
             self.assertIn(target.system, systems.NAMES)
             self.assertIn(target.against, systems.NAMES)
             self.assertIn(target.metric, rows.METRICS)

@@ -74,6 +74,8 @@ def reproduce(result, row, baseline=None):
         command.append(f"--matrix {options['matrix_file']}")
     if configuration.get("clock") == "instructions":
         command.append("--icount")
+    if options.get("root"):
+        command.append("--root DIR")
     if options.get("smp"):
         command.append(f"--smp {options['smp']}")
     if options.get("shorten", 1) != 1:
@@ -137,7 +139,9 @@ def _head(result):
         f"- kernel {uname[2]}, {proxy['cpus']} CPUs ({configuration['cpu_model']}), "
         f"{configuration['memory']}; " + (f"the proxy is pinned to CPU {pinned}" if pinned else
                                           "not pinned: fewer CPUs than roles"),
-        f"- {configuration['versions']['nginx']}; {configuration['versions']['haproxy']}",
+        f"- {configuration['versions']['nginx']}; {configuration['versions']['haproxy']}" +
+        "; of another root file system, with its libraries (--root)" *
+        bool(result.get("options", {}).get("root")),
         f"- Libra {configuration['source']}, seed {result['seed']}",
         *_joined(result),
         *_unfinished(result),

@@ -118,6 +118,14 @@ class Report(unittest.TestCase):
                       "--size 1M --connections 4 --shape download --seed 7",
                       report.text(result()))
 
+    def test_other_proxies(self):
+        other = result()
+        other["options"]["root"] = True
+        text = report.text(other)
+        self.assertIn("nginx 1; HAProxy 2; of another root file system", text)
+        self.assertIn(" --root DIR ", text)
+        self.assertNotIn("--root", report.text(result()))
+
     def test_kernel_threads(self):
         first = {row.system.name: row for row in
                  rows.Table(result(text=LAZY)).of_group("sizes")[:3]}

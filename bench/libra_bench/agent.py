@@ -26,6 +26,7 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 TICKS = os.sysconf("SC_CLK_TCK")
 BPF_PROG_TYPE_STRUCT_OPS = 27
+PF_KTHREAD = 0x200000
 LIBRA_STAT = "/proc/net/libra_stat"
 MEMORY_GAUGES = ("anchor_charge_live", "payload_pages", "payload_processes")
 
@@ -58,6 +59,22 @@ def cpu_of(pids):
         user += int(fields[11])
         system += int(fields[12])
     return {"total_ns": total, "user_s": user / TICKS, "system_s": system / TICKS}
+
+
+def kernel_threads(proc="/proc"):
+    """{thread of the kernel: its exact CPU time in ns}, but for ksoftirqd, whose work is that of
+    softirqs. None where there are none to be seen."""
+    times = {}
+    for path in glob.glob(f"{proc}/[0-9]*"):
+        try:
+            with open(f"{path}/stat", encoding="ascii", errors="replace") as stat:
+                name, fields = stat.read().split("(", 1)[1].rsplit(")", 1)
+            pid = os.path.basename(path)
+            if int(fields.split()[6]) & PF_KTHREAD and not name.startswith("ksoftirqd/"):
+                times[pid] = time.clock_gettime_ns(cpu_clock(int(pid)))
+        except OSError:
+            pass  # gone meanwhile
+    return times or None
 
 
 def machine_cpu():
@@ -213,10 +230,11 @@ class Agent:
         return process_group(pid)
 
     @staticmethod
-    def op_sample(pids):
-        """The proxy's CPU first: it is what the moment matters for."""
+    def op_sample(pids, kernel=False):
+        """The proxy's CPU first: it is what the moment matters for. kernel: its threads as well,
+        which are many."""
         return {"cpu": cpu_of(pids), "at_ns": time.monotonic_ns(), "machine": machine_cpu(),
-                "libra": counters()}
+                "libra": counters(), "kernel_threads": kernel_threads() if kernel else None}
 
     @staticmethod
     def op_memory(pids, looks=1, every=0.0):

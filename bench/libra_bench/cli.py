@@ -2,6 +2,7 @@
 """The command lines of bench/run, bench/report and bench/check."""
 
 import argparse
+import functools
 import json
 import os
 import signal
@@ -59,6 +60,9 @@ def run_options():
                          help="with --where vm: so many CPUs (default: scripts/vm's)")
     machine.add_argument("--libra-ko", metavar="FILE",
                          help="with --where netns: the module to load (default: modprobe libra)")
+    machine.add_argument("--root", metavar="DIR",
+                         help="the nginx and HAProxy of another root file system, with its loader "
+                              "and libraries (default: those that are installed)")
     machine.add_argument("--hosts", metavar="FILE",
                          help="with --where remote: who they are, see bench/remote/")
     machine.add_argument("--remote-stand-in", choices=("netns",),
@@ -87,11 +91,14 @@ def groups_of(args):
         shapes=args.shape, repetitions=args.repetitions, shorten=args.shorten))
 
 
-def write_result(result, directory):
+def write_result(result, directory, root=None):
     os.makedirs(directory, exist_ok=True)
     path = os.path.join(directory, RESULT)
-    # Where this tree lies is of no use to anybody else.
-    text = json.dumps(result).replace(ROOT, ".")
+    text = json.dumps(result)
+    # Where this tree lies, or another, is of no use to anybody else.
+    if root:
+        text = text.replace(f"{root}/", "DIR/").replace(json.dumps(root), '"DIR"')
+    text = text.replace(ROOT, ".")
     # Whoever dies while it writes has the one before.
     with open(path + ".new", "w", encoding="ascii") as out:
         out.write(text + "\n")
@@ -102,25 +109,27 @@ def write_result(result, directory):
 def run_here(args, groups, out):
     """In this machine's namespaces or on hosts; writes the result, whole or not."""
     build = os.path.abspath(args.build)
+    root = args.root and os.path.abspath(args.root)
+    save = functools.partial(write_result, directory=out, root=root)
     where = (remote.hosts(args.hosts, args.remote_stand_in, build) if args.where == "remote"
              else topology.namespaces(build))
     with where as place:
+        place.root = root or ""
         setup.check(place, runner.wanted_systems(groups),
                     {point.client for group in groups for point in group.points})
-        run = runner.Run(place, groups, args.seed, args.libra_ko,
-                         save=lambda result: write_result(result, out))
+        run = runner.Run(place, groups, args.seed, args.libra_ko, save=save)
         run.result["options"] = {"matrix_file": args.matrix and os.path.relpath(args.matrix, ROOT),
                                  "quick": args.quick, "shorten": args.shorten,
-                                 "smp": args.smp,
-                                 "kernel": args.kernel, "argv": sys.argv[1:]}
+                                 "smp": args.smp, "root": bool(root), "kernel": args.kernel,
+                                 "argv": sys.argv[1:]}
         try:
             run.go()
             if args.where == "remote":
                 run.result["remote"] = place.records()
         except BenchError:
-            write_result(run.result, out)
+            save(run.result)
             raise
-    return write_result(run.result, out)
+    return save(run.result)
 
 
 def main(argv=None):

@@ -31,6 +31,8 @@ def _alike(first, other, path):
             raise BenchError(f"{path}: '{name}' is not as in the first result")
     if first["options"].get("shorten", 1) != other["options"].get("shorten", 1):
         raise BenchError(f"{path}: other windows than in the first result (--shorten)")
+    if bool(first["options"].get("root")) != bool(other["options"].get("root")):
+        raise BenchError(f"{path}: other proxies than in the first result (--root)")
 
 
 def _append_new(to, entries, names):

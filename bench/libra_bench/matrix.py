@@ -19,9 +19,10 @@ KEYS = {
     "systems": list, "sizes": list, "connections": list, "shapes": list, "reuse": list,
     "seconds": (int, float), "warm-up": (int, float), "repetitions": int, "rates": list,
     "rate-of": dict, "probes": bool, "clients": list, "at-least": int, "idle": (int, float),
+    "at-least-seconds": (int, float),
 }
 DEFAULTS = {"shapes": ["download"], "reuse": ["keep-alive"], "rates": [], "rate-of": {},
-            "probes": True, "clients": ["libra"], "at-least": 0, "idle": 0}
+            "probes": True, "clients": ["libra"], "at-least": 0, "idle": 0, "at-least-seconds": 0}
 
 
 def size(text):
@@ -72,6 +73,7 @@ class Group:
     probes: bool
     rate_of: dict = field(default_factory=dict)
     at_least: int = 0       # answers in a window, which lasts until then
+    least_seconds: float = 0    # of a window, however much others are shortened
     idle: float = 0         # seconds after a load, of the first rounds, until memory is looked at
 
 
@@ -124,7 +126,7 @@ def _group(entry, defaults, source):
     for key in ("seconds", "repetitions"):
         if values[key] <= 0:
             raise BenchError(f"{where}: '{key}' must be positive")
-    for key in ("warm-up", "at-least", "idle"):
+    for key in ("warm-up", "at-least", "at-least-seconds", "idle"):
         if values[key] < 0:
             raise BenchError(f"{where}: '{key}' must not be negative")
     for count in values["connections"]:
@@ -146,7 +148,7 @@ def _group(entry, defaults, source):
         raise BenchError(f"{where}: nothing to measure: a list is empty")
     return Group(name, values["systems"], points, values["seconds"], values["warm-up"],
                  values["repetitions"], values["probes"], values["rate-of"],
-                 values["at-least"], values["idle"])
+                 values["at-least"], values["at-least-seconds"], values["idle"])
 
 
 def _known(given, known, what, where):
@@ -202,8 +204,9 @@ def choose(groups, choice):
     wanted_groups = {name for name in choice.only if name in names}
     wanted_systems = ({name for name in choice.only if name in systems.NAMES}
                       or set(systems.NAMES)) & set(choice.systems or systems.NAMES)
-    groups = [dataclasses.replace(group, seconds=group.seconds / choice.shorten,
-                                  warm_up=group.warm_up / choice.shorten) for group in groups]
+    groups = [dataclasses.replace(
+        group, seconds=max(group.seconds / choice.shorten, group.least_seconds),
+        warm_up=group.warm_up / choice.shorten) for group in groups]
     kept = []
     for group in groups:
         if wanted_groups and group.name not in wanted_groups:

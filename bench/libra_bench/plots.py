@@ -185,6 +185,8 @@ def _latency(directory, name, title, chosen):
         total = sum(count for _, count in histogram)
         seen, x, y = 0, [], []
         for upper, count in histogram:
+            if total - seen < rows.BEYOND:
+                break   # what is beyond is chance
             seen += count
             x.append(upper / 1000)
             y.append(1 - (seen - count) / total)

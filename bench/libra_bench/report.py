@@ -74,6 +74,8 @@ def reproduce(result, row, baseline=None):
         command.append(f"--matrix {options['matrix_file']}")
     if configuration.get("clock") == "instructions":
         command.append("--icount")
+    if options.get("root"):
+        command.append("--root DIR")
     if options.get("smp"):
         command.append(f"--smp {options['smp']}")
     if options.get("shorten", 1) != 1:
@@ -137,14 +139,19 @@ def _head(result):
         f"- kernel {uname[2]}, {proxy['cpus']} CPUs ({configuration['cpu_model']}), "
         f"{configuration['memory']}; " + (f"the proxy is pinned to CPU {pinned}" if pinned else
                                           "not pinned: fewer CPUs than roles"),
-        f"- {configuration['versions']['nginx']}; {configuration['versions']['haproxy']}",
+        f"- {configuration['versions']['nginx']}; {configuration['versions']['haproxy']}" +
+        "; of another root file system, with its libraries (--root)" *
+        bool(result.get("options", {}).get("root")),
         f"- Libra {configuration['source']}, seed {result['seed']}",
         *_joined(result),
         *_unfinished(result),
         f"- {len(result['samples'])} samples; each system, shape and size compared byte by byte "
-        f"before ({sum(v['requests'] for v in result['verified'])} requests)",
+        f"before ({sum(v['requests'] for v in result['verified'])} requests"
+        f"{', each with another body' * all('bodies' in v for v in result['verified'])})",
         "- median [95 % interval of order statistics]; with fewer than 6 rounds (the range)",
         "- ratios are those of the same round, and then their median",
+        "- a percentile has ten answers or more beyond it: in each round, and then it is the "
+        "rounds' median, or else in all rounds together; where there are fewer, it is not shown",
         "- capacity: requests per second of proxy CPU, the exact clock of its processes: user, "
         "system, and softirq that was charged to them", "",
     ]
@@ -174,16 +181,19 @@ def _saturation(result, table, name):
     lines += _reproduction(result, table, chosen)
     lines += [f"### {name}: CPU time {suffix(result)}", "",
               "CPU, user and system are what the proxy's processes were charged, softirqs in their "
-              "context included. all softirq: the whole machine's. machine: all that the machine "
-              "did, by ticks, but for what client and origin were charged; it holds what is "
-              "charged to nobody, and whatever else ran. busy: of one CPU.", ""]
+              "context included. kernel threads: all of the machine but ksoftirqd, exactly; work "
+              "that Libra leaves to a kworker is in what a row has more of it than its baseline. "
+              "all softirq: the whole machine's. machine: all that the machine did, by ticks, but "
+              "for what client and origin were charged; it holds what is charged to nobody, and "
+              "whatever else ran. busy: of one CPU.", ""]
     lines += _table(
         ["row", "conn.", "system", "CPU µs/request", "user µs", "system µs", "CPU s/GB",
-         "all softirq µs", "machine µs", "busy"],
+         "kernel threads µs/request", "all softirq µs", "machine µs", "busy"],
         [[rows.where(row), str(row.point.connections), row.system.name,
           _estimate(row, "cpu_us"),
           *(_number(row.median(m) if row.has(m) else None)
-            for m in ("user_us", "system_us", "cpu_s_gb", "softirq_us", "machine_us")),
+            for m in ("user_us", "system_us", "cpu_s_gb", "kernel_us", "softirq_us",
+                      "machine_us")),
           _number(row.median("busy") if row.has("busy") else None, "{:.0%}")]
          for row in chosen])
     return lines + _reproduction(result, table, chosen)
@@ -200,9 +210,9 @@ def _fixed(result, table, name):
         [[rows.where(row), str(row.point.connections), f"{row.point.rate:.0%}", row.system.name,
           _number(next(iter(row.by_round.values()))["asked_rate"]),
           _estimate(row, "requests_s"),
-          *(_number(row.median(p) / 1000) for p in ("p50", "p90")),
-          row.estimate("p99").text("{:.0f}") + " µs",
-          _ratio(row, table.baseline(row), "p99"), _number(row.median("p999") / 1000)]
+          *(_ms(row, p) for p in ("p50", "p90")),
+          row.estimate("p99").text("{:.0f}") + " µs" if row.has("p99") else "–",
+          _ratio(row, table.baseline(row), "p99"), _ms(row, "p999")]
          for row in chosen])
     return lines + _reproduction(result, table, chosen)
 

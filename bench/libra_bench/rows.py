@@ -5,6 +5,10 @@ from . import stats, systems
 from .matrix import Point, size_name
 
 PAGE = 4096
+# One of so many answers takes longer than this percentile. With few of them it is chance how long
+# those took, and in the end, the one that took longest.
+PERCENTILES = {"p50": 2, "p90": 10, "p99": 100, "p999": 1000}
+BEYOND = 10
 KEEP = {"group": None, "shape": None, "size": None, "connections": None, "one_shot": None,
         "rate": None, "client": "libra"}     # and what results say that have it not yet
 
@@ -18,6 +22,14 @@ def _cpu_us(sample):
     """Exact proxy CPU per request. The window of the clock and the client's differ a little."""
     client, proxy = sample["client"], sample["proxy"]
     return proxy["cpu_s"] / proxy["seconds"] * client["seconds"] / _requests(sample) * 1e6
+
+
+def _kernel_us(sample):
+    """Of all threads of the proxy's kernel; None where nobody looked."""
+    client, proxy = sample["client"], sample["proxy"]
+    spent = proxy.get("kernel_threads_s")
+    return spent if spent is None else \
+        spent / proxy["seconds"] * client["seconds"] / _requests(sample) * 1e6
 
 
 def _share(sample, part):
@@ -72,6 +84,10 @@ def _each(name):
     return lambda s: _per_byte(s, name) * s["point"]["size"]
 
 
+def _percentile(name):
+    return lambda s: s["client"]["latency_us"].get(name)
+
+
 METRICS = {
     "requests_s": lambda s: s["client"]["rate"],
     "mb_s": lambda s: s["client"]["bytes"] / s["client"]["seconds"] / 1e6,
@@ -81,12 +97,10 @@ METRICS = {
     "user_us": lambda s: _cpu_us(s) * _share(s, "user"),
     "system_us": lambda s: _cpu_us(s) * _share(s, "system"),
     "softirq_us": _softirq_us,
+    "kernel_us": _kernel_us,
     "machine_us": _machine_us,
     "busy": lambda s: s["proxy"]["cpu_s"] / s["proxy"]["seconds"],
-    "p50": lambda s: s["client"]["latency_us"].get("p50"),
-    "p90": lambda s: s["client"]["latency_us"].get("p90"),
-    "p99": lambda s: s["client"]["latency_us"].get("p99"),
-    "p999": lambda s: s["client"]["latency_us"].get("p999"),
+    **{name: _percentile(name) for name in PERCENTILES},
     "copied": lambda s: ((_libra(s, "rx_copied_bytes") + _libra(s, "tx_copied_bytes"))
                          / s["client"]["bytes"]),
     "anchored": lambda s: _libra(s, "rx_anchored_bytes") / s["client"]["bytes"],
@@ -117,15 +131,30 @@ class Row:
         self.by_round = {sample["round"]: sample for sample in samples}
 
     def has(self, metric):
-        return (self.system.charged or metric not in OF_PROXY) and bool(self.values(metric))
+        return (self.system.charged or metric not in OF_PROXY) and \
+            (bool(self.values(metric)) or self.together(metric) is not None)
 
     def values(self, metric):
-        """{round: value}, of the rounds that have one"""
+        """{round: value}, of the rounds that have one; a percentile needs all of them to have
+        enough answers."""
+        if metric in PERCENTILES and not all(
+                sample["client"]["requests"] >= BEYOND * PERCENTILES[metric]
+                for sample in self.by_round.values()):
+            return {}
         found = ((number, METRICS[metric](sample)) for number, sample in self.by_round.items())
         return {number: value for number, value in found if value is not None}
 
+    def together(self, metric):
+        """The percentile of all rounds' answers; None if there are too few of them, too."""
+        one_in = PERCENTILES.get(metric)
+        histogram = self.histogram() if one_in else []
+        if not one_in or sum(count for _, count in histogram) < BEYOND * one_in:
+            return None
+        return stats.percentile(histogram, 1 - 1 / one_in)
+
     def estimate(self, metric):
-        return stats.estimate(self.values(metric).values())
+        values = self.values(metric)
+        return stats.estimate(values.values()) if values else stats.single(self.together(metric))
 
     def median(self, metric):
         return self.estimate(metric).median
@@ -134,7 +163,13 @@ class Row:
         """None where there is nothing to compare."""
         if baseline is None or not (self.has(metric) and baseline.has(metric)):
             return None
-        return stats.ratio(self.values(metric), baseline.values(metric))
+        values, others = self.values(metric), baseline.values(metric)
+        if values and others:
+            return stats.ratio(values, others)
+        # Of all rounds together, for either.
+        if None in (pair := (self.together(metric), baseline.together(metric))):
+            return None
+        return stats.single(pair[0] / pair[1])
 
     def histogram(self):
         return stats.merge_histograms(s["client"]["histogram"] for s in self.by_round.values())

@@ -16,7 +16,7 @@ LOOKS, LOOK_EVERY = 4, 0.02
 
 
 def client_argv(topology, point, service, *, seconds=None, requests=None, warm_up=0.0, rate=0.0,
-                verify=False, connections=None, at_least=0, linger=False):
+                verify=False, connections=None, at_least=0, linger=False, vary=None):
     argv = [os.path.join(topology.build["client"], systems.CLIENT),
             "--address", service.address, "--shape", point.shape, "--size", str(point.size),
             "--connections", str(connections or point.connections), "--timeout", str(GRACE),
@@ -27,6 +27,7 @@ def client_argv(topology, point, service, *, seconds=None, requests=None, warm_u
     argv += ["--one-shot"] if point.one_shot else []
     argv += ["--rate", f"{rate:.3f}"] if rate else []
     argv += ["--verify"] if verify else []
+    argv += ["--vary", str(vary)] if vary is not None else []
     argv += ["--linger"] if linger else []
     return argv
 
@@ -84,6 +85,10 @@ def difference(before, after):
         "machine_s": {name: round(after["machine"][name] - before["machine"][name], 3)
                       for name in after["machine"]},
     }
+    if after["kernel_threads"] and before["kernel_threads"]:
+        moved["kernel_threads_s"] = sum(
+            ns - before["kernel_threads"].get(thread, 0)
+            for thread, ns in after["kernel_threads"].items()) / 1e9
     if after["libra"] and before["libra"]:
         moved["libra"] = {name: value - before["libra"][name]
                           for name, value in after["libra"].items()
@@ -93,7 +98,7 @@ def difference(before, after):
 
 def _both(topology, pids, origin):
     """The proxy's clocks, at once; the origin's soon after."""
-    return (topology.proxy.call("sample", pids=pids),
+    return (topology.proxy.call("sample", pids=pids, kernel=True),
             topology.origin.call("sample", pids=origin.pids))
 
 
@@ -163,13 +168,14 @@ def _measure_familiar(topology, server, origin, point, service, seconds, warm_up
                     difference(origin_before, origin_after)["cpu_s"])
 
 
-def verify(topology, point, service, requests, connections):
-    """A few requests with every byte compared. An error if one differs."""
+def verify(topology, point, service, requests, connections, first_body):
+    """A few requests with every byte compared, each with another body, so that what is left of
+    another in a buffer is wrong. An error if one differs."""
     argv = client_argv(topology, point, service, requests=requests, verify=True,
-                       connections=min(connections, point.connections))
+                       connections=min(connections, point.connections), vary=first_body)
     result = Load(topology, argv, 60).result()
     if result["mismatches"] or result["errors"] or result["exact"] != result["requests"]:
         raise BenchError(f"{point.name()}: bytes differ or requests fail: "
                          f"{result['mismatches']} mismatches, {result['errors']} errors of "
                          f"{result['requests']}: {result.get('first_error')}")
-    return {"requests": result["requests"], "bytes": result["bytes"]}
+    return {"requests": result["requests"], "bodies": requests, "bytes": result["bytes"]}

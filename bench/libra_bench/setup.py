@@ -2,6 +2,7 @@
 """What a result must carry for somebody else to repeat it."""
 
 import os
+import re
 import subprocess
 
 from . import ROOT, systems
@@ -40,14 +41,31 @@ def check(topology, wanted, clients=()):
         if topology.hosts()[role].run(["test", "-x", path], check=False)["status"] != 0:
             raise BenchError(f"{role}: {path} is missing: build it first "
                              f"(cmake --build {topology.build[role]})")
-    programs = {s.kind for s in wanted} & {"nginx", "haproxy"}
-    programs |= {"openssl"} if any(systems.TLS in s.asked for s in wanted) else set()
-    for name in [*sorted(programs), "strace", "ss"]:
+    proxies = {s.kind for s in wanted} & {"nginx", "haproxy"}
+    if topology.root:
+        for name in sorted(proxies):
+            check_libraries(topology.proxy, topology.root, name)
+        proxies = set()
+    tls = {"openssl"} if any(systems.TLS in s.asked for s in wanted) else set()
+    for name in [*sorted(proxies | tls), "strace", "ss"]:
         if topology.proxy.run(["test", "-x", systems.program(name)], check=False)["status"] != 0:
             raise BenchError(f"proxy: {name} is not installed: run scripts/install-deps bench")
     for name in sorted(set(clients) - {"libra"}):
         if topology.client.run(["test", "-x", systems.program(name)], check=False)["status"] != 0:
             raise BenchError(f"client: {name} is not installed: run scripts/install-deps bench")
+
+
+def check_libraries(host, root, name):
+    """All that a proxy of another root file system loads is from there."""
+    loader, *rest = systems.proxy_command(root, name)
+    listed = host.run([loader, "--list", *rest], check=False) \
+        if host.call("exists", path=loader) else {"status": 127, "stdout": "", "stderr": ""}
+    said = [line for line in listed["stderr"].splitlines() if line.strip()]
+    if listed["status"] != 0:
+        raise BenchError(f"--root: {said[-1] if said else rest[-1] + ' is missing'}")
+    for path in re.findall(r" => (\S+)", listed["stdout"]):
+        if not path.startswith(f"{root}/"):
+            raise BenchError(f"--root: {name} takes {path} from elsewhere")
 
 
 def accelerator():
@@ -79,8 +97,8 @@ def describe(topology):
         "cpu_model": cpu[0] if cpu else "unknown",
         "memory": proxy.read("/proc/meminfo").splitlines()[0].split(":")[1].strip(),
         "versions": {
-            "nginx": _first_line(proxy, [systems.program("nginx"), "-v"]),
-            "haproxy": _first_line(proxy, [systems.program("haproxy"), "-v"]),
+            **{name: _first_line(proxy, [*systems.proxy_command(topology.root, name), "-v"])
+               for name in ("nginx", "haproxy")},
             "strace": _first_line(proxy, ["strace", "-V"]),
             "wrk": _first_line(topology.client, ["wrk", "-v"]),
             "h2load": _first_line(topology.client, ["h2load", "--version"]),

@@ -68,6 +68,11 @@ def line(points):
     return intercept, slope
 
 
+def single(value):
+    """What was measured once, or of all rounds together: it has no interval."""
+    return Estimate(value, value, value, 1, False)
+
+
 def merge_histograms(histograms):
     """[[upper, count], ...] of several runs as one, sorted."""
     merged = {}

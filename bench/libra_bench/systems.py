@@ -242,6 +242,15 @@ def program(name):
     return shutil.which(name, path="/usr/sbin:/usr/bin") or f"/usr/sbin/{name}"
 
 
+def proxy_command(root, name):
+    """nginx or HAProxy: the installed one or, if `root` names another root file system, the one
+    there with its own loader and libraries, and nothing of what is installed."""
+    if not root:
+        return [program(name)]
+    return [f"{root}/lib64/ld-linux-x86-64.so.2", "--inhibit-cache", "--library-path",
+            f"{root}/usr/lib/x86_64-linux-gnu", f"{root}/usr/sbin/{name}"]
+
+
 @dataclass(frozen=True)
 class Service:
     """What is asked, and how."""
@@ -313,11 +322,11 @@ def _proxy(topology, system, before, listen, upstream, connections):
         host.write(path, nginx_text(system.variant, directory, listen, upstream, connections))
         if TLS in system.asked:
             _certificate(host, directory)
-        argv = [program("nginx"), "-p", directory, "-e", "stderr", "-c", path]
+        argv = [*proxy_command(topology.root, "nginx"), "-p", directory, "-e", "stderr", "-c", path]
     elif system.kind == "haproxy":
         path = os.path.join(directory, "haproxy.cfg")
         host.write(path, haproxy_text(system.variant, listen, upstream, connections))
-        argv = [program("haproxy"), "-q", "-db", "-f", path]
+        argv = [*proxy_command(topology.root, "haproxy"), "-q", "-db", "-f", path]
     else:
         argv = [os.path.join(topology.build["proxy"], RELAY),
                 "--mode", system.variant, "--listen", listen, "--upstream", upstream]

@@ -31,6 +31,7 @@ class Topology:
     where: str
     build: dict             # role: the build directory there
     shared: bool = True     # the roles are on one machine
+    root: str = ""          # the root file system that the proxies are from, if not the machine's
 
     def hosts(self):
         return {role: getattr(self, role) for role in ROLES}

@@ -13,7 +13,8 @@ BOOT_SECONDS = 120
 # the heap will have it. In user-mode Linux that is most of the time of its requests.
 UM_MALLOC = "GLIBC_TUNABLES=glibc.malloc.trim_threshold=1073741824"
 # Options that the guest is given as they are: (name, takes values).
-PASSED = ("matrix", "seed", "repetitions", "shorten", "systems", "smp")
+PASSED = ("matrix", "root", "seed", "repetitions", "shorten", "systems", "smp")
+PATHS = ("matrix", "root")
 PASSED_LISTS = ("only", "size", "connections", "shape")
 
 
@@ -32,7 +33,7 @@ def guest_command(args, module):
                "--build", os.path.abspath(args.build), "--kernel", args.kernel]
     for name in PASSED:
         if value := getattr(args, name):
-            command += [f"--{name}", os.path.abspath(value) if name == "matrix" else str(value)]
+            command += [f"--{name}", os.path.abspath(value) if name in PATHS else str(value)]
     for name in PASSED_LISTS:
         if values := getattr(args, name):
             command += [f"--{name}", *map(str, values)]

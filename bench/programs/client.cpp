@@ -42,12 +42,11 @@ rusage usage() {
 Client::Client(const Options& options)
     : options_(options),
       timeout_(from_seconds(options.timeout)),
-      pattern_(make_pattern(options.size)) {
-    build_request();
-    reference_ = upload() ? kUploaded : pattern_.slice(0, options_.size);
+      pattern_(make_pattern(options.size, options.vary ? kBodies : 1)),
+      request_(build_request(0)) {
     connections_.reserve(options_.connections);
     for (unsigned i = 0; i < options_.connections; ++i) {
-        connections_.emplace_back(reference_);
+        connections_.emplace_back(request_);
         idle_.push_back(&connections_.back());
     }
     total_ = options_.requests;
@@ -68,35 +67,38 @@ Client::Client(const Options& options)
     }
 }
 
-// Head and body lie in one buffer, which every request sends.
-void Client::build_request() {
+Client::Request Client::build_request(std::uint64_t number) const {
     const std::string size = std::to_string(options_.size);
-    const auto body = pattern_.slice(0, options_.size);
+    const auto body = pattern_.slice(begin_of(number), options_.size);
+    const std::string which = options_.vary ? "/" + std::to_string(number) : "";
     std::string fields = "Host: " + options_.address.text + "\r\n";
     if (options_.one_shot)
         fields += "Connection: close\r\n";
     if (options_.gzip)
         fields += "Accept-Encoding: gzip\r\n";
-    const std::string put = options_.verify ? "PUT /verify" : "PUT /sink";
+    const std::string put = options_.verify ? "PUT /verify" + which : "PUT /sink";
+    Request request{.bytes = {}, .answer = upload() ? kUploaded : body};
+    std::string& bytes = request.bytes;
     switch (options_.shape) {
         case Shape::kDownload:
-            request_ = "GET /bytes/" + size + " HTTP/1.1\r\n" + fields + "\r\n";
+            bytes = "GET /bytes/" + size + which + " HTTP/1.1\r\n" + fields + "\r\n";
             break;
         case Shape::kChunked:
-            request_ = "GET /chunked/" + size + " HTTP/1.1\r\n" + fields + "\r\n";
+            bytes = "GET /chunked/" + size + which + " HTTP/1.1\r\n" + fields + "\r\n";
             break;
         case Shape::kUpload:
-            request_ = put + " HTTP/1.1\r\n" + fields + "Content-Length: " + size + "\r\n\r\n";
+            bytes = put + " HTTP/1.1\r\n" + fields + "Content-Length: " + size + "\r\n\r\n";
             break;
         case Shape::kUploadChunked:
-            request_ = put + " HTTP/1.1\r\n" + fields + "Transfer-Encoding: chunked\r\n\r\n";
+            bytes = put + " HTTP/1.1\r\n" + fields + "Transfer-Encoding: chunked\r\n\r\n";
             break;
     }
-    request_head_ = request_.size();
+    request.head = bytes.size();
     if (options_.shape == Shape::kUpload)
-        request_ += body;
+        bytes += body;
     if (options_.shape == Shape::kUploadChunked)
-        request_.append(in_chunks(body, options_.chunk)).append(kLastChunk);
+        bytes.append(in_chunks(body, options_.chunk)).append(kLastChunk);
+    return request;
 }
 
 Report Client::run() {
@@ -242,6 +244,11 @@ void Client::start(Connection& connection, Time due, bool counted) {
     connection.counted = counted;
     connection.sent = 0;
     connection.paid = 0;
+    if (options_.vary) {
+        connection.own = build_request((*options_.vary + varied_++) % kBodies);
+        connection.request = &connection.own;
+        connection.check = load::BodyCheck(connection.own.answer);
+    }
     connection.check.restart();
     connection.reader.restart();
     if (connection.fd)
@@ -301,8 +308,10 @@ void Client::look_at_idle(Connection& connection) {
 }
 
 void Client::send(Connection& connection) {
-    while (connection.sent < request_.size()) {
-        const std::string_view left = std::string_view(request_).substr(connection.sent);
+    const std::string& bytes = connection.request->bytes;
+    const std::size_t head = connection.request->head;
+    while (connection.sent < bytes.size()) {
+        const std::string_view left = std::string_view(bytes).substr(connection.sent);
         const ssize_t count =
             connection.tls ? connection.tls->send(left.data(), left.size())
                            : ::send(connection.fd.get(), left.data(), left.size(), MSG_NOSIGNAL);
@@ -315,12 +324,11 @@ void Client::send(Connection& connection) {
         if (count < 0)
             return fail(connection, std::string("send: ") + std::strerror(errno));
         connection.sent += static_cast<std::size_t>(count);
-        if (upload() && connection.sent > request_head_)
+        if (upload() && connection.sent > head)
             // Framing is spread over the payload: exact where it ends.
-            pay(connection,
-                static_cast<std::uint64_t>(static_cast<double>(connection.sent - request_head_) /
-                                           static_cast<double>(request_.size() - request_head_) *
-                                           static_cast<double>(options_.size)));
+            pay(connection, static_cast<std::uint64_t>(static_cast<double>(connection.sent - head) /
+                                                       static_cast<double>(bytes.size() - head) *
+                                                       static_cast<double>(options_.size)));
     }
     connection.state = State::kReading;
     watch(connection, false);
@@ -381,13 +389,14 @@ void Client::complete(Connection& connection) {
         return fail(connection, "status: " + std::to_string(status));
     } else if (reader.buffered() > 0) {
         return fail(connection, "malformed: bytes behind the end of the answer");
-    } else if (connection.sent < request_.size()) {
+    } else if (connection.sent < connection.request->bytes.size()) {
         return fail(connection, "early: answered before the request was sent");
     } else if (options_.gzip != reader.head().gzip) {
         return fail(connection, options_.gzip ? "coding: not gzip" : "coding: gzip, not asked for");
-    } else if (!options_.gzip && !options_.verify && reader.received() != reference_.size()) {
+    } else if (const std::size_t size = connection.check.expected();
+               !options_.gzip && !options_.verify && reader.received() != size) {
         return fail(connection, "length: the body has " + std::to_string(reader.received()) +
-                                    " bytes, not " + std::to_string(reference_.size()));
+                                    " bytes, not " + std::to_string(size));
     } else if ((options_.verify || upload()) && !connection.check.finish()) {
         return fail(connection, "body: " + connection.check.difference());
     } else if (counts(connection)) {

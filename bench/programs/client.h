@@ -37,6 +37,7 @@ struct Options {
     double timeout = 30;
     bool one_shot = false;
     bool verify = false;
+    std::optional<std::uint64_t> vary;  // each request has another body, from this one on
     bool tls = false;
     bool gzip = false;    // ask for it, and take nothing else
     bool linger = false;  // go on after the window, until SIGTERM
@@ -51,10 +52,17 @@ class Client {
     using Clock = std::chrono::steady_clock;
     using Time = Clock::time_point;
 
+    // Head and body lie in one buffer.
+    struct Request {
+        std::string bytes;
+        std::size_t head = 0;       // what of it is no body
+        std::string_view answer{};  // its body
+    };
+
     struct Connection {
         enum class State { kIdle, kConnecting, kSending, kReading };
 
-        explicit Connection(std::string_view reference) : check(reference) {}
+        explicit Connection(const Request& request) : request(&request), check(request.answer) {}
 
         void close() {
             tls.reset();
@@ -64,9 +72,11 @@ class Client {
         Fd fd;
         std::optional<Tls> tls;
         State state = State::kIdle;
-        Time due;              // when the request should have started
-        bool counted = false;  // it is one of those that were asked for
-        bool blocked = false;  // EPOLLOUT is watched
+        Time due;                // when the request should have started
+        bool counted = false;    // it is one of those that were asked for
+        bool blocked = false;    // EPOLLOUT is watched
+        const Request* request;  // the one that all have, or:
+        Request own;
         std::size_t sent = 0;
         std::uint64_t paid = 0;  // payload bytes reported so far
         load::BodyCheck check;
@@ -74,7 +84,7 @@ class Client {
     };
     using State = Connection::State;
 
-    void build_request();
+    Request build_request(std::uint64_t body) const;
 
     // the schedule
     bool open_loop() const { return options_.rate > 0; }
@@ -113,9 +123,8 @@ class Client {
     Fd stop_;  // of a client that lingers
     Clock::duration timeout_;
     test::Blob pattern_;
-    std::string request_;
-    std::size_t request_head_ = 0;  // what of it is no body
-    std::string_view reference_;    // the answer's body
+    Request request_;
+    std::uint64_t varied_ = 0;  // requests with bodies of their own
     Epoll epoll_;
     std::vector<Connection> connections_;
     std::deque<Connection*> idle_;

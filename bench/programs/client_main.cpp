@@ -27,7 +27,7 @@ void declare(CLI::App& app, libra::bench::Options& options, std::string& address
         ->check(CLI::IsMember(kShapes))
         ->required();
     app.add_option("--size", options.size, "payload bytes of a request")
-        ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{libra::bench::kPatternSize}))
+        ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{libra::bench::kMostBytes}))
         ->required();
     app.add_option("--connections", options.connections, "connections at a time")
         ->check(CLI::Range(1U, 60000U))
@@ -49,6 +49,9 @@ void declare(CLI::App& app, libra::bench::Options& options, std::string& address
                    "requests per second in total, due at fixed intervals (open loop)")
         ->check(CLI::PositiveNumber);
     app.add_flag("--verify", options.verify, "compare every byte");
+    app.add_option("--vary", options.vary,
+                   "each request has another body, the first of them this one")
+        ->check(CLI::NonNegativeNumber);
     app.add_flag("--tls", options.tls, "speak TLS; the certificate is not checked");
     app.add_flag("--gzip", options.gzip, "ask for gzip, and take no other coding (downloads)");
     app.add_flag("--linger", options.linger,
@@ -57,7 +60,7 @@ void declare(CLI::App& app, libra::bench::Options& options, std::string& address
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     app.add_option("--chunk", options.chunk, "bytes in a chunk of upload-chunked")
-        ->check(CLI::Range(std::size_t{1}, libra::bench::kPatternSize))
+        ->check(CLI::Range(std::size_t{1}, libra::bench::kMostBytes))
         ->capture_default_str();
 }
 

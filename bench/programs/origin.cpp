@@ -2,25 +2,43 @@
 #include "origin.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
+
+#include "load/text.h"
 
 namespace libra::bench {
 namespace {
 
 constexpr std::uint64_t kTurn = 1024 * 1024;  // bytes before the others get theirs
 
-// The N of prefix N, if it is a size that the pattern has.
-std::optional<std::uint64_t> size_in(std::string_view target, std::string_view prefix) {
+// Takes the prefix off the target and, behind a slash, which body it means: 0 if it says none.
+std::optional<std::uint64_t> take_body(std::string_view& target, std::string_view prefix) {
+    std::uint64_t body = 0;
     if (!target.starts_with(prefix))
         return {};
     target.remove_prefix(prefix.size());
-    std::uint64_t size = 0;
-    const char* const end = target.data() + target.size();
-    const auto parsed = std::from_chars(target.data(), end, size);
-    if (parsed.ec != std::errc() || parsed.ptr != end || size > kPatternSize)
+    if (const auto slash = target.find('/'); slash != std::string_view::npos) {
+        if (!load::parse_number(target.substr(slash + 1), body, 10))
+            return {};
+        target = target.substr(0, slash);
+    }
+    return body;
+}
+
+// The body of prefix N or prefix N/BODY.
+std::optional<Asked> asked_in(std::string_view target, std::string_view prefix) {
+    Asked asked;
+    const auto body = take_body(target, prefix);
+    if (!body || !load::parse_number(target, asked.size, 10) || asked.size > kMostBytes)
         return {};
-    return size;
+    asked.begin = begin_of(*body);
+    return asked;
+}
+
+// The body that an upload to /verify or /verify/BODY claims to be.
+std::optional<std::uint64_t> claimed_in(std::string_view target) {
+    const auto body = take_body(target, "/verify");
+    return target.empty() ? body : std::nullopt;
 }
 
 bool uploads(const Head& head) {
@@ -34,9 +52,9 @@ Origin::Origin(const Endpoint& endpoint, std::size_t chunk)
       endpoint_(endpoint),
       listener_(listen_on(endpoint)),
       stop_(stop_signal()),
-      pattern_(make_pattern(kPatternSize)),
-      framed_(in_chunks(pattern_.slice(0, kPatternSize / chunk * chunk), chunk)),
-      framed_chunk_(framed_.size() / (kPatternSize / chunk)) {
+      pattern_(make_pattern(kMostBytes, kBodies)),
+      framed_(in_chunks(pattern_.slice(0, kMostBytes / chunk * chunk), chunk)),
+      framed_chunk_(framed_.size() / (kMostBytes / chunk)) {
     epoll_.add(listener_, EPOLLIN, static_cast<std::uint64_t>(listener_.get()));
     epoll_.add(stop_, EPOLLIN, static_cast<std::uint64_t>(stop_.get()));
 }
@@ -108,27 +126,29 @@ bool Origin::serve(Connection& connection) {
 
 void Origin::choose_check(Connection& connection) {
     const Head& head = connection.reader.head();
-    if (uploads(head) && head.target == "/verify")
-        connection.check.emplace(pattern_.all());
+    if (!uploads(head))
+        return;
+    if (const auto body = claimed_in(head.target))
+        connection.check.emplace(pattern_.slice(begin_of(*body), kMostBytes));
 }
 
 void Origin::answer(Connection& connection) {
     const Head& head = connection.reader.head();
     connection.last = !head.keep_alive;
     if (head.method == "GET") {
-        if (const auto size = size_in(head.target, "/bytes/"))
-            return answer_bytes(connection, *size);
-        if (const auto size = size_in(head.target, "/chunked/"))
-            return answer_chunked(connection, *size);
+        if (const auto asked = asked_in(head.target, "/bytes/"))
+            return answer_bytes(connection, *asked);
+        if (const auto asked = asked_in(head.target, "/chunked/"))
+            return answer_chunked(connection, *asked);
     }
-    if (uploads(head) && (head.target == "/sink" || head.target == "/verify")) {
+    if (connection.check || (uploads(head) && head.target == "/sink")) {
         if (connection.check && !connection.check->exact())
             return answer_text(connection, "400 Bad Request", connection.check->difference());
         return answer_text(connection, "200 OK", "ok");
     }
     answer_text(connection, "404 Not Found",
-                "there are GET /bytes/N and /chunked/N (N up to " + std::to_string(kPatternSize) +
-                    "), PUT and POST /sink and /verify");
+                "there are GET /bytes/N[/BODY] and /chunked/N[/BODY] (N up to " +
+                    std::to_string(kMostBytes) + "), PUT and POST /sink and /verify[/BODY]");
 }
 
 std::string Origin::fields(const Connection& connection) const {
@@ -144,16 +164,17 @@ void Origin::answer_text(Connection& connection, const std::string& status,
                                       "\r\n\r\n" + body});
 }
 
-void Origin::answer_bytes(Connection& connection, std::uint64_t size) {
+void Origin::answer_bytes(Connection& connection, const Asked& asked) {
     connection.out.push_back({.text = "HTTP/1.1 200 OK\r\n" + fields(connection) +
                                       "Content-Type: application/octet-stream\r\nContent-Length: " +
-                                      std::to_string(size) + "\r\n\r\n"});
-    if (size > 0)
-        connection.out.push_back({.text = {}, .body = pattern_.slice(0, size)});
+                                      std::to_string(asked.size) + "\r\n\r\n"});
+    if (asked.size > 0)
+        connection.out.push_back({.text = {}, .body = pattern_.slice(asked.begin, asked.size)});
 }
 
-// The whole chunks lie there framed; the last, shorter one is framed here.
-void Origin::answer_chunked(Connection& connection, std::uint64_t size) {
+// Those of body 0 that are whole lie there framed. What is shorter, or another body, which
+// nobody measures, is framed here.
+void Origin::answer_chunked(Connection& connection, const Asked& asked) {
     auto& out = connection.out;
     const bool old = connection.reader.head().http_1_0;  // knows no chunks
     if (old)
@@ -161,22 +182,17 @@ void Origin::answer_chunked(Connection& connection, std::uint64_t size) {
     out.push_back({.text = "HTTP/1.1 200 OK\r\n" + fields(connection) +
                            "Content-Type: application/octet-stream\r\n" +
                            (old ? "" : "Transfer-Encoding: chunked\r\n") + "\r\n"});
+    auto rest = pattern_.slice(asked.begin, asked.size);
     if (old) {
-        out.push_back({.text = {}, .body = pattern_.slice(0, size)});
+        out.push_back({.text = {}, .body = rest});
         return;
     }
-    const std::uint64_t whole = size / chunk_;
-    if (whole > 0)
+    if (const std::uint64_t whole = asked.size / chunk_; asked.begin == 0 && whole > 0) {
         out.push_back(
             {.text = {}, .body = std::string_view(framed_).substr(0, whole * framed_chunk_)});
-    const auto rest = pattern_.slice(whole * chunk_, size - whole * chunk_);
-    if (!rest.empty()) {
-        const std::string head = in_chunks(rest, chunk_).substr(0, 20);
-        out.push_back({.text = head.substr(0, head.find('\n') + 1)});
-        out.push_back({.text = {}, .body = rest});
-        out.push_back({.text = "\r\n"});
+        rest.remove_prefix(whole * chunk_);
     }
-    out.push_back({.text = std::string(kLastChunk)});
+    out.push_back({.text = in_chunks(rest, chunk_).append(kLastChunk)});
 }
 
 Origin::Sent Origin::flush(Connection& connection) {
@@ -187,9 +203,9 @@ Origin::Sent Origin::flush(Connection& connection) {
             return Sent::kBlocked;
         Piece& piece = out.front();
         const std::string_view left = piece.left();
-        const ssize_t count = ::send(connection.fd.get(), left.data(),
-                                     std::min<std::uint64_t>(left.size(), kTurn),
-                                     MSG_NOSIGNAL | (out.size() > 1 ? MSG_MORE : 0));
+        const ssize_t count =
+            ::send(connection.fd.get(), left.data(), std::min<std::uint64_t>(left.size(), kTurn),
+                   MSG_NOSIGNAL | (out.size() > 1 ? MSG_MORE : 0));
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)

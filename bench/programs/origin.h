@@ -22,6 +22,12 @@
 
 namespace libra::bench {
 
+// A part of the pattern.
+struct Asked {
+    std::uint64_t size = 0;
+    std::size_t begin = 0;
+};
+
 class Origin {
   public:
     Origin(const Endpoint& endpoint, std::size_t chunk);
@@ -52,8 +58,8 @@ class Origin {
     void choose_check(Connection& connection);
     void answer(Connection& connection);
     void answer_text(Connection& connection, const std::string& status, const std::string& body);
-    void answer_bytes(Connection& connection, std::uint64_t size);
-    void answer_chunked(Connection& connection, std::uint64_t size);
+    void answer_bytes(Connection& connection, const Asked& asked);
+    void answer_chunked(Connection& connection, const Asked& asked);
     std::string fields(const Connection& connection) const;
     enum class Sent { kAll, kBlocked, kFailed };
     Sent flush(Connection& connection);
@@ -64,7 +70,7 @@ class Origin {
     Fd listener_;
     Fd stop_;
     test::Blob pattern_;
-    std::string framed_;  // the same in whole chunks
+    std::string framed_;  // body 0 in whole chunks
     std::uint64_t framed_chunk_;
     Epoll epoll_;
     std::vector<std::unique_ptr<Connection>> connections_;  // by descriptor

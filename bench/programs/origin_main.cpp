@@ -15,14 +15,16 @@ int run(int argc, char** argv) {
     CLI::App app(
         "HTTP/1.1 origin for benchmarks, one thread.\n"
         "GET /bytes/N and /chunked/N answer with N bytes of a fixed pattern; PUT and POST /sink\n"
-        "discard the body, /verify compares it with the pattern. Prints \"ready\"; SIGTERM ends "
-        "it.");
+        "discard the body, /verify compares it with the pattern. /BODY behind all but /sink: one\n"
+        "of " +
+        std::to_string(libra::bench::kBodies) +
+        " that have no page in common. Prints \"ready\"; SIGTERM ends it.");
     std::string listen;
     std::size_t chunk = 16384;
     app.add_option("--listen", listen, "IP:PORT or [IPv6]:PORT; port 0: any, \"ready PORT\"")
         ->required();
     app.add_option("--chunk", chunk, "bytes in a chunk of /chunked/N")
-        ->check(CLI::Range(std::size_t{1}, libra::bench::kPatternSize))
+        ->check(CLI::Range(std::size_t{1}, libra::bench::kMostBytes))
         ->capture_default_str();
     try {
         app.parse(argc, argv);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The payload of every benchmark: a body of N bytes is the first N of these.
-// Pseudo-random, so that nothing on the way can compress or deduplicate it.
+// The payload of every benchmark: pseudo-random, so that nothing on the way can compress
+// or deduplicate it. Body 0 of N bytes is the first N of these; each other body begins
+// somewhere else, so that bytes of one do not pass for those of another.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -11,11 +13,19 @@
 
 namespace libra::bench {
 
-constexpr std::size_t kPatternSize = 16 * 1024 * 1024;
+constexpr std::size_t kMostBytes = 16 * 1024 * 1024;  // of a body
+constexpr std::uint64_t kBodies = 1024;
+// No two bodies have the same bytes at places that are whole pages apart: a page that was
+// left from another body is wrong wherever it turns up.
+constexpr std::size_t kBodyStep = 4099;
 
-// At least its first `size` bytes.
-inline test::Blob make_pattern(std::size_t size) {
-    return {(size + 7) / 8 * 8, 0x6c69627261};
+inline std::size_t begin_of(std::uint64_t body) {
+    return body % kBodies * kBodyStep;
+}
+
+// Holds the bodies before `bodies`, of up to `size` bytes each.
+inline test::Blob make_pattern(std::size_t size, std::uint64_t bodies) {
+    return {(begin_of(bodies - 1) + size + 7) / 8 * 8, 0x6c69627261};
 }
 
 // `body` in chunked framing, without the last chunk.

@@ -33,6 +33,12 @@ def pattern(size):
     return b"".join(words)[:size]
 
 
+def body_of(number, size):
+    """One of the bodies that --vary asks for."""
+    begin = number % 1024 * 4099
+    return pattern(begin + size)[begin:]
+
+
 BODY = pattern(SIZE)
 
 
@@ -237,6 +243,25 @@ class Test:
                            "--timeout", "0.5")
         self.check("TLS, to who has none", seen, requests=0, errors=1)
 
+    def stale(self):
+        """What is left of another body is noticed, if each request asks for another."""
+        bodies = [body_of(number, SIZE) for number in range(4)]
+        older = [BODY, *bodies[:-1]]
+        page = slice(8192, 12288)
+        for name, sent in (
+                ("none", bodies), ("always the first", [BODY] * 4), ("the one before", older),
+                ("a page of the one before",
+                 [new[:page.start] + old[page] + new[page.stop:]
+                  for new, old in zip(bodies, older)]),
+                ("another page of the one before",
+                 [new[:page.start] + old[:4096] + new[page.stop:]
+                  for new, old in zip(bodies, older)])):
+            server = Server(lambda number, sent=sent: (with_length(sent[number - 1]), False))
+            seen = self.client(server.address, "download", "--requests", "4", "--verify",
+                               "--vary", "0")
+            right = sum(had == wanted for had, wanted in zip(sent, bodies))
+            self.check(f"stale: {name}", seen, exact=right, mismatches=4 - right)
+
     def lingering(self, address):
         """It goes on until it is told, and what comes then does not count."""
         command = [self.programs.client, "--address", address, "--shape", "download", "--size",
@@ -271,6 +296,10 @@ class Test:
         for name, answer, status in (
                 ("exact", put(BODY), b"200"), ("wrong", put(flipped(SIZE - 1)), b"400"),
                 ("wrong, not asked", put(flipped(0), "/sink"), b"200"),
+                ("another body", put(body_of(1025, SIZE), "/verify/1025"), b"200"),
+                ("another body, wrong", put(BODY, "/verify/1"), b"400"),
+                ("no body's number", put(BODY, "/verify/x"), b"404"),
+                ("behind the number", put(BODY, "/verifyx/1"), b"404"),
                 ("unknown", ask(b"GET /x HTTP/1.0\r\n\r\n"), b"404"),
                 ("too long", ask(b"GET /bytes/16777217 HTTP/1.0\r\n\r\n"), b"404"),
                 ("nonsense", ask(b"nonsense\r\n\r\n"), b"400")):
@@ -279,11 +308,15 @@ class Test:
             answer = ask(f"GET /{path}/{SIZE} HTTP/1.0\r\n\r\n".encode())
             self.expect(f"origin, {path} for HTTP/1.0", answer.split(b"\r\n\r\n", 1)[1] == BODY,
                         True)
+            answer = ask(f"GET /{path}/{SIZE}/3 HTTP/1.0\r\n\r\n".encode())
+            self.expect(f"origin, another of {path}",
+                        answer.split(b"\r\n\r\n", 1)[1] == body_of(3, SIZE), True)
 
     def all_shapes(self, name, address):
         for shape in SHAPES:
             for size, count in ((0, 8), (1, 40), (16384, 40), (16385, 40), (3_000_001, 12)):
-                for how in (["--verify"], [], ["--verify", "--one-shot"]):
+                for how in (["--verify"], [], ["--verify", "--one-shot"],
+                            ["--verify", "--vary", "1020"]):
                     seen = self.client(address, shape, "--requests", str(count), *how, size=size,
                                        connections=4)
                     expected = {"exact": count, "mismatches": 0} if "--verify" in how else {}
@@ -377,6 +410,7 @@ def main():
         test.arguments()
         test.lies()
         test.coded()
+        test.stale()
         test.encrypted()
         test.queueing()
         test.slow()

@@ -2,13 +2,15 @@
 """What the agent reads of processes and sockets."""
 
 import os
+import pathlib
 import subprocess
 import sys
+import tempfile
 import types
 import unittest
 import unittest.mock
 
-from libra_bench import agent
+from libra_bench import agent, sample
 
 SS = """0 0 10.91.1.2:8080 10.91.1.1:40000
 \t skmem:(r2304,rb131072,t0,tb2626560,f1792,w4608,o0,bl0,d3)
@@ -38,6 +40,36 @@ class Memory(unittest.TestCase):
             with unittest.mock.patch.object(agent.subprocess, "run", return_value=
                                             types.SimpleNamespace(stdout=said)):
                 self.assertEqual(agent.socket_memory(), held)
+
+
+class KernelThreads(unittest.TestCase):
+    STAT = "{} ({}) S 2 0 0 0 -1 {} 0 0"
+    KERNEL, PROCESS = 69238880, 4194560     # flags, as they are
+
+    def test_which(self):
+        """Neither a process, nor ksoftirqd, nor one that has gone."""
+        with tempfile.TemporaryDirectory() as proc:
+            for pid, name, flags in (
+                    (1, "init", self.PROCESS), (9, "kworker/u4:0-libra", self.KERNEL),
+                    (10, "a) (b", self.KERNEL), (14, "ksoftirqd/0", self.KERNEL)):
+                folder = pathlib.Path(proc, str(pid))
+                folder.mkdir()
+                (folder / "stat").write_text(self.STAT.format(pid, name, flags))
+            pathlib.Path(proc, "11").mkdir()
+            with unittest.mock.patch.object(agent.time, "clock_gettime_ns",
+                                            {agent.cpu_clock(9): 900, agent.cpu_clock(10): 7}.get):
+                self.assertEqual(agent.kernel_threads(proc), {"9": 900, "10": 7})
+            self.assertIsNone(agent.kernel_threads(os.path.join(proc, "11")))
+
+    def test_between_two_samples(self):
+        """Of one that is new all counts; one that ended has no more to say."""
+        def at(seconds, threads):
+            return {"cpu": {"total_ns": 0, "user_s": 0, "system_s": 0}, "at_ns": seconds * 10 ** 9,
+                    "machine": {}, "libra": None, "kernel_threads": threads}
+
+        moved = sample.difference(at(1, {"9": 500, "10": 7}), at(2, {"9": 900, "12": 100}))
+        self.assertAlmostEqual(moved["kernel_threads_s"], 500e-9)
+        self.assertNotIn("kernel_threads_s", sample.difference(at(1, None), at(2, None)))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class Parsing(unittest.TestCase):
         self.assertEqual(rates.points[0].rate, 0.7)
 
     def test_those_of_the_tree(self):
-        for name in ("full.toml", "lazy.toml", "quick.toml", "um.toml"):
+        for name in sorted(os.listdir(os.path.join(BENCH, "matrix"))):
             with open(os.path.join(BENCH, "matrix", name), encoding="utf-8") as text:
                 self.assertTrue(matrix.parse(text.read(), name))
 
@@ -95,6 +95,10 @@ class Choosing(unittest.TestCase):
         for group in matrix.choose(matrix.parse(GOOD.replace("warm-up = 0", "warm-up = 2")),
                                    matrix.Choice(shorten=4)):
             self.assertEqual((group.seconds, group.warm_up, group.repetitions), (0.25, 0.5, 3))
+        sizes, rates = matrix.choose(
+            matrix.parse(GOOD.replace('"rates"', '"rates"\nat-least-seconds = 0.5')),
+            matrix.Choice(shorten=4))
+        self.assertEqual((sizes.seconds, rates.seconds), (0.25, 0.5))
 
     def test_a_rate_brings_its_saturation(self):
         sizes, rates = self.choose(only=["rates"])

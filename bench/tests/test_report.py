@@ -68,6 +68,7 @@ def sample(system, number, point):
                    "latency_us": {"p50": 100, "p90": 100, "p99": 100, "p999": 2000}},
         "proxy": {"cpu_s": 0 if system == "direct" else requests * each, "seconds": 1.0,
                   "user_ticks_s": 0.25, "system_ticks_s": 0.75, "others_s": 0.1,
+                  "kernel_threads_s": 0.002 if system == "nginx+lazy" else 0.0005,
                   "machine_s": {"user": 0.1, "nice": 0, "system": 0.3, "irq": 0, "softirq": 0.1},
                   "libra": counters(system, point["size"])},
         **({"memory": memory(system)} if number == 0 else {}),
@@ -116,6 +117,55 @@ class Report(unittest.TestCase):
         self.assertIn("bench/run --where vm --kernel stock --only sizes nginx nginx+libra "
                       "--size 1M --connections 4 --shape download --seed 7",
                       report.text(result()))
+
+    def test_other_proxies(self):
+        other = result()
+        other["options"]["root"] = True
+        text = report.text(other)
+        self.assertIn("nginx 1; HAProxy 2; of another root file system", text)
+        self.assertIn(" --root DIR ", text)
+        self.assertNotIn("--root", report.text(result()))
+
+    def test_kernel_threads(self):
+        first = {row.system.name: row for row in
+                 rows.Table(result(text=LAZY)).of_group("sizes")[:3]}
+        for name, each in (("nginx", 5), ("nginx+lazy", 20)):
+            self.assertAlmostEqual(first[name].median("kernel_us"), each)
+        older = result()
+        for sample_of in older["samples"]:
+            del sample_of["proxy"]["kernel_threads_s"]
+        self.assertIn("kernel threads µs/request", report.text(older))
+
+    def percentiles(self, requests, rounds, histogram):
+        """What a report says of the latencies of so many requests in each round."""
+        few = result()
+        few["samples"] = [s for s in few["samples"] if s["round"] < rounds]
+        for sample_of in few["samples"]:
+            sample_of["client"].update(requests=requests, histogram=histogram)
+        row = next(row for row in rows.Table(few).of_group("sizes")
+                   if row.system.name == "nginx+libra")
+        return row, rows.Table(few).baseline(row), report.text(few)
+
+    def test_percentiles_need_answers(self):
+        # Of each round P90 and below, and of both together no more.
+        row, baseline, text = self.percentiles(100, 2, [[100, 99], [2000, 1]])
+        self.assertEqual([row.has(p) for p in rows.PERCENTILES], [True, True, False, False])
+        self.assertIsNone(row.ratio("p99", baseline))
+        self.assertIn("| 0.1 | 0.1 | – | – |", text)
+        # Of each round P50, and of both together no more, or P90.
+        row, _, _ = self.percentiles(40, 2, [[100, 36], [700, 4]])
+        self.assertEqual([row.has(p) for p in rows.PERCENTILES], [True, False, False, False])
+        row, baseline, _ = self.percentiles(60, 2, [[100, 50], [700, 10]])
+        self.assertEqual([row.has(p) for p in rows.PERCENTILES], [True, True, False, False])
+        self.assertEqual(row.estimate("p90").text(), "700")
+        self.assertEqual(row.ratio("p90", baseline).text(), "1")
+        # Enough in each round.
+        row, baseline, _ = self.percentiles(10000, 2, [[100, 9990], [2000, 10]])
+        self.assertTrue(all(row.has(p) for p in rows.PERCENTILES))
+        self.assertEqual(row.ratio("p99", baseline).count, 2)
+        # None together, as wrk and h2load have no histogram.
+        row, _, _ = self.percentiles(19, 2, [])
+        self.assertFalse(any(row.has(p) for p in rows.PERCENTILES))
 
     def test_slope(self):
         table = rows.Table(result())
@@ -225,10 +275,20 @@ class Targets(unittest.TestCase):
         self.assertIn(line.format("16K", "1.4", "open"), text)
         self.assertIn(line.format("64K", "2.8", "**missed**"), text)
         self.assertIn("| memory, loaded | download 1M | 4 | ≤ 1.25 | 1.500 | **missed** |", text)
+        self.assertIn("| nginx-lazy-beside | nginx | capacity | download 1M | 4 | ≥ 0.98 | 1.000 "
+                      "(1.000…1.000) | open |", text)
         self.assertNotIn("Targets", report.text(result()))
 
+    def test_of_user_mode_linux(self):
+        text = report.text(result("um", LAZY))
+        self.assertIn("| nginx+lazy | nginx | capacity | download 1M | 4 | ≥ 3 | 2.500 "
+                      "(2.500…2.500) | **missed** |", text)
+        self.assertIn("| download 64K | 4 | ≥ 1.4 | 2.500 (2.500…2.500) | open |", text)
+        self.assertNotIn("| memory, loaded |", text)
+        self.assertIn("9 of 12 (each at each size) were not measured", text)
+
     def test_of_systems_that_there_are(self):
-        for target in targets.TARGETS:
+        for target in targets.TARGETS + targets.UM_TARGETS:
             self.assertIn(target.system, systems.NAMES)
             self.assertIn(target.against, systems.NAMES)
             self.assertIn(target.metric, rows.METRICS)

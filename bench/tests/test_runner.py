@@ -3,11 +3,12 @@
 
 import contextlib
 import random
+import re
 import types
 import unittest
 import unittest.mock
 
-from libra_bench import matrix, runner, sample, systems
+from libra_bench import matrix, runner, sample, setup, systems
 from libra_bench.error import BenchError
 
 
@@ -29,12 +30,12 @@ class Order(unittest.TestCase):
 class Started(unittest.TestCase):
     """Who has the allocator, and over which memory."""
 
-    def commands(self, name):
+    def commands(self, name, root=""):
         """{process: what stands in front of its program}"""
         started = {}
 
         def server(_host, what, argv, *_, **__):
-            program = next(i for i, word in enumerate(argv) if word.startswith("/usr"))
+            program = next(i for i, word in enumerate(argv) if re.search("/usr/s?bin/", word))
             started[what] = argv[:program]
             return contextlib.nullcontext()
 
@@ -43,7 +44,7 @@ class Started(unittest.TestCase):
                                      write=lambda *_: None)
         place = types.SimpleNamespace(
             proxy=host, pins={"proxy": None}, build={"proxy": "/b"}, proxy_address="192.0.2.1",
-            origin_address="192.0.2.2")
+            origin_address="192.0.2.2", root=root)
         libra = types.SimpleNamespace(quiet=lambda: None)
         with unittest.mock.patch.object(systems, "Server", server), \
                 systems.running(place, libra, systems.BY_NAME[name], 1):
@@ -61,6 +62,30 @@ class Started(unittest.TestCase):
         self.assertEqual(self.commands("nginx-lazy-beside"),
                          {"neighbour": preload, "nginx-lazy-beside": []})
 
+    def test_of_another_root_file_system(self):
+        loader = ["/r/lib64/ld-linux-x86-64.so.2", "--inhibit-cache", "--library-path",
+                  "/r/usr/lib/x86_64-linux-gnu"]
+        preload = ["env", "LD_PRELOAD=/b/userspace/malloc/libra-malloc.so"]
+        self.assertEqual(self.commands("haproxy-splice", "/r"), {"haproxy-splice": loader})
+        self.assertEqual(self.commands("haproxy+lazy", "/r"), {"haproxy+lazy": preload + loader})
+        self.assertEqual(self.commands("nginx-lazy-beside", "/r"),     # who is beside it is not
+                         {"neighbour": preload, "nginx-lazy-beside": loader})
+        self.assertEqual(systems.proxy_command("/r", "nginx")[-1], "/r/usr/sbin/nginx")
+
+    def test_libraries_of_another_root_file_system(self):
+        def check(status, said, error=""):
+            host = types.SimpleNamespace(
+                call=lambda *_, **__: True,
+                run=lambda *_, **__: {"status": status, "stdout": said, "stderr": error})
+            setup.check_libraries(host, "/r", "haproxy")
+
+        check(0, "\tlinux-vdso.so.1 (0x7f)\n\tlibc.so.6 => /r/usr/lib/libc.so.6 (0x7f)\n")
+        for given, word in (((0, "\tlibz.so.1 => /lib/libz.so.1 (0x7f)\n"), "/lib/libz.so.1"),
+                            ((127, "", "haproxy: libz.so.1: not there\n"), "not there"),
+                            ((127, ""), "missing")):
+            with self.assertRaisesRegex(BenchError, word):
+                check(*given)
+
 
 class Client(unittest.TestCase):
     PLACE = types.SimpleNamespace(build={"client": "/b"})
@@ -75,6 +100,12 @@ class Client(unittest.TestCase):
         for system in systems.SYSTEMS:      # beside each other, so asked in the same way
             if system.baseline:
                 self.assertEqual(system.asked, systems.BY_NAME[system.baseline].asked)
+
+    def test_bodies(self):
+        service = systems.Service("192.0.2.1:80")
+        text = self.argv(service, requests=12, verify=True, vary=0)
+        self.assertTrue(text.endswith("--verify --vary 0"), text)
+        self.assertNotIn("--vary", self.argv(service, seconds=1))
 
     def test_windows(self):
         service = systems.Service("192.0.2.1:80")

@@ -15,7 +15,8 @@
  *   up to 16 KB, 64 KB, 256 KB, 1 MB, and beyond; and for pages that hold what the
  *   application looks at beside what it does not. Each page that is received lazily counts
  *   against copying, and each that is looked at for it. Where copying pays, two pages
- *   of one message in 64 are tried all the same, and two in each MB of a long one.
+ *   of one message in 16, or in 64 where that is sure by now, are tried all the same,
+ *   and two in each MB of a long one.
  *
  * A look at what was sent before is none: it is memory that is used again.
  *
@@ -42,7 +43,9 @@
 /* Pages of a try. */
 #define LIBRA_TRY_PAGES		2
 /* One message in so many is a try, where copying pays, */
-#define LIBRA_TRY_MESSAGES	64
+#define LIBRA_TRY_MESSAGES	16
+/* or in so many of them, where it always did, */
+#define LIBRA_TRY_MESSAGES_SURE	64
 /* and so many bytes of a long one have a try. */
 #define LIBRA_TRY_BYTES		(1U << 20)
 /* How much is copied of a message that is read, before the first try. */
@@ -135,7 +138,6 @@ static void libra_stream_message(struct libra_streams *streams,
 {
 	static atomic_t messages = ATOMIC_INIT(0);
 	struct libra_origin *origin;
-	bool is_try;
 	u8 nr, i;
 
 	*stream = (struct libra_stream) {
@@ -148,9 +150,12 @@ static void libra_stream_message(struct libra_streams *streams,
 	origin = &streams->origin[stream->origin];
 	nr = READ_ONCE(origin->messages) + 1;
 	WRITE_ONCE(origin->messages, nr);
-	is_try = nr % LIBRA_TRY_MESSAGES == 0;
-	for (i = 0; i < LIBRA_PARTS; i++)
-		stream->budget[i] = is_try ? LIBRA_TRY_PAGES : 0;
+	for (i = 0; i < LIBRA_PARTS; i++) {
+		bool sure = READ_ONCE(origin->score[i]) == LIBRA_SCORE_MAX;
+
+		if (nr % (sure ? LIBRA_TRY_MESSAGES_SURE : LIBRA_TRY_MESSAGES) == 0)
+			stream->budget[i] = LIBRA_TRY_PAGES;
+	}
 }
 
 /* What was received since the last verdict is looked at: copy for a while. */

@@ -141,7 +141,7 @@ int libra_sysctl_init(struct libra_net *ln)
 	ln->sysctl.enabled = 1;
 	ln->sysctl.lazy = 1;
 	ln->sysctl.lazy_feedback = 1;
-	ln->sysctl.lazy_tidy_ms = 500;
+	ln->sysctl.lazy_tidy_ms = 100;
 	ln->sysctl.min_anchor = 4096;
 	ln->sysctl.max_header = 64 << 10;
 	ln->sysctl.max_socket_bytes = 8 << 20;

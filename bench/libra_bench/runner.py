@@ -108,6 +108,7 @@ class Run:
             self.result["commands"]["origin"] = origin.argv
             self._verify()
             for group in self.groups:
+            self.result["configuration"]["sysctls"] = setup.sysctls(self.topology.proxy)
                 self._measure_group(group)
             self._probe()
             self._settle()

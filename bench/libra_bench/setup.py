@@ -9,10 +9,8 @@ from . import ROOT, systems
 from .error import BenchError
 
 SYSCTLS = ("net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem", "net/ipv4/tcp_congestion_control",
-           "net/core/max_skb_frags", "fs/pipe-max-size", "net/libra/min_anchor",
-           "net/libra/max_socket_bytes", "net/libra/max_netns_bytes", "net/libra/scrub",
-           "net/libra/enabled", "net/libra/lazy", "net/libra/lazy_feedback",
-           "net/libra/max_process_bytes")
+           "net/core/max_skb_frags", "fs/pipe-max-size")
+LIBRA_SYSCTLS = "net/libra"
 
 
 def _first_line(host, argv):
@@ -24,6 +22,14 @@ def _first_line(host, argv):
 def _optional(host, path):
     run = host.run(["cat", path], check=False)
     return run["stdout"].strip() if run["status"] == 0 else None
+
+
+def sysctls(host):
+    """Those that matter here, and all of Libra's, which are there once it is loaded."""
+    listed = host.run(["ls", f"/proc/sys/{LIBRA_SYSCTLS}"], check=False)
+    names = [f"{LIBRA_SYSCTLS}/{name}" for name in listed["stdout"].split()]
+    return {name.replace("/", "."): value for name in (*SYSCTLS, *names)
+            if (value := _optional(host, f"/proc/sys/{name}")) is not None}
 
 
 def _without_paths(command_line):
@@ -104,6 +110,5 @@ def describe(topology):
             "h2load": _first_line(topology.client, ["h2load", "--version"]),
         },
         "kernel_command_line": _without_paths(_optional(proxy, "/proc/cmdline")),
-        "sysctls": {name.replace("/", "."): value for name in SYSCTLS
-                    if (value := _optional(proxy, f"/proc/sys/{name}")) is not None},
+        "sysctls": sysctls(proxy),
     }

@@ -60,7 +60,9 @@ def problems(result):
     missing = wanted - measured(result)
     if missing:
         yield f"{len(missing)} samples are missing, one of {min(missing)[0]}"
-    verified = {(v["system"], v["shape"], v["size"], v["one_shot"]) for v in result["verified"]}
+    verified = {(v["system"], v["shape"], v["size"], v["one_shot"], v.get("offload", True))
+                for v in result["verified"]}
+    whole = {group["name"]: group.get("offload", True) for group in result["matrix"]}
     for sample in result["samples"]:
         point = sample["point"]
         what = f"{sample['system']}, {point['shape']} {point['size']} c{point['connections']}"
@@ -74,7 +76,8 @@ def problems(result):
               > point["connections"] * point["size"]):
             yield (f"{what}: {client['bytes']} payload bytes, not about "
                    f"{client['requests']} x {point['size']}")
-        if (sample["system"], point["shape"], point["size"], point["one_shot"]) not in verified:
+        if (sample["system"], point["shape"], point["size"], point["one_shot"],
+                whole.get(point["group"], True)) not in verified:
             yield f"{what}: its bytes were never compared"
         if sample["proxy"].get("libra", {}).get("fail_stops"):
             yield f"{what}: fail-stops"

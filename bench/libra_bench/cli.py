@@ -116,7 +116,8 @@ def run_here(args, groups, out):
     with where as place:
         place.root = root or ""
         setup.check(place, runner.wanted_systems(groups),
-                    {point.client for group in groups for point in group.points})
+                    {point.client for group in groups for point in group.points},
+                    not all(group.offload for group in groups))
         run = runner.Run(place, groups, args.seed, args.libra_ko, save=save)
         run.result["options"] = {"matrix_file": args.matrix and os.path.relpath(args.matrix, ROOT),
                                  "quick": args.quick, "shorten": args.shorten,

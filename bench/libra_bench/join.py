@@ -36,10 +36,11 @@ def _alike(first, other, path):
 
 
 def _append_new(to, entries, names):
-    have = {json.dumps([entry[name] for name in names], sort_keys=True) for entry in to}
-    for entry in entries:
-        if json.dumps([entry[name] for name in names], sort_keys=True) not in have:
-            to.append(entry)
+    def key(entry):
+        return json.dumps([entry.get(name, True) for name in names], sort_keys=True)
+
+    have = {key(entry) for entry in to}
+    to += [entry for entry in entries if key(entry) not in have]
 
 
 def _leave_out(joined, results):
@@ -82,7 +83,7 @@ def join(results):
                 joined["fewer_rounds"][group["name"]] = [whole["repetitions"],
                                                          group["repetitions"]]
         _append_new(joined["verified"], result["verified"],
-                    ("system", "shape", "size", "one_shot"))
+                    ("system", "shape", "size", "one_shot", "offload"))
         _append_new(joined["probes"], result["probes"], ("system", "point"))
         for name in ("commands", "configs"):
             joined[name] = {**result[name], **joined[name]}

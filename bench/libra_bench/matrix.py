@@ -19,10 +19,11 @@ KEYS = {
     "systems": list, "sizes": list, "connections": list, "shapes": list, "reuse": list,
     "seconds": (int, float), "warm-up": (int, float), "repetitions": int, "rates": list,
     "rate-of": dict, "probes": bool, "clients": list, "at-least": int, "idle": (int, float),
-    "at-least-seconds": (int, float),
+    "at-least-seconds": (int, float), "offload": bool,
 }
 DEFAULTS = {"shapes": ["download"], "reuse": ["keep-alive"], "rates": [], "rate-of": {},
-            "probes": True, "clients": ["libra"], "at-least": 0, "idle": 0, "at-least-seconds": 0}
+            "probes": True, "clients": ["libra"], "at-least": 0, "idle": 0, "at-least-seconds": 0,
+            "offload": True}
 
 
 def size(text):
@@ -75,6 +76,7 @@ class Group:
     at_least: int = 0       # answers in a window, which lasts until then
     least_seconds: float = 0    # of a window, however much others are shortened
     idle: float = 0         # seconds after a load, of the first rounds, until memory is looked at
+    offload: bool = True    # False: what crosses a link is single segments
 
 
 def parse(text, source="matrix"):
@@ -148,7 +150,8 @@ def _group(entry, defaults, source):
         raise BenchError(f"{where}: nothing to measure: a list is empty")
     return Group(name, values["systems"], points, values["seconds"], values["warm-up"],
                  values["repetitions"], values["probes"], values["rate-of"],
-                 values["at-least"], values["at-least-seconds"], values["idle"])
+                 values["at-least"], values["at-least-seconds"], values["idle"],
+                 values["offload"])
 
 
 def _known(given, known, what, where):

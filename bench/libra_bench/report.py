@@ -180,6 +180,8 @@ def _saturation(result, table, name):
          for row in chosen])
     lines += _reproduction(result, table, chosen)
     lines += [f"### {name}: CPU time {suffix(result)}", "",
+    if not all(group.get("offload", True) for group in result["matrix"] if group["name"] == name):
+        lines += ["Links without segmentation offloads: fragments of single segments.", ""]
               "CPU, user and system are what the proxy's processes were charged, softirqs in their "
               "context included. kernel threads: all of the machine but ksoftirqd, exactly; work "
               "that Libra leaves to a kworker is in what a row has more of it than its baseline. "

@@ -60,14 +60,17 @@ class Run:
     # --- what there is to do ------------------------------------------------
 
     def _verifications(self):
-        """[(system, [point]...)]: each system, shape and size once."""
-        for system in wanted_systems(self.groups):
-            points = {}
-            for group in self.groups:
-                if system.name in group.systems:
-                    for point in group.points:
-                        points.setdefault((point.shape, point.size, point.one_shot), point)
-            yield system, list(points.values())
+        """[(system, offload, [point]...)]: each system, shape and size once over either kind of
+        link that it is measured over."""
+        for offload in (True, False):
+            for system in wanted_systems(self.groups):
+                points = {}
+                for group in self.groups:
+                    if system.name in group.systems and group.offload == offload:
+                        for point in group.points:
+                            points.setdefault((point.shape, point.size, point.one_shot), point)
+                if points:
+                    yield system, offload, list(points.values())
 
     def _probes(self):
         """Each system, shape and size once, in the first group that asks for it."""
@@ -83,7 +86,7 @@ class Run:
                         yield group, point, systems.BY_NAME[name]
 
     def _steps(self):
-        for _, points in self._verifications():
+        for _, _, points in self._verifications():
             yield "verify", OVERHEAD + 0.2 * len(points)
         for group in self.groups:
             yield "samples", (group.repetitions * len(group.points) * len(group.systems)
@@ -105,10 +108,10 @@ class Run:
     def go(self):
         with self._libra_if_needed(), systems.start_origin(self.topology) as origin:
             self.origin = origin
+            self.result["configuration"]["sysctls"] = setup.sysctls(self.topology.proxy)
             self.result["commands"]["origin"] = origin.argv
             self._verify()
             for group in self.groups:
-            self.result["configuration"]["sysctls"] = setup.sysctls(self.topology.proxy)
                 self._measure_group(group)
             self._probe()
             self._settle()
@@ -131,7 +134,8 @@ class Run:
                 self.result["configs"][system.name] = server.host.read(argument)
 
     def _verify(self):
-        for system, points in self._verifications():
+        for system, offload, points in self._verifications():
+            self.topology.offload(offload)
             with self._running(system, VERIFY_CONNECTIONS) as (server, service):
                 self._remember(system, server)
                 for point in points:
@@ -142,7 +146,7 @@ class Run:
                         raise BenchError(f"{system.name}: {error}") from None
                     self.result["verified"].append({
                         "system": system.name, "shape": point.shape, "size": point.size,
-                        "one_shot": point.one_shot, **exact})
+                        "one_shot": point.one_shot, "offload": offload, **exact})
             self._check_fail_stops(system.name)
             self.progress.step(OVERHEAD + 0.2 * len(points),
                                f"{system.name}: every byte right in {len(points)} "
@@ -169,6 +173,7 @@ class Run:
             raise BenchError("the proxy has no payload memory")
 
     def _measure_group(self, group):
+        self.topology.offload(group.offload)
         for number in range(group.repetitions):
             points = self.random.sample(group.points, len(group.points))
             for point in points:
@@ -212,6 +217,7 @@ class Run:
 
     def _probe(self):
         for group, point, system in self._probes():
+            self.topology.offload(group.offload)
             entry = {"system": system.name, "point": dataclasses.asdict(point)}
             try:
                 with self._running(system, point.connections) as (server, service):

@@ -37,7 +37,7 @@ def _without_paths(command_line):
     return command_line and " ".join(word for word in command_line.split() if "=/" not in word)
 
 
-def check(topology, wanted, clients=()):
+def check(topology, wanted, clients=(), segments=False):
     """One clear line for what is missing, before anything is measured."""
     built = [("client", systems.CLIENT), ("origin", systems.ORIGIN)]
     built += [("proxy", systems.RELAY)] if any(s.kind == "relay" for s in wanted) else []
@@ -53,7 +53,7 @@ def check(topology, wanted, clients=()):
             check_libraries(topology.proxy, topology.root, name)
         proxies = set()
     tls = {"openssl"} if any(systems.TLS in s.asked for s in wanted) else set()
-    for name in [*sorted(proxies | tls), "strace", "ss"]:
+    for name in [*sorted(proxies | tls), "strace", "ss", *(["ethtool"] * segments)]:
         if topology.proxy.run(["test", "-x", systems.program(name)], check=False)["status"] != 0:
             raise BenchError(f"proxy: {name} is not installed: run scripts/install-deps bench")
     for name in sorted(set(clients) - {"libra"}):

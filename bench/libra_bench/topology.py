@@ -18,6 +18,10 @@ from .transport import Host
 
 ROLES = ("client", "proxy", "origin")
 NAMESPACE = ("unshare", "--net")
+DEVICES = (("client", "toproxy", "10.91.1.1/24"), ("proxy", "toclient", "10.91.1.2/24"),
+           ("proxy", "toorigin", "10.91.2.2/24"), ("origin", "toproxy", "10.91.2.1/24"))
+# On as links are made. A veth has gro only when told.
+OFFLOADS = ("tso", "gso")
 
 
 @dataclass
@@ -33,8 +37,22 @@ class Topology:
     shared: bool = True     # the roles are on one machine
     root: str = ""          # the root file system that the proxies are from, if not the machine's
 
+    offloaded: bool = True  # links carry what is larger than a segment
+
     def hosts(self):
         return {role: getattr(self, role) for role in ROLES}
+
+    def offload(self, wanted):
+        """False: each link carries single segments of its MTU, so that what is received has
+        fragments as small as those of a network card. True: as links are."""
+        if wanted == self.offloaded:
+            return
+        if not self.shared:
+            raise BenchError("'offload' is of the links between namespaces, not of hosts")
+        for role, device, _ in DEVICES:
+            getattr(self, role).run(["ethtool", "-K", device, "gro", "off", *(
+                word for name in OFFLOADS for word in (name, "on" if wanted else "off"))])
+        self.offloaded = wanted
 
 
 def pins_for(cpus):
@@ -56,10 +74,9 @@ def join(client, proxy, origin):
         "peer", "name", "toclient", "netns", proxy.pid)
     _ip("link", "add", "toproxy", "netns", origin.pid, "type", "veth",
         "peer", "name", "toorigin", "netns", proxy.pid)
-    for host, device, address in ((client, "toproxy", "10.91.1.1/24"),
-                                  (proxy, "toclient", "10.91.1.2/24"),
-                                  (proxy, "toorigin", "10.91.2.2/24"),
-                                  (origin, "toproxy", "10.91.2.1/24")):
+    roles = {"client": client, "proxy": proxy, "origin": origin}
+    for role, device, address in DEVICES:
+        host = roles[role]
         host.run(["ip", "link", "set", "lo", "up"])
         host.run(["ip", "address", "add", address, "dev", device])
         host.run(["ip", "link", "set", device, "up"])

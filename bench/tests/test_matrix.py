@@ -44,6 +44,15 @@ class Parsing(unittest.TestCase):
         self.assertEqual((sizes.at_least, sizes.idle), (5, 2))
         self.assertEqual(rates.points[0].rate, 0.7)
 
+    def test_links(self):
+        sizes, rates = matrix.parse(GOOD.replace('"rates"', '"rates"\noffload = false', 1))
+        self.assertEqual((sizes.offload, rates.offload), (True, False))
+        self.refused(GOOD.replace('"rates"', '"rates"\noffload = 0', 1), "offload", "type")
+        path = os.path.join(BENCH, "matrix", "lazy.toml")
+        with open(path, encoding="utf-8") as text:
+            self.assertEqual([group.name for group in matrix.parse(text.read(), path)
+                              if not group.offload], ["segments"])
+
     def test_those_of_the_tree(self):
         for name in sorted(os.listdir(os.path.join(BENCH, "matrix"))):
             with open(os.path.join(BENCH, "matrix", name), encoding="utf-8") as text:

@@ -26,9 +26,7 @@ def not_kept(sample):
         return None
     if point["size"] < KEPT_FROM or not sample["client"]["bytes"]:
         return None
-    # HAProxy reads its first buffer anyhow: that is copied, and then it is what is measured.
-    if system.lazy and system.kind == "haproxy" and \
-            sample["proxy"].get("libra", {}).get("fallback_lazy_read"):
+    if system.reads and (point["size"] <= system.reads or "chunked" in point["shape"]):
         return None
     least = KEPT[system.kind] if system.lazy else KEPT.get(system.parser, 0)
     if kept(sample) >= least:

@@ -32,6 +32,7 @@ class System:
     malloc: str = ""        # has the allocator, which takes memory from: DEVICE, ORDINARY
     min_block: int = 0      # for blocks from this size on; 0: its default
     touched: bool = False   # it reads all payload, so little of it is left in the kernel
+    reads: int = 0          # and of payload up to this size, or with chunks in it, all as well
     asked: tuple = ()       # options of the client
     beside: bool = False    # that is not for this proxy, but for something else beside it
     baseline: str = ""      # what its ratios are taken against
@@ -63,6 +64,8 @@ class System:
 
 # A page: nginx's buffers, unless it is told otherwise. The allocator's default is 16 KB.
 SMALL_BLOCKS = 4096
+# HAProxy reads its first buffers anyhow, and chunks it copies into buffers without them.
+HAPROXY_READS = 64 << 10
 TLS, GZIP = "--tls", "--gzip"
 
 # Of 16 to 256 KB the best for the HAProxy that copies and, from 256 KB payload on, close to
@@ -127,12 +130,13 @@ SYSTEMS = (
     System("haproxy+malloc", "haproxy", "copy", malloc=ORDINARY, baseline="haproxy",
            about="the HAProxy that copies with the allocator, over ordinary memory"),
     System("haproxy+lazy", "haproxy", "copy", malloc=DEVICE, baseline="haproxy",
+           reads=HAPROXY_READS,
            peers=("haproxy+malloc", "haproxy-splice", "haproxy+libra"),
            about="the HAProxy that copies with the allocator, over payload memory: lazy mode"),
     System("haproxy-default", "haproxy", "default", about="default buffers, of 16 KB"),
     System("haproxy-default+malloc", "haproxy", "default", malloc=ORDINARY,
            baseline="haproxy-default", about="the same with the allocator, over ordinary memory"),
-    System("haproxy-default+lazy", "haproxy", "default", malloc=DEVICE,
+    System("haproxy-default+lazy", "haproxy", "default", malloc=DEVICE, reads=HAPROXY_READS,
            baseline="haproxy-default", peers=("haproxy-default+malloc",),
            about="the same over payload memory: lazy mode"),
     System("relay-copy", "relay", "copy", about="minimal L4 relay: recv, send"),

@@ -236,7 +236,7 @@ class Lazy(unittest.TestCase):
     def test_touched(self):
         """Who reads all payload leaves none of it in the kernel, and need not."""
         for name, kept in (("nginx-tls+lazy", True), ("nginx-default+lazy", False)):
-            read = {"system": name, "point": {"size": 1 << 20}, "client": {"bytes": 1 << 20},
+            read = {"system": name, "point": {"size": 1 << 20, "shape": "download"}, "client": {"bytes": 1 << 20},
                     "proxy": {}}
             self.assertEqual(check.not_kept(read) is None, kept)
 
@@ -272,6 +272,18 @@ class Targets(unittest.TestCase):
         text = report.text(result(text=LAZY))
         line = ("| nginx+lazy | nginx | capacity | download {} | 4 | ≥ {} "
                 "| 2.500 (2.500…2.500) | {} |")
+    def test_reads_all(self):
+        """HAProxy is let off up to 64 KB and with chunks, whatever the counters say."""
+        for name, size, shape, good in (
+                ("haproxy+lazy", 64 << 10, "download", True),
+                ("haproxy+lazy", 256 << 10, "download", False),
+                ("haproxy+lazy", 1 << 20, "chunked", True),
+                ("haproxy-default+lazy", 1 << 20, "upload", False),
+                ("nginx+lazy", 64 << 10, "chunked", False)):
+            read = {"system": name, "point": {"size": size, "shape": shape},
+                    "client": {"bytes": size}, "proxy": {"libra": {"fallback_lazy_read": 9}}}
+            self.assertEqual(check.not_kept(read) is None, good, name)
+
         self.assertIn(line.format("16K", "1.4", "open"), text)
         self.assertIn(line.format("64K", "2.8", "**missed**"), text)
         self.assertIn("| memory, loaded | download 1M | 4 | ≤ 1.25 | 1.500 | **missed** |", text)

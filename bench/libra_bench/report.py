@@ -239,13 +239,14 @@ def _lazy(result, table):
     if not chosen:
         return []
     lines = [f"## Lazy mode {suffix(result)}", "",
-             "Of the payload: what was received without being written, and what was sent without "
-             "being read. Pages, per request: filled because the proxy looked at them, or the "
-             "kernel for it; unmapped because something was received into them.", ""]
+             "Of the bytes received, those that were not written; of the bytes sent, those that "
+             "were not read. Headers are in both, where strace saw how many these are. Pages, per "
+             "request: filled because the proxy looked at them, or the kernel for it; unmapped because something was received into them.", ""]
     return lines + _table(
         ["row", "conn.", "system", "received", "sent", "filled", "by the kernel", "unmapped"],
         [[rows.where(row), str(row.point.connections), row.system.name,
-          *(_number(row.median(m), "{:.1%}") for m in ("lazy_rx", "lazy_tx")),
+          *(_number(table.lazy_share(row, metric, way), "{:.1%}")
+            for metric, way in (("lazy_rx", "in"), ("lazy_tx", "out"))),
           *(_number(row.median(m), "{:.2f}") for m in ("fills_user", "fills_kernel", "unmaps"))]
          for row in chosen]) + [""]
 
@@ -316,9 +317,10 @@ def _inside(result, table):
         return []
     lines = [f"## Copies, system calls, parser {suffix(result)}", "",
              "copied: bytes that crossed the user boundary, in either direction, per forwarded "
-             "payload byte; a plain proxy has 2. Where Libra redeems, its counters say so "
-             "(payload and VPIs), in lazy mode what was not kept and the pages that were filled; "
-             "elsewhere strace does, header bytes included. The parser's time "
+             "byte, headers included in both, whoever counts; a plain proxy has 2. How many bytes "
+             "pass strace says, of a plain proxy. Where Libra redeems, its counters say what of "
+             "the payload was copied (and VPIs), in lazy mode what was kept and which pages were "
+             "filled; elsewhere strace does. The parser's time "
              "is from BPF run-time statistics. Anchored memory: its high-water mark.", ""]
     lines += _table(
         ["row", "system", "copied", "kept", "system calls/request", "most frequent",
@@ -327,11 +329,11 @@ def _inside(result, table):
     return lines + _reproduction(result, table, list(first.values()))
 
 
-def _kept(row):
+def _kept(table, row):
     if row.system.beside:
         return None
     if row.system.lazy:
-        return row.median("lazy_rx")
+        return table.lazy_share(row, "lazy_rx", "in")
     return row.median("anchored") if row.system.parser else None
 
 
@@ -341,7 +343,7 @@ def _inside_line(table, row):
     frequent = ", ".join(f"{name} {count / strace['requests']:.1f}"
                          for name, count in list(strace["calls"].items())[:3])
     line = [rows.where(row), row.system.name, _number(table.copied(row), "{:.3f}"),
-            _number(_kept(row), "{:.1%}"),
+            _number(_kept(table, row), "{:.1%}"),
             _number(strace["total"] / strace["requests"], "{:.1f}"), frequent]
     if not inside:
         return line + ["–"] * 4

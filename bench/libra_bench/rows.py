@@ -9,6 +9,8 @@ PAGE = 4096
 # those took, and in the end, the one that took longest.
 PERCENTILES = {"p50": 2, "p90": 10, "p99": 100, "p999": 1000}
 BEYOND = 10
+# {kind: whose headers are those of all of it}
+PLAIN = {"nginx": "nginx", "haproxy": "haproxy", "relay": "relay-copy"}
 KEEP = {"group": None, "shape": None, "size": None, "connections": None, "one_shot": None,
         "rate": None, "client": "libra"}     # and what results say that have it not yet
 
@@ -60,12 +62,18 @@ def _per_byte(sample, name):
     return _libra(sample, name) / proxy["seconds"] * client["seconds"] / client["bytes"]
 
 
-def _lazy_copied(sample):
-    """What was not kept was copied, on either side, and what somebody looked at once more.
-    Headers that were kept and then looked at count in it as pages, so a share may exceed 1."""
+def _lazy_spared(sample):
+    """What did not cross the user boundary, per payload byte: what was kept, on either side, but
+    for the pages that somebody looked at. The counters know no headers from payload."""
     fills = _per_byte(sample, "lazy_fills_user") + _per_byte(sample, "lazy_fills_kernel")
-    return (max(1 - _per_byte(sample, "lazy_rx_bytes"), 0) + PAGE * fills
-            + max(1 - _per_byte(sample, "lazy_tx_bytes"), 0))
+    return (_per_byte(sample, "lazy_rx_bytes") + _per_byte(sample, "lazy_tx_bytes")
+            - PAGE * fills)
+
+
+def _capacity_kernel(sample):
+    """Of the proxy and the kernel's threads together; None where nobody looked."""
+    kernel = _kernel_us(sample)
+    return kernel if kernel is None else 1e6 / (_cpu_us(sample) + kernel)
 
 
 def _memory(sample, when, *names):
@@ -93,6 +101,7 @@ METRICS = {
     "mb_s": lambda s: s["client"]["bytes"] / s["client"]["seconds"] / 1e6,
     "cpu_us": _cpu_us,
     "capacity": lambda s: 1e6 / _cpu_us(s),
+    "capacity_kernel": _capacity_kernel,
     "cpu_s_gb": lambda s: _cpu_us(s) * 1e3 / s["point"]["size"],
     "user_us": lambda s: _cpu_us(s) * _share(s, "user"),
     "system_us": lambda s: _cpu_us(s) * _share(s, "system"),
@@ -101,10 +110,10 @@ METRICS = {
     "machine_us": _machine_us,
     "busy": lambda s: s["proxy"]["cpu_s"] / s["proxy"]["seconds"],
     **{name: _percentile(name) for name in PERCENTILES},
-    "copied": lambda s: ((_libra(s, "rx_copied_bytes") + _libra(s, "tx_copied_bytes"))
+    "payload_copied": lambda s: ((_libra(s, "rx_copied_bytes") + _libra(s, "tx_copied_bytes"))
                          / s["client"]["bytes"]),
     "anchored": lambda s: _libra(s, "rx_anchored_bytes") / s["client"]["bytes"],
-    "lazy_copied": _lazy_copied,
+    "lazy_spared": _lazy_spared,
     "lazy_rx": lambda s: _per_byte(s, "lazy_rx_bytes"),
     "lazy_tx": lambda s: _per_byte(s, "lazy_tx_bytes"),
     "fills_user": _each("lazy_fills_user"),
@@ -119,7 +128,8 @@ METRICS = {
     "idle_anchors": lambda s: _memory(s, "idle", "anchor_charge_live"),
     "parser_calls": lambda s: _libra(s, "parser_calls") / _requests(s),
 }
-OF_PROXY = {"cpu_us", "capacity", "cpu_s_gb", "user_us", "system_us", "busy", "loaded", "idle"}
+OF_PROXY = {"cpu_us", "capacity", "capacity_kernel", "cpu_s_gb", "user_us", "system_us", "busy",
+            "loaded", "idle"}
 
 
 class Row:
@@ -213,20 +223,41 @@ class Table:
         return self.probes.get((row.system.name, row.point.shape, row.point.size,
                                 row.point.one_shot))
 
-    def copied(self, row):
-        """Bytes copied across the user boundary per forwarded payload byte; None if unknown.
+    def forwarded(self, row, way=None):
+        """Bytes that a plain proxy receives and sends (way: in, out), headers included, per
+        payload byte, as strace saw it; None if nobody looked. The headers are those of all proxies
+        of a kind, so where its own baseline has no probe, another's counts."""
+        for name in (row.system.baseline or row.system.name, PLAIN.get(row.system.kind)):
+            probe = self.probes.get((name, row.point.shape, row.point.size, row.point.one_shot))
+            if probe:
+                copied = probe["strace"]["copied"]
+                return (copied[way] if way else sum(copied.values())) / probe["strace"]["bytes"]
+        return None
 
-        With Libra: its own counters, in the timed window. Else: what strace saw system
-        calls return, header bytes included.
+    def copied(self, row):
+        """Bytes copied across the user boundary per forwarded byte, headers included in both,
+        so that a plain proxy has 2; None if unknown.
+
+        With Libra its own counters say in the timed window what of that was not. Else: what
+        strace saw system calls return.
         """
-        if row.system.lazy and not row.system.beside:
-            return row.median("lazy_copied")
-        if row.system.parser == "http1":
-            return row.median("copied")
-        probe = self.probe(row)
-        if not probe:
+        whole = self.forwarded(row)
+        if not whole:
             return None
-        return sum(probe["strace"]["copied"].values()) / probe["strace"]["bytes"]
+        probe = self.probe(row)
+        if row.system.lazy and not row.system.beside:
+            crossed = max(whole - row.median("lazy_spared"), 0)
+        elif row.system.parser == "http1":     # its counters are of payload, and of VPIs
+            crossed = row.median("payload_copied") + whole - 2
+        elif probe:
+            crossed = sum(probe["strace"]["copied"].values()) / probe["strace"]["bytes"]
+        else:
+            return None
+        return 2 * crossed / whole
+
+    def lazy_share(self, row, metric, way):
+        """Of the bytes that passed, headers included where strace saw how many these are."""
+        return row.median(metric) / (self.forwarded(row, way) or 1)
 
     def sweep(self):
         """[(what, {system: [row by size]})] of closed loops that vary the size of downloads,

@@ -35,6 +35,16 @@ def suffix(result):
     return f"({configuration['kernel_name']} kernel, {how})"
 
 
+def clock_note(result):
+    """What is wrong with clocks of instructions on several CPUs; nothing on one."""
+    configuration = result["configuration"]
+    cpus = configuration["hosts"]["proxy"]["cpus"]
+    if configuration.get("clock") != "instructions" or cpus < 2:
+        return ""
+    return (f"**Its clocks are not a process's own**: {cpus} virtual CPUs shared one clock of "
+            "instructions, so a process was charged for what the other ran meanwhile as well.")
+
+
 def _table(head, lines):
     align = ["---"] + ["---:"] * (len(head) - 1)
     return ["| " + " | ".join(cells) + " |" for cells in (head, align, *lines)]
@@ -76,8 +86,11 @@ def reproduce(result, row, baseline=None):
         command.append("--icount")
     if options.get("root"):
         command.append("--root DIR")
-    if options.get("smp"):
-        command.append(f"--smp {options['smp']}")
+    # --icount alone means one CPU; older results have two without having asked for them.
+    icount = configuration.get("clock") == "instructions"
+    smp = configuration["hosts"]["proxy"]["cpus"] if icount else options.get("smp")
+    if smp and not (icount and smp == 1):
+        command.append(f"--smp {smp}")
     if options.get("shorten", 1) != 1:
         command.append(f"--shorten {options['shorten']:g}")
     names = [row.point.group, *([baseline.system.name] if baseline else []), row.system.name]
@@ -132,8 +145,7 @@ def _head(result):
     uname = proxy["uname"]
     lines = [f"# Libra benchmark {suffix(result)}", ""]
     _, warning = _place(result)
-    if warning:
-        lines += [warning, ""]
+    lines += [line for said in (warning, clock_note(result)) if said for line in (said, "")]
     pinned = proxy["pinned"]
     lines += [
         f"- kernel {uname[2]}, {proxy['cpus']} CPUs ({configuration['cpu_model']}), "
@@ -168,6 +180,8 @@ def _systems(result):
 def _saturation(result, table, name):
     chosen = table.of_group(name)
     lines = [f"## {name}: at saturation {suffix(result)}", ""]
+    if not all(group.get("offload", True) for group in result["matrix"] if group["name"] == name):
+        lines += ["Links without segmentation offloads: fragments of single segments.", ""]
     lines += _table(
         ["row", "conn.", "system", "requests/s", "MB/s", "× baseline",
          "capacity, requests per CPU s", "× baseline", "P50 ms", "P90 ms", "P99 ms", "P99.9 ms"],
@@ -180,8 +194,6 @@ def _saturation(result, table, name):
          for row in chosen])
     lines += _reproduction(result, table, chosen)
     lines += [f"### {name}: CPU time {suffix(result)}", "",
-    if not all(group.get("offload", True) for group in result["matrix"] if group["name"] == name):
-        lines += ["Links without segmentation offloads: fragments of single segments.", ""]
               "CPU, user and system are what the proxy's processes were charged, softirqs in their "
               "context included. kernel threads: all of the machine but ksoftirqd, exactly; work "
               "that Libra leaves to a kworker is in what a row has more of it than its baseline. "

@@ -174,6 +174,38 @@ class Report(unittest.TestCase):
         self.assertAlmostEqual(intercept, 10)
         self.assertAlmostEqual(slope, 1600)
 
+    def test_clocks_of_instructions(self):
+        counted = result()
+        counted["configuration"]["clock"] = "instructions"
+        text = report.text(counted)
+        self.assertIn("2 virtual CPUs shared one clock", text)
+        self.assertIn("--icount --smp 2 ", text)
+        counted["configuration"]["hosts"]["proxy"]["cpus"] = 1
+        counted["options"]["smp"] = 1
+        text = report.text(counted)
+        self.assertNotIn("shared one clock", text)
+        self.assertIn("--icount --only", text)
+        self.assertNotIn("shared one clock", report.text(result()))
+
+    def test_headers_count_for_all_alike(self):
+        """400 bytes of headers a request, and 600 for what is sent."""
+        seen = result()
+        size = 16 << 10
+        seen["probes"][0]["strace"].update(
+            bytes=10 * size, copied={"in": 10 * (size + 400), "out": 10 * (size + 600)})
+        first = {row.system.name: row for row in rows.Table(seen).of_group("sizes")[:3]}
+        table = rows.Table(seen)
+        self.assertEqual(table.copied(first["nginx"]), 2)
+        self.assertAlmostEqual(table.copied(first["nginx+libra"]), 2 * 1002 / (2 * size + 1000))
+        seen = result(text=LAZY)
+        seen["probes"][0]["strace"].update(
+            bytes=10 * size, copied={"in": 10 * (size + 400), "out": 10 * (size + 600)})
+        table = rows.Table(seen)
+        lazy = next(row for row in table.of_group("sizes") if row.system.name == "nginx+lazy")
+        self.assertAlmostEqual(table.copied(lazy), 2 * (4 * 4096 + 1000) / (2 * size + 1000))
+        self.assertAlmostEqual(table.lazy_share(lazy, "lazy_rx", "in"),
+                               (size - 4096) / (size + 400))
+
     def test_copied(self):
         table = rows.Table(result())
         first = {row.system.name: row for row in table.of_group("sizes")[:3]}

@@ -291,8 +291,8 @@ def _memory(result, table):
          for row in chosen]) + [""]
 
 
-MEASURES = {"capacity": "capacity", "cpu_s_gb": "CPU per GB", "loaded": "memory, loaded",
-            "idle": "memory, idle"}
+MEASURES = {"capacity": "capacity", "capacity_kernel": "capacity, kernel threads included",
+            "cpu_s_gb": "CPU per GB", "loaded": "memory, loaded", "idle": "memory, idle"}
 
 
 def _targets(result, table):

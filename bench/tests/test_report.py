@@ -268,9 +268,21 @@ class Lazy(unittest.TestCase):
     def test_touched(self):
         """Who reads all payload leaves none of it in the kernel, and need not."""
         for name, kept in (("nginx-tls+lazy", True), ("nginx-default+lazy", False)):
-            read = {"system": name, "point": {"size": 1 << 20, "shape": "download"}, "client": {"bytes": 1 << 20},
-                    "proxy": {}}
+            read = {"system": name, "point": {"size": 1 << 20, "shape": "download"},
+                    "client": {"bytes": 1 << 20}, "proxy": {}}
             self.assertEqual(check.not_kept(read) is None, kept)
+
+    def test_reads_all(self):
+        """HAProxy is let off up to 64 KB and with chunks, whatever the counters say."""
+        for name, size, shape, good in (
+                ("haproxy+lazy", 64 << 10, "download", True),
+                ("haproxy+lazy", 256 << 10, "download", False),
+                ("haproxy+lazy", 1 << 20, "chunked", True),
+                ("haproxy-default+lazy", 1 << 20, "upload", False),
+                ("nginx+lazy", 64 << 10, "chunked", False)):
+            read = {"system": name, "point": {"size": size, "shape": shape},
+                    "client": {"bytes": size}, "proxy": {"libra": {"fallback_lazy_read": 9}}}
+            self.assertEqual(check.not_kept(read) is None, good, name)
 
     def test_unfinished(self):
         """What a run that died came to can be read, and does not pass for a whole one."""
@@ -304,24 +316,24 @@ class Targets(unittest.TestCase):
         text = report.text(result(text=LAZY))
         line = ("| nginx+lazy | nginx | capacity | download {} | 4 | ≥ {} "
                 "| 2.500 (2.500…2.500) | {} |")
-    def test_reads_all(self):
-        """HAProxy is let off up to 64 KB and with chunks, whatever the counters say."""
-        for name, size, shape, good in (
-                ("haproxy+lazy", 64 << 10, "download", True),
-                ("haproxy+lazy", 256 << 10, "download", False),
-                ("haproxy+lazy", 1 << 20, "chunked", True),
-                ("haproxy-default+lazy", 1 << 20, "upload", False),
-                ("nginx+lazy", 64 << 10, "chunked", False)):
-            read = {"system": name, "point": {"size": size, "shape": shape},
-                    "client": {"bytes": size}, "proxy": {"libra": {"fallback_lazy_read": 9}}}
-            self.assertEqual(check.not_kept(read) is None, good, name)
-
         self.assertIn(line.format("16K", "1.4", "open"), text)
         self.assertIn(line.format("64K", "2.8", "**missed**"), text)
         self.assertIn("| memory, loaded | download 1M | 4 | ≤ 1.25 | 1.500 | **missed** |", text)
         self.assertIn("| nginx-lazy-beside | nginx | capacity | download 1M | 4 | ≥ 0.98 | 1.000 "
                       "(1.000…1.000) | open |", text)
         self.assertNotIn("Targets", report.text(result()))
+
+    def test_kernel_threads_count(self):
+        """Only in the group that has windows long enough for them."""
+        def judged(group):
+            return [(target.bound, row.point.size, found.median) for target, row, found, _ in
+                    targets.judged(rows.Table(result(text=LAZY.replace('"sizes"', group, 1))))
+                    if target.metric == "capacity_kernel"]
+
+        self.assertEqual(judged('"sizes"'), [])
+        (first, small, ratio), (second, large, _) = judged('"tidy"')
+        self.assertEqual((first, small, second, large), (2.8, 64 << 10, 12, 1 << 20))
+        self.assertAlmostEqual(ratio, (110 + 5) / (44 + 20))
 
     def test_of_user_mode_linux(self):
         text = report.text(result("um", LAZY))

@@ -239,11 +239,9 @@ class Table:
         so that a plain proxy has 2; None if unknown.
 
         With Libra its own counters say in the timed window what of that was not. Else: what
-        strace saw system calls return.
+        strace saw system calls return. In a result without any strace it is payload alone.
         """
-        whole = self.forwarded(row)
-        if not whole:
-            return None
+        whole = self.forwarded(row) or 2
         probe = self.probe(row)
         if row.system.lazy and not row.system.beside:
             crossed = max(whole - row.median("lazy_spared"), 0)

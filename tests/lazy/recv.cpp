@@ -503,6 +503,25 @@ CASE(recv_scattered_into_unmapped_memory) {
     proof.require_some();
 }
 
+// A socket of another kind that has TCP's number: what is asked of TCP sockets is not asked of it.
+CASE(recv_raw_socket) {
+    const Fd raw(::socket(AF_INET, SOCK_RAW, IPPROTO_TCP));
+    require_call(static_cast<bool>(raw), "socket, SOCK_RAW");
+    const Link link;
+    const Arena memory(kRoom);
+    feed(link, 100, 1);
+    // The packets of that, an IP header in front of each, and then none.
+    ssize_t got = 0;
+    int packets = 0;
+    while ((got = ::recv(raw.get(), memory.data(), kRoom, MSG_DONTWAIT)) > 0) {
+        require_equal(memory.data()[0] & 0xf0, 0x40, "version");
+        require_equal(memory.data()[9], static_cast<char>(IPPROTO_TCP), "protocol");
+        ++packets;
+    }
+    require_call(got < 0 && errno == EAGAIN, "recv, nothing left");
+    require(packets > 0, "no packet");
+}
+
 CASE(recv_splice) {
     same_on_both(kRoom, [](const Arena& memory, Transcript& seen) {
         const Link link;

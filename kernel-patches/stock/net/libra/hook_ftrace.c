@@ -168,7 +168,8 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 	if (!atomic_read(&libra_attached) && !atomic_read(&libra_arenas))
 		return;
 	sock = (const void *)ftrace_regs_get_argument(fregs, 0);
-	if (!sock->sk || sock->sk->sk_protocol != IPPROTO_TCP)
+	/* A raw socket may have TCP's number, and is no tcp_sock. */
+	if (!sock->sk || !sk_is_tcp(sock->sk))
 		return;
 
 	bit = ftrace_test_recursion_trylock(ip, parent_ip);

@@ -264,13 +264,14 @@ static void libra_slot_fork(struct libra_payload *parent,
 	struct libra_net *ln = libra_payload_net(child);
 	struct page *page = NULL;
 	unsigned long slot;
+	u32 place;
 
 	spin_lock(&from->lock);
+	place = from->place[i];
 	slot = from->slot[i];
 	switch (libra_slot_kind(slot)) {
 	case LIBRA_SLOT_LAZY:
 		refcount_inc(&libra_slot_anchor(slot)->ref);
-		to->place[i] = from->place[i];
 		break;
 	case LIBRA_SLOT_PAGE:
 		page = libra_slot_page(slot);
@@ -297,12 +298,15 @@ static void libra_slot_fork(struct libra_payload *parent,
 			libra_table_inherit(libra_slot_page(slot));
 		put_page(page);
 	}
-	/* The child does not run yet: nobody else has its slots. */
+	/* The child does not run yet, but tidy.c may look at it. */
+	spin_lock(&to->lock);
 	to->slot[i] = slot;
+	to->place[i] = place;
 	if (libra_slot_kind(slot) == LIBRA_SLOT_LAZY)
 		atomic_long_inc(&ln->lazy_pages);
 	else if (libra_slot_kind(slot))
 		atomic_long_inc(&ln->payload_pages);
+	spin_unlock(&to->lock);
 }
 
 /**

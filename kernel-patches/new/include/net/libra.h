@@ -141,7 +141,7 @@ libra_hooks_with(const struct libra_process *process)
 int libra_setsockopt(struct sock *sk, sockptr_t optval, unsigned int optlen);
 
 /* For the module. */
-bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages);
+bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages, bool must);
 void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages);
 
 #else

@@ -130,7 +130,7 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 		return false;
 	}
 	if (anchor->memcg && pages > anchor->pages) {
-		if (!libra_memcg_charge(anchor->memcg, pages - anchor->pages)) {
+		if (!libra_memcg_charge(anchor->memcg, pages - anchor->pages, false)) {
 			libra_account_add(account, -(long)bytes);
 			LIBRA_INC(ln, LIBRA_MIB_FB_MEMCG);
 			return false;
@@ -184,7 +184,8 @@ bool libra_anchor_may_pin(struct libra_anchor *anchor)
  * libra_anchor_charge_pinned() - the same, where it is too late to refuse
  * @anchor: built
  *
- * By this an account can get over its limit once, by what one anchor holds.
+ * By this an account, and a memory cgroup, can get over its limit once, by what one
+ * anchor holds.
  *
  * Context: any.
  */
@@ -199,7 +200,7 @@ void libra_anchor_charge_pinned(struct libra_anchor *anchor)
 	anchor->charge += more;
 	pages = PAGE_ALIGN(anchor->charge) / PAGE_SIZE;
 	if (anchor->memcg && pages > anchor->pages &&
-	    libra_memcg_charge(anchor->memcg, pages - anchor->pages))
+	    libra_memcg_charge(anchor->memcg, pages - anchor->pages, true))
 		anchor->pages = pages;
 }
 

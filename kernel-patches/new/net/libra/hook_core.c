@@ -42,17 +42,19 @@ EXPORT_SYMBOL_GPL(__libra_enter);
  * libra_memcg_charge() - charge what anchors pin
  * @memcg: the receiving socket's, with a reference
  * @pages: how many
+ * @must: they are pinned already; beyond the limit, too, where the next charge meets it
  *
  * As socket memory, which it was when it was received. Socket memory has no
  * exported interface that does without the socket, hence here.
  *
  * Context: any.
- * Return: false at the limit.
+ * Return: false at the limit, if not @must.
  */
-bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages)
+bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages, bool must)
 {
 #ifdef CONFIG_MEMCG
-	return mem_cgroup_charge_skmem(memcg, pages, GFP_NOWAIT | __GFP_NOWARN);
+	return mem_cgroup_charge_skmem(memcg, pages, GFP_NOWAIT | __GFP_NOWARN |
+				       (must ? __GFP_NOFAIL : 0));
 #else
 	return true;
 #endif

@@ -22,7 +22,7 @@ static inline bool libra_send_may_gain(size_t size)
 	return size >= 2048;
 }
 
-bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages);
+bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages, bool must);
 void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages);
 
 #endif /* _NET_LIBRA_H */

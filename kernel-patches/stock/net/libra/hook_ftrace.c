@@ -248,7 +248,7 @@ void libra_hook_remove(void)
  * A stock kernel exports nothing by which a module could charge socket memory
  * of which the socket is gone; see libra_memory_pressure() for what remains.
  */
-bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages)
+bool libra_memcg_charge(struct mem_cgroup *memcg, unsigned int pages, bool must)
 {
 	return true;
 }

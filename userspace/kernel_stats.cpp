@@ -45,6 +45,7 @@ constexpr std::array kDescriptions = {
     Description{"lazy_freed_pages", "pages of freed blocks that were given back"},
     Description{"lazy_compacted_pages",
                 "pages that were filled because they kept much more in memory"},
+    Description{"lazy_looks", "looks for pages of these two kinds"},
     Description{"lazy_unmaps", "pages unmapped because bytes were received into them"},
     Description{"fail_stops", "connections aborted because a copy came too late"},
     Description{"parser_calls", "questions put to parsers"},

@@ -262,6 +262,29 @@ CASE(tidy_compacts) {
     fills.require_moved(0, "nobody looked");
 }
 
+// What is on its way through the application is spared once: all of it, not its first page.
+CASE(tidy_spares_once) {
+    needs_libra();
+    const Sysctl often("lazy_tidy_ms", 50);
+    const Link link;
+    const Arena memory(kRoom);
+    for (int attempt = 0; attempt < 20; ++attempt) {
+        const Moved looks("lazy_looks");
+        const Moved compacted("lazy_compacted_pages");
+        receive_pattern(link, memory.data(), kBlock, 1);
+        memory.discard(0, 12 * kPage);
+        require(Tabled::eventually([&] { return looks() > 0; }), "nobody looked");
+        const auto filled = compacted();
+        // Between discarding and here there may have been several.
+        if (looks() == 1) {
+            require_equal(filled, 0, "pages filled at the first look");
+            return;
+        }
+        memory.discard();
+    }
+    require(false, "each time there were several looks");
+}
+
 // When memory is short, freed blocks go without delay, whether of payload or of pages.
 CASE(tidy_under_pressure) {
     needs_libra();

@@ -81,6 +81,8 @@
 	X(LAZY_FREED,		"lazy_freed_pages")			\
 	/* lazy mode: pages filled because their anchor kept too much */ \
 	X(LAZY_COMPACTED,	"lazy_compacted_pages")			\
+	/* lazy mode: looks for memory that is kept for nothing */	\
+	X(LAZY_LOOKS,		"lazy_looks")				\
 	/* lazy mode: pages unmapped because something was received into them */ \
 	X(LAZY_UNMAPS,		"lazy_unmaps")				\
 	/* fallback: the page is held by somebody; it was written where it is */ \

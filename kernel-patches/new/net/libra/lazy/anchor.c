@@ -25,7 +25,7 @@ struct libra_lazy_anchor *libra_lazy_anchor_alloc(struct libra_account *account,
 	refcount_set(&la->ref, 1);
 	la->from.message = 0;
 	la->sent = false;
-	la->seen = false;
+	la->seen = 0;
 	libra_anchor_init(&la->anchor, account, memcg);
 	return la;
 }

@@ -49,14 +49,14 @@
  * @ref: one per slot, one per call that uses it
  * @from: what they are of
  * @sent: some of it was sent
- * @seen: it was there when tidy.c looked before
+ * @seen: the look (libra_process.looks) at which tidy.c saw it first; 0: none
  * @anchor: the bytes; they do not change once a slot names it
  */
 struct libra_lazy_anchor {
 	refcount_t ref;
 	struct libra_origin_of_pages from;
 	bool sent;
-	bool seen;
+	u32 seen;
 	struct libra_anchor anchor;
 };
 
@@ -246,6 +246,7 @@ struct libra_spans {
  * @active: something happened since it looked last
  * @locked: some memory was locked then
  * @hurry: memory is short
+ * @hurried: when it was asked to hurry last, in jiffies
  * @looks: how often it has looked
  * @memcg: who pays for what it allocates, or NULL
  * @gathered: of a send() that ended, for the next one; NULL while one has it
@@ -261,6 +262,7 @@ struct libra_process {
 	bool active;
 	bool locked;
 	bool hurry;
+	unsigned long hurried;
 	u32 looks;
 	struct mem_cgroup *memcg;
 	struct libra_lazy_gather *gathered;

@@ -29,8 +29,12 @@
 #define LIBRA_TIDY_WASTE	4
 /* when memory is short. */
 #define LIBRA_TIDY_WASTE_SHORT	2
+/* Who is asked to hurry is not asked again for so long. */
+#define LIBRA_TIDY_HURRY	(HZ / 10)
 /* The time of a look is nobody's: so many times that passes before the next one. */
 #define LIBRA_TIDY_REST		64
+/* Who did nothing since the last look has the next one so many times later. */
+#define LIBRA_TIDY_IDLE		5
 
 /**
  * struct libra_look - one look at a process
@@ -170,14 +174,15 @@ static bool libra_anchor_wastes(const struct libra_look *look,
 				struct libra_lazy_anchor *la)
 {
 	unsigned long left = (unsigned long)refcount_read(&la->ref) << PAGE_SHIFT;
+	u32 now = look->process->looks;
 
 	if (look->hurry)
 		return la->anchor.charge > LIBRA_TIDY_WASTE_SHORT * left;
 	/* What is on its way through the application is gone by the next look. */
-	if (!la->seen) {
-		la->seen = true;
+	if (!la->seen)
+		la->seen = now;
+	if (la->seen == now)
 		return false;
-	}
 	return la->anchor.charge > LIBRA_TIDY_WASTE * left;
 }
 
@@ -236,7 +241,7 @@ static void libra_anchors_tidy(struct libra_look *look, struct libra_payload *pa
  * is none of a process without users: who drops the last one sees that it is pending, or
  * it is seen here that there are none.
  */
-static void libra_tidy_queue(struct libra_process *process, u64 took_ns)
+static void libra_tidy_queue(struct libra_process *process, u64 took_ns, bool idle)
 {
 	u32 delay = READ_ONCE(process->account.net->sysctl.lazy_tidy_ms);
 	unsigned long wait;
@@ -244,6 +249,8 @@ static void libra_tidy_queue(struct libra_process *process, u64 took_ns)
 	if (!delay)
 		return;
 	wait = max(msecs_to_jiffies(delay), nsecs_to_jiffies(took_ns * LIBRA_TIDY_REST));
+	if (idle)
+		wait *= LIBRA_TIDY_IDLE;
 	libra_account_get(&process->account);
 	if (!queue_delayed_work(libra_wq, &process->tidy, wait))
 		libra_account_put(&process->account);
@@ -269,7 +276,7 @@ void libra_tidy_active(struct libra_process *process, const struct mm_struct *mm
 	if (!READ_ONCE(process->active))
 		WRITE_ONCE(process->active, true);
 	if (!delayed_work_pending(&process->tidy))
-		libra_tidy_queue(process, 0);
+		libra_tidy_queue(process, 0, false);
 }
 
 /**
@@ -294,6 +301,7 @@ static void libra_process_look(struct libra_look *look)
 	u32 nr = 0;
 
 	process->looks++;
+	LIBRA_INC(process->account.net, LIBRA_MIB_LAZY_LOOKS);
 	while ((payload = libra_process_next(process, &nr))) {
 		if (payload->looked != process->looks) {
 			payload->looked = process->looks;
@@ -311,14 +319,16 @@ static void libra_tidy_work(struct work_struct *work)
 	struct libra_process *process;
 	struct libra_look look = { };
 	u64 begin = ktime_get_ns();
+	bool active;
 
 	process = container_of(to_delayed_work(work), struct libra_process, tidy);
 	look.process = process;
 	look.hurry = xchg(&process->hurry, false);
-	look.again = xchg(&process->active, false);
+	active = xchg(&process->active, false);
+	look.again = active;
 	libra_process_look(&look);
 	if (look.again)
-		libra_tidy_queue(process, ktime_get_ns() - begin);
+		libra_tidy_queue(process, ktime_get_ns() - begin, !active);
 	libra_account_put(&process->account);
 }
 
@@ -329,6 +339,7 @@ static void libra_tidy_work(struct work_struct *work)
 void libra_tidy_init(struct libra_process *process)
 {
 	INIT_DELAYED_WORK(&process->tidy, libra_tidy_work);
+	process->hurried = jiffies - LIBRA_TIDY_HURRY;
 }
 
 /* ---- memory is short ------------------------------------------------------------ */
@@ -355,6 +366,9 @@ static unsigned long libra_shrinker_count(struct shrinker *shrinker,
 
 static void libra_tidy_hurry(struct libra_process *process)
 {
+	if (time_before(jiffies, READ_ONCE(process->hurried) + LIBRA_TIDY_HURRY))
+		return;
+	WRITE_ONCE(process->hurried, jiffies);
 	WRITE_ONCE(process->hurry, true);
 	libra_account_get(&process->account);
 	if (mod_delayed_work(libra_wq, &process->tidy, 0))

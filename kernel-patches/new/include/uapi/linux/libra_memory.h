@@ -48,7 +48,8 @@ struct libra_arena {
  * arena, zeros in the beginning. Such an arena is not larger than
  * LIBRA_ARENA_TABLE_MAX. The entry of the first page of a free block is a state
  * and how many pages there are. Nobody may use such a block; what it holds is given
- * back when it stays free for net.libra.lazy_tidy_ms twice, or when memory is short.
+ * back when it is found free twice (every net.libra.lazy_tidy_ms, or five times that in a
+ * process that does nothing), or when memory is short.
  *
  *	state		set by		means
  *	0		the application	in use, or within a free block

@@ -137,11 +137,6 @@ static bool libra_wants_shutdown(const struct libra_sock *ls)
 	return READ_ONCE(ls->tx.owed) && !READ_ONCE(ls->ended);
 }
 
-static bool libra_wants_lazy_recv(struct sock *sk, size_t size, int flags)
-{
-	return libra_recv_may_gain(sk, size, flags);
-}
-
 /* The flags of a sendmsg are in its message. */
 static bool libra_wants_lazy_send(struct sock *sk, size_t size, int flags)
 {
@@ -206,12 +201,12 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 
 static struct libra_hook libra_hooks[] = {
 	LIBRA_HOOK("inet_recvmsg", libra_inet_recvmsg, libra_wants_all,
-		   libra_lazy_inet_recvmsg, libra_wants_lazy_recv),
+		   libra_lazy_inet_recvmsg, libra_recv_may_gain),
 	LIBRA_HOOK("inet_sendmsg", libra_inet_sendmsg, libra_wants_all,
 		   libra_lazy_inet_sendmsg, libra_wants_lazy_send),
 #if IS_ENABLED(CONFIG_IPV6)
 	LIBRA_HOOK("inet6_recvmsg", libra_inet_recvmsg, libra_wants_all,
-		   libra_lazy_inet_recvmsg, libra_wants_lazy_recv),
+		   libra_lazy_inet_recvmsg, libra_recv_may_gain),
 	LIBRA_HOOK("inet6_sendmsg", libra_inet_sendmsg, libra_wants_all,
 		   libra_lazy_inet_sendmsg, libra_wants_lazy_send),
 #endif

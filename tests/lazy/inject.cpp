@@ -3,7 +3,9 @@
 // fails says so as it would on private memory; no byte is wrong, and nothing is left.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/rseq.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,12 +31,23 @@ namespace {
 constexpr std::size_t kRoom = 128 << 10;
 constexpr std::size_t kSize = 20 * kPage;
 
+// A preempted thread's area is written on its way back to user space. Behind a fork() that is
+// a copy of its page, and the thread is killed where the allocation for it fails: natively, too.
+void unregister_rseq() {
+    constexpr unsigned kLeast = 32;  // what is registered where less of it is used
+    char* area = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
+    if (__rseq_size > 0)
+        require_call(::syscall(SYS_rseq, area, std::max(__rseq_size, kLeast), 1, RSEQ_SIG) == 0,
+                     "rseq: unregister");
+}
+
 // Allocations of every kind can be made to fail from then on, and say nothing of it.
 class Injection {
   public:
     Injection() : nth_(::open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC)) {
         if (!nth_)
             skip("no fault injection");
+        unregister_rseq();
         for (const auto& [name, value] : {std::pair{"failslab/ignore-gfp-wait", "N"},
                                           {"failslab/verbose", "0"},
                                           {"fail_page_alloc/ignore-gfp-wait", "N"},

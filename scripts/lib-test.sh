@@ -125,6 +125,10 @@ build_kernel() {
 	nice -n 10 "$TOP/scripts/build-kernel" "${@:2}" >"$LOGS/kernel-$1" 2>"$LOGS/kernel-$1.progress"
 }
 
+build_um() {
+	nice -n 10 "$TOP/scripts/build-um" >"$LOGS/kernel-um" 2>"$LOGS/kernel-um.progress"
+}
+
 # Where the memory of sockets and anchors comes and goes: what a debug kernel has the
 # time for. With --long it has more. Never test_limits and the two of netem: at this speed
 # clients and proxies give up before small segments, and slow readers, are through.

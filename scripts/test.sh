@@ -32,8 +32,10 @@ build_kernel patched &
 patched_build=$!
 { tail -f --pid "$patched_build" /dev/null; build_kernel debug --debug; } &
 debug_build=$!
+{ tail -f --pid "$debug_build" /dev/null; build_um; } &
+um_build=$!
 guests=()
-trap 'kill_tree "$patched_build" "$debug_build" ${guests[@]+"${guests[@]}"}' EXIT
+trap 'kill_tree "$patched_build" "$debug_build" "$um_build" ${guests[@]+"${guests[@]}"}' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -97,6 +99,7 @@ for kernel in "${kernels[@]}"; do
 done
 check "bench --quick" replay bench
 check "bench --quick is complete, and its bytes are exact" bench/check "$BUILD/bench/quick/result.json"
+wait "$um_build" || : # said by the next
 # User-mode Linux has no time to give to others: alone.
 check "user-mode Linux builds" scripts/build-um
 check "bench in user-mode Linux" bench/run --where vm --kernel um --matrix bench/matrix/um.toml \

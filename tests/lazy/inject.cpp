@@ -35,6 +35,9 @@ constexpr std::size_t kSize = 20 * kPage;
 // a copy of its page, and the thread is killed where the allocation for it fails: natively, too.
 void unregister_rseq() {
     constexpr unsigned kLeast = 32;  // what is registered where less of it is used
+    static bool done;                // and a child has none, either
+    if (std::exchange(done, true))
+        return;
     char* area = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
     if (__rseq_size > 0)
         require_call(::syscall(SYS_rseq, area, std::max(__rseq_size, kLeast), 1, RSEQ_SIG) == 0,

@@ -28,7 +28,7 @@ class Subject:
     half of the messages come by sendfile(), of which on one host nothing is kept.
     why: the counter that says why nothing can be lazy; "": none is needed.
     none: nothing may be lazy. smallest: the smallest block in payload memory.
-    options: of libra-soak. more: a case of its own, while the proxy runs."""
+    options: of libra-soak. more: a case of its own, with a proxy of its own."""
     name: str
     start: typing.Callable
     least: float = 0
@@ -50,14 +50,33 @@ def usual(program, config):
     return start
 
 
-def cached(env, tap):
-    """What is in Varnish's cache is lazy, and is sent from there again and again."""
-    with tap.case("varnish: hits in its cache") as case, \
+@contextlib.contextmanager
+def for_everybody(env):
+    """The device, as a rule of udev gives it to a group: Varnish drops its rights before it
+    needs the first large block."""
+    if not env.with_libra:
+        yield
+        return
+    mode = os.stat("/dev/libra").st_mode
+    os.chmod("/dev/libra", 0o666)
+    try:
+        yield
+    finally:
+        os.chmod("/dev/libra", mode)
+
+
+def cached(env, tap, subject):
+    """What is in Varnish's cache is lazy, and is sent from there again and again. Its own Varnish,
+    so that nothing was learned from messages of every shape. Varnish copies what comes with the
+    header out of a buffer of 32 KB and reads the rest at once, so of the first response all is
+    copied; that is another one."""
+    with tap.case("varnish: hits in its cache") as case, for_everybody(env), \
+            subject.start(env.path("varnish-hits"), PORT, ORIGIN, env.preload()), \
             env.origin(f"127.0.0.1:{ORIGIN}", sendfile=False):
-        first = env.counters()
-        for count in (1, 24):
-            before = env.counters()
-            result = env.load(LISTEN, "1m", "-c", 4, "-n", count).result()
+        before = env.counters()
+        for name, count in (("256k", 1), ("1m", 1), ("1m", 24)):
+            first, before = before, env.counters()
+            result = env.load(LISTEN, name, "-c", 4, "-n", count).result()
             case.equal(result["exact"], count, f"exact ({complaint(result)})")
         after = env.counters()
         if env.with_libra:
@@ -65,8 +84,10 @@ def cached(env, tap):
             case.equal(received, 0, "lazy bytes received for hits")
             kept = before["lazy_rx_bytes"] - first["lazy_rx_bytes"]
             sent = after["lazy_tx_bytes"] - before["lazy_tx_bytes"]
-            print(f"# of 1 MB {kept} bytes are lazy; 24 hits sent {sent} lazy bytes", flush=True)
-            case.check(kept > 500_000, f"only {kept} bytes of the object are lazy")
+            print(f"# of 1 MB {kept} bytes are lazy; 24 hits sent {sent} lazy bytes; the first: "
+                  + ", ".join(f"{counter} {value}"
+                              for counter, value in lazy.moved(first, before).items()), flush=True)
+            case.check(kept > 900_000, f"only {kept} bytes of the object are lazy")
             case.check(sent >= 24 * kept * 0.9, f"24 hits sent {sent} bytes of {kept}")
 
 
@@ -116,21 +137,6 @@ def messages(env, case, subject, count):
         case.equal(moved.get("lazy_rx_bytes", 0), 0, "lazy bytes")
 
 
-@contextlib.contextmanager
-def for_everybody(env):
-    """The device, as a rule of udev gives it to a group: Varnish drops its rights before it
-    needs the first large block."""
-    if not env.with_libra:
-        yield
-        return
-    mode = os.stat("/dev/libra").st_mode
-    os.chmod("/dev/libra", 0o666)
-    try:
-        yield
-    finally:
-        os.chmod("/dev/libra", mode)
-
-
 def body(env, tap):
     os.chmod(env.directory, 0o711)  # for those who drop their rights
     chosen = [subject for subject in subjects(env) if env.args.only in subject.name]
@@ -144,8 +150,8 @@ def body(env, tap):
                         env.preload(subject.smallest)))
                     messages(env, case, subject, env.args.messages // len(chosen))
                     case.check(process.alive(), "the proxy died")
-                if subject.more:
-                    subject.more(env, tap)
+            if subject.more:
+                subject.more(env, tap, subject)
             if env.with_libra:
                 with tap.case(f"{subject.name}: nothing is left of it") as case:
                     case.equal(lazy.settle(), {}, "left behind")
@@ -160,4 +166,4 @@ def add_options(parser):
 
 
 if __name__ == "__main__":
-    vmtest.main("lazy_soak", __doc__, body, ["1m"], daemon=False, add_options=add_options)
+    vmtest.main("lazy_soak", __doc__, body, ["256k", "1m"], daemon=False, add_options=add_options)

@@ -12,7 +12,7 @@
  *   the request, on a connection to an origin. When too many of its pages were looked
  *   at, what follows is copied, and tried again after a while.
  * - Of all messages of an origin, for each part of them: the first page, what follows
- *   up to 16 KB, 64 KB, 256 KB, 1 MB, and beyond; and for pages that hold what the
+ *   up to 16, 32, 64, 256 KB, 1 MB, and beyond; and for pages that hold what the
  *   application looks at beside what it does not. Each page that is received lazily counts
  *   against copying, and each that is looked at for it. Where copying pays, two pages
  *   of one message in 16, or in 64 where that is sure by now, are tried all the same,
@@ -212,7 +212,7 @@ struct libra_stream *libra_stream_get(struct libra_streams *streams, const struc
 
 /* Where parts end; the last one does not. */
 static const u32 libra_part_end[LIBRA_PART_REST] = {
-	PAGE_SIZE, 16 << 10, 64 << 10, 256 << 10, LIBRA_REST_BYTES
+	PAGE_SIZE, 16 << 10, 32 << 10, 64 << 10, 256 << 10, LIBRA_REST_BYTES
 };
 
 static enum libra_part libra_part_of(u32 pos)

@@ -20,6 +20,7 @@ struct sock;
 enum libra_part {
 	LIBRA_PART_PAGE,
 	LIBRA_PART_16K,
+	LIBRA_PART_32K,
 	LIBRA_PART_64K,
 	LIBRA_PART_256K,
 	LIBRA_PART_1M,

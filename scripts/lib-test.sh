@@ -120,13 +120,9 @@ verdict() {
 	[ "$failed" = 0 ]
 }
 
-# build_kernel KERNEL [ARG]...
+# build_kernel KERNEL SCRIPT [ARG]...
 build_kernel() {
-	nice -n 10 "$TOP/scripts/build-kernel" "${@:2}" >"$LOGS/kernel-$1" 2>"$LOGS/kernel-$1.progress"
-}
-
-build_um() {
-	nice -n 10 "$TOP/scripts/build-um" >"$LOGS/kernel-um" 2>"$LOGS/kernel-um.progress"
+	nice -n 10 "$TOP/scripts/$2" "${@:3}" >"$LOGS/kernel-$1" 2>"$LOGS/kernel-$1.progress"
 }
 
 # Where the memory of sockets and anchors comes and goes: what a debug kernel has the

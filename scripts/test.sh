@@ -28,11 +28,11 @@ mkdir -p "$LOGS"
 # the one that more is to be run on comes first.
 say "building the patched kernel in the background"
 touch "$LOGS"/kernel-{patched,debug}.progress
-build_kernel patched &
+build_kernel patched build-kernel &
 patched_build=$!
-{ tail -f --pid "$patched_build" /dev/null; build_kernel debug --debug; } &
+{ tail -f --pid "$patched_build" /dev/null; build_kernel debug build-kernel --debug; } &
 debug_build=$!
-{ tail -f --pid "$debug_build" /dev/null; build_um; } &
+{ tail -f --pid "$debug_build" /dev/null; build_kernel um build-um; } &
 um_build=$!
 guests=()
 trap 'kill_tree "$patched_build" "$debug_build" "$um_build" ${guests[@]+"${guests[@]}"}' EXIT

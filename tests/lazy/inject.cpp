@@ -35,7 +35,7 @@ constexpr std::size_t kSize = 20 * kPage;
 // a copy of its page, and the thread is killed where the allocation for it fails: natively, too.
 void unregister_rseq() {
     constexpr unsigned kLeast = 32;  // what is registered where less of it is used
-    static bool done;                // and a child has none, either
+    thread_local bool done;          // and a child has none, either
     if (std::exchange(done, true))
         return;
     char* area = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;

@@ -50,26 +50,11 @@ def usual(program, config):
     return start
 
 
-@contextlib.contextmanager
-def for_everybody(env):
-    """The device, as a rule of udev gives it to a group: Varnish drops its rights before it
-    needs the first large block."""
-    if not env.with_libra:
-        yield
-        return
-    mode = os.stat("/dev/libra").st_mode
-    os.chmod("/dev/libra", 0o666)
-    try:
-        yield
-    finally:
-        os.chmod("/dev/libra", mode)
-
-
 def cached(env, tap, subject):
     """What is in Varnish's cache is lazy, and is sent from there again and again. Its own Varnish,
     so that nothing was learned from messages of every shape. Varnish copies what comes with the
-    header out of a buffer of 32 KB and reads the rest at once, so of the first response all is
-    copied; that is another one."""
+    header out of a buffer of 32 KB and reads the rest at once, so half of the first response or all
+    of it is copied; that is another one."""
     with tap.case("varnish: hits in its cache") as case, for_everybody(env), \
             subject.start(env.path("varnish-hits"), PORT, ORIGIN, env.preload()), \
             env.origin(f"127.0.0.1:{ORIGIN}", sendfile=False):
@@ -135,6 +120,21 @@ def messages(env, case, subject, count):
         case.check(moved.get(subject.why), f"{subject.why} did not move")
     if subject.none:
         case.equal(moved.get("lazy_rx_bytes", 0), 0, "lazy bytes")
+
+
+@contextlib.contextmanager
+def for_everybody(env):
+    """The device, as a rule of udev gives it to a group: Varnish drops its rights before it
+    needs the first large block."""
+    if not env.with_libra:
+        yield
+        return
+    mode = os.stat("/dev/libra").st_mode
+    os.chmod("/dev/libra", 0o666)
+    try:
+        yield
+    finally:
+        os.chmod("/dev/libra", mode)
 
 
 def body(env, tap):

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// libra-bench-pages: what a call costs for each page of payload more, in whatever memory
+// malloc() gives. Under bench/pages a nanosecond is an instruction.
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+#include <functional>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace {
+
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kHeader = 200;  // in front of the payload, as a proxy's own
+constexpr std::size_t kFew = 4;       // pages: the cost of a page is a slope between these two
+constexpr std::size_t kMany = 12;
+
+class Socket {
+  public:
+    explicit Socket(int fd) : fd_(fd) {
+        if (fd < 0)
+            throw std::system_error(errno, std::generic_category(), "socket");
+    }
+    Socket(Socket&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+    Socket& operator=(Socket&&) = delete;
+    ~Socket() {
+        if (fd_ >= 0)
+            close(fd_);
+    }
+    int fd() const { return fd_; }
+
+  private:
+    int fd_;
+};
+
+void need(bool done, const char* what) {
+    if (!done)
+        throw std::system_error(errno, std::generic_category(), what);
+}
+
+struct Connection {
+    Socket near;
+    Socket far;
+};
+
+Connection connection() {
+    const Socket listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    auto* address = reinterpret_cast<sockaddr*>(&at);
+    need(bind(listener.fd(), address, size) == 0, "bind");
+    need(listen(listener.fd(), 1) == 0, "listen");
+    need(getsockname(listener.fd(), address, &size) == 0, "getsockname");
+    Socket near(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    need(connect(near.fd(), address, size) == 0, "connect");
+    Socket far(accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
+    const int one = 1;
+    for (const Socket* end : {&near, &far})
+        need(setsockopt(end->fd(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0, "TCP_NODELAY");
+    return {std::move(near), std::move(far)};
+}
+
+double now() {
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+}
+
+double took(const std::function<void()>& call) {
+    const double begin = now();
+    call();
+    return now() - begin;
+}
+
+double median(std::vector<double>& samples) {
+    const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
+    std::nth_element(samples.begin(), middle, samples.end());
+    return *middle;
+}
+
+void touch(const char* begin, const char* end) {
+    for (const volatile char* at = begin; at < end; at += kPage)
+        static_cast<void>(*at);
+}
+
+struct Costs {
+    std::vector<double> receive, send, look;
+};
+
+// What a proxy does: all that is there in one call, the beginning of which it reads; then a
+// header of its own and what it received. With @looks it has looked at everything in the end,
+// which is what the next recv() finds.
+Costs forward(std::size_t pages, std::size_t rounds, bool looks) {
+    const Connection up = connection();
+    const Connection down = connection();
+    const std::size_t size = kHeader + pages * kPage;
+    const std::size_t most = 64 << 10;
+    std::vector<char> buffer(most);  // by malloc(), in the end
+    std::vector<char> sink(most);
+    const std::vector<char> source(size, 'x');
+    Costs costs;
+    for (std::size_t i = 0; i < rounds; i++) {
+        need(send(up.far.fd(), source.data(), size, 0) == static_cast<ssize_t>(size), "send");
+        // Whatever the loopback's softirq leaves to others happens now.
+        usleep(100);
+        ssize_t got = 0;
+        const double received =
+            took([&] { got = recv(up.near.fd(), buffer.data(), most, MSG_DONTWAIT); });
+        if (got != static_cast<ssize_t>(size))
+            throw std::runtime_error("recv() gave " + std::to_string(got));
+        const std::string header(buffer.data(), kHeader);
+        iovec parts[2] = {{const_cast<char*>(header.data()), header.size()},
+                          {buffer.data() + kHeader, size - kHeader}};
+        msghdr message{};
+        message.msg_iov = parts;
+        message.msg_iovlen = 2;
+        ssize_t gone = 0;
+        const double sent = took([&] { gone = sendmsg(down.near.fd(), &message, 0); });
+        need(gone == static_cast<ssize_t>(size), "sendmsg");
+        need(recv(down.far.fd(), sink.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size),
+             "recv");
+        // Behind the first and before the last, which are no whole pages of payload.
+        if (looks)
+            costs.look.push_back(
+                took([&] { touch(buffer.data() + kPage, buffer.data() + kPage * (pages - 1)); }));
+        if (std::memcmp(sink.data(), source.data(), size) != 0)
+            throw std::runtime_error("other bytes came out");
+        costs.receive.push_back(received);
+        costs.send.push_back(sent);
+    }
+    return costs;
+}
+
+// The same by splice(), of payload alone: what TCP itself does for a page.
+Costs splice_on(std::size_t pages, std::size_t rounds) {
+    const Connection up = connection();
+    const Connection down = connection();
+    int ends[2];
+    need(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
+    const Socket out(ends[0]);
+    const Socket in(ends[1]);
+    const std::size_t size = pages * kPage;
+    const std::vector<char> source(size, 'x');
+    std::vector<char> sink(size);
+    Costs costs;
+    for (std::size_t i = 0; i < rounds; i++) {
+        need(send(up.far.fd(), source.data(), size, 0) == static_cast<ssize_t>(size), "send");
+        usleep(100);
+        ssize_t got = 0;
+        costs.receive.push_back(took([&] {
+            got = splice(up.near.fd(), nullptr, in.fd(), nullptr, size, SPLICE_F_NONBLOCK);
+        }));
+        need(got == static_cast<ssize_t>(size), "splice from a socket");
+        costs.send.push_back(
+            took([&] { got = splice(out.fd(), nullptr, down.near.fd(), nullptr, size, 0); }));
+        need(got == static_cast<ssize_t>(size), "splice to a socket");
+        need(recv(down.far.fd(), sink.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size),
+             "recv");
+    }
+    return costs;
+}
+
+double first_touch(std::size_t pages) {
+    void* memory =
+        mmap(nullptr, pages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    need(memory != MAP_FAILED, "mmap");
+    madvise(memory, pages * kPage, MADV_NOHUGEPAGE);
+    auto* begin = static_cast<volatile char*>(memory);
+    const double cost = took([&] {
+        for (std::size_t i = 0; i < pages; i++)
+            begin[i * kPage] = 1;
+    });
+    munmap(memory, pages * kPage);
+    return cost;
+}
+
+double slope(double few, double many, std::size_t between) {
+    return (many - few) / static_cast<double>(between);
+}
+
+int run(int argc, char** argv) {
+    CLI::App app(
+        "What recv() and sendmsg() cost for each page of payload more, and what looking at one\n"
+        "does, in memory of malloc(): a JSON object, in ns a page. See bench/pages.");
+    std::size_t rounds = 1000;
+    app.add_option("--rounds", rounds, "of each of two sizes")
+        ->check(CLI::Range(std::size_t{10}, std::size_t{1000000}))
+        ->capture_default_str();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    Costs few = forward(kFew, rounds, false);
+    Costs many = forward(kMany, rounds, false);
+    Costs few_looks = forward(kFew, rounds, true);
+    Costs many_looks = forward(kMany, rounds, true);
+    Costs few_spliced = splice_on(kFew, rounds);
+    Costs many_spliced = splice_on(kMany, rounds);
+    std::vector<double> touched_few, touched_many;
+    for (std::size_t i = 0; i < rounds; i++) {
+        touched_few.push_back(first_touch(kFew));
+        touched_many.push_back(first_touch(kMany));
+    }
+    constexpr std::size_t more = kMany - kFew;
+    std::cout
+        << nlohmann::json{{"receive", slope(median(few.receive), median(many.receive), more)},
+                          {"send", slope(median(few.send), median(many.send), more)},
+                          {"look", slope(median(few_looks.look), median(many_looks.look), more)},
+                          {"receive_again",
+                           slope(median(few_looks.receive), median(many_looks.receive), more)},
+                          {"splice_in",
+                           slope(median(few_spliced.receive), median(many_spliced.receive), more)},
+                          {"splice_out",
+                           slope(median(few_spliced.send), median(many_spliced.send), more)},
+                          {"first_touch", slope(median(touched_few), median(touched_many), more)}}
+        << "\n";
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::cerr << "libra-bench-pages: " << error.what() << "\n";
+        return 1;
+    }
+}

@@ -43,6 +43,12 @@ def _append_new(to, entries, names):
     to += [entry for entry in entries if key(entry) not in have]
 
 
+def _is_rest_of(group, whole):
+    """Other points of the same group, measured alike: a run with --size, say."""
+    alike = {**group, "points": whole["points"]} == whole
+    return alike and not any(point in group["points"] for point in whole["points"])
+
+
 def _leave_out(joined, results):
     """Names what some run began and none finished."""
     whole = [point for group in joined["matrix"] for point in group["points"]]
@@ -60,9 +66,9 @@ def _complete_points(result):
 
 
 def join(results):
-    """results: [(path, result)]. A group is taken whole from the first that has it, but for
-    rounds or points that this run did not finish; those are named in "fewer_rounds" and
-    "left_out"."""
+    """results: [(path, result)]. A point of a group is taken whole from the first that has it,
+    but for rounds or points that this run did not finish; those are named in "fewer_rounds" and
+    "left_out". Parts of a group have to be of the same systems and rounds."""
     first = results[0][1]
     for _, result in results:
         _complete_points(result)
@@ -70,12 +76,16 @@ def join(results):
               "left_out": [], "fewer_rounds": {}, "complete": True, "settled": None}
     for path, result in results:
         _alike(first, result, path)
-        names = {group["name"] for group in joined["matrix"]}
+        have = {group["name"]: group for group in joined["matrix"]}
         for group in result["matrix"]:
             whole = _whole(result, group)
-            if group["name"] in names or not whole["points"]:
+            earlier = have.get(group["name"])
+            if not whole["points"] or earlier and not _is_rest_of(earlier, whole):
                 continue
-            joined["matrix"].append(whole)
+            if earlier:
+                earlier["points"] = earlier["points"] + whole["points"]
+            else:
+                joined["matrix"].append(whole)
             joined["samples"] += [sample for sample in result["samples"]
                                   if sample["point"] in whole["points"]
                                   and sample["round"] < whole["repetitions"]]

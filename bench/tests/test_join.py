@@ -39,6 +39,26 @@ class Joining(unittest.TestCase):
         self.assertEqual(joined["samples"], whole["samples"])
         self.assertEqual(len(joined["joined"]), 2)
 
+    def test_parts_of_a_group(self):
+        whole = result()
+        group = next(g for g in whole["matrix"] if len(g["points"]) > 1)
+
+        def only(points):
+            made = copy.deepcopy(whole)
+            made["matrix"] = [{**group, "points": points}]
+            made["samples"] = [s for s in whole["samples"] if s["point"] in points]
+            return made
+        first, rest = only(group["points"][:1]), only(group["points"][1:])
+        joined = join.join([("a", first), ("b", rest), ("c", first)])
+        self.assertEqual(joined["matrix"], [group])
+        self.assertEqual(len(joined["samples"]),
+                         len([s for s in whole["samples"] if s["point"]["group"] == group["name"]]))
+        self.assertEqual(joined["left_out"], [])
+        # With other systems it is no part of the same table.
+        rest["matrix"][0]["systems"] = group["systems"][:1]
+        joined = join.join([("a", first), ("b", rest)])
+        self.assertEqual(joined["matrix"][0]["points"], group["points"][:1])
+
     def test_rounds_of_a_run_that_died(self):
         cut = result()
         lost = cut["samples"].pop()

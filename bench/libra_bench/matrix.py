@@ -95,6 +95,10 @@ def parse(text, source="matrix"):
     names = [group.name for group in groups]
     if len(set(names)) != len(names):
         raise BenchError(f"{source}: two groups have the same name")
+    # Or --only would mean both.
+    for name in names:
+        if name in systems.NAMES:
+            raise BenchError(f"{source}: group '{name}' has the name of a system")
     _check_rates(groups, source)
     return groups
 

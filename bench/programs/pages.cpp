@@ -176,61 +176,72 @@ Costs splice_on(std::size_t pages, std::size_t rounds) {
     return costs;
 }
 
-double first_touch(std::size_t pages) {
-    void* memory =
-        mmap(nullptr, pages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    need(memory != MAP_FAILED, "mmap");
-    madvise(memory, pages * kPage, MADV_NOHUGEPAGE);
-    auto* begin = static_cast<volatile char*>(memory);
-    const double cost = took([&] {
-        for (std::size_t i = 0; i < pages; i++)
-            begin[i * kPage] = 1;
-    });
-    munmap(memory, pages * kPage);
-    return cost;
+Costs first_touch(std::size_t pages, std::size_t rounds) {
+    Costs costs;
+    for (std::size_t i = 0; i < rounds; i++) {
+        void* memory = mmap(nullptr, pages * kPage, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        need(memory != MAP_FAILED, "mmap");
+        madvise(memory, pages * kPage, MADV_NOHUGEPAGE);
+        auto* begin = static_cast<volatile char*>(memory);
+        costs.look.push_back(took([&] {
+            for (std::size_t page = 0; page < pages; page++)
+                begin[page * kPage] = 1;
+        }));
+        munmap(memory, pages * kPage);
+    }
+    return costs;
 }
 
-double slope(double few, double many, std::size_t between) {
-    return (many - few) / static_cast<double>(between);
+struct Slopes {
+    double receive = 0;
+    double send = 0;
+    double look = 0;
+};
+
+double slope(std::vector<double>& few, std::vector<double>& many) {
+    return few.empty() ? 0 : (median(many) - median(few)) / static_cast<double>(kMany - kFew);
+}
+
+// Both sizes, the first of which warms up for the second.
+Slopes of_both(std::size_t rounds, const std::function<Costs(std::size_t, std::size_t)>& measure) {
+    Costs few = measure(kFew, rounds);
+    Costs many = measure(kMany, rounds);
+    return {slope(few.receive, many.receive), slope(few.send, many.send),
+            slope(few.look, many.look)};
 }
 
 int run(int argc, char** argv) {
     CLI::App app(
-        "What recv() and sendmsg() cost for each page of payload more, and what looking at one\n"
-        "does, in memory of malloc(): a JSON object, in ns a page. See bench/pages.");
+        "What recv() and sendmsg() cost for each page of payload more, in memory of malloc(); "
+        "with\n"
+        "--looks, what looking at one does: a JSON object, in ns a page. See bench/pages.");
     std::size_t rounds = 1000;
+    bool looks = false;
     app.add_option("--rounds", rounds, "of each of two sizes")
         ->check(CLI::Range(std::size_t{10}, std::size_t{1000000}))
         ->capture_default_str();
+    app.add_flag("--looks", looks, "each page is looked at when it has been sent");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
-    Costs few = forward(kFew, rounds, false);
-    Costs many = forward(kMany, rounds, false);
-    Costs few_looks = forward(kFew, rounds, true);
-    Costs many_looks = forward(kMany, rounds, true);
-    Costs few_spliced = splice_on(kFew, rounds);
-    Costs many_spliced = splice_on(kMany, rounds);
-    std::vector<double> touched_few, touched_many;
-    for (std::size_t i = 0; i < rounds; i++) {
-        touched_few.push_back(first_touch(kFew));
-        touched_many.push_back(first_touch(kMany));
+    const auto forwarded = of_both(
+        rounds, [looks](std::size_t pages, std::size_t n) { return forward(pages, n, looks); });
+    nlohmann::json result;
+    if (looks) {
+        result["receive_again"] = forwarded.receive;
+        result["look"] = forwarded.look;
+        result["first_touch"] = of_both(rounds, first_touch).look;
+    } else {
+        const auto spliced = of_both(rounds, splice_on);
+        result["receive"] = forwarded.receive;
+        result["send"] = forwarded.send;
+        result["splice_in"] = spliced.receive;
+        result["splice_out"] = spliced.send;
     }
-    constexpr std::size_t more = kMany - kFew;
-    std::cout
-        << nlohmann::json{{"receive", slope(median(few.receive), median(many.receive), more)},
-                          {"send", slope(median(few.send), median(many.send), more)},
-                          {"look", slope(median(few_looks.look), median(many_looks.look), more)},
-                          {"receive_again",
-                           slope(median(few_looks.receive), median(many_looks.receive), more)},
-                          {"splice_in",
-                           slope(median(few_spliced.receive), median(many_spliced.receive), more)},
-                          {"splice_out",
-                           slope(median(few_spliced.send), median(many_spliced.send), more)},
-                          {"first_touch", slope(median(touched_few), median(touched_many), more)}}
-        << "\n";
+    std::cout << result << "\n";
     return 0;
 }
 

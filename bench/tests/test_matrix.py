@@ -72,6 +72,7 @@ class Parsing(unittest.TestCase):
                 ("seconds = 1", "seconds = 1\nidle = -1", "idle"),
                 ("seconds = 1\n", "", "seconds", "missing"),
                 ('"rates"', '"sizes"', "same name"),
+                ('"rates"', '"nginx"', "name of a system"),
                 ("[0.7]", "[3]", "'3'"),
                 ('= "nginx" }', '= "haproxy" }', "haproxy"),
                 ('rate-of = { "nginx+libra" = "nginx" }', "", "rate-of"),

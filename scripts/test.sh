@@ -57,7 +57,7 @@ check "module builds without a warning" module_is_clean
 check "README has the figures of the results" bench/readme --check \
 	--native bench/results/um/result.json bench/results/stock/result.json
 check "README has the figures of lazy mode" bench/readme --check --lazy \
-	--native bench/results/um/result.json bench/results/lazy/result.json
+	--native bench/results/um-lazy/result.json bench/results/lazy/result.json
 check "sparse" scripts/build-module --sparse
 tap kunit scripts/kunit --log "$LOGS/kunit.console"
 check "user side builds" build_everything

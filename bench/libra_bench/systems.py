@@ -197,7 +197,8 @@ NGINX_TLS = """
             ssl_protocols TLSv1.3;
 """
 NGINX_CONFIGS = {
-    "": servers.NGINX_CONFIGS["b"],
+    # nginx's own buffer for an upload, of two pages, is less than what the library takes.
+    "": servers.NGINX_CONFIGS["b"] + "            client_body_buffer_size 64k;\n",
     "default": NGINX_DEFAULT,
     "large": NGINX_LARGE,
     "gzip": servers.NGINX_CONFIGS["b"] + NGINX_GZIP,

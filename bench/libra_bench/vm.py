@@ -28,7 +28,7 @@ def estimate(groups):
     return total
 
 
-def guest_command(args, module):
+def guest_command(args, libra_ko):
     command = [os.path.join(BENCH, "run"), "--where", "netns", "--out", "/out",
                "--build", os.path.abspath(args.build), "--kernel", args.kernel]
     for name in PASSED:
@@ -39,12 +39,12 @@ def guest_command(args, module):
             command += [f"--{name}", *map(str, values)]
     if args.quick:
         command.append("--quick")
-    if module:
-        command += ["--libra-ko", module]
+    if libra_ko:
+        command += ["--libra-ko", libra_ko]
     return command
 
 
-def _module(args):
+def module(args):
     """The module that fits Debian's own kernel; a patched one has its own."""
     if args.kernel != "stock":
         return None
@@ -62,7 +62,7 @@ def _module(args):
 
 def run(args, groups, out):
     """Boots, measures, and returns where the result is."""
-    module = _module(args) if runner.needs_libra(groups) else None
+    libra_ko = module(args) if runner.needs_libra(groups) else None
     os.makedirs(out, exist_ok=True)
     path = os.path.join(out, RESULT)
     if os.path.exists(path):
@@ -76,7 +76,7 @@ def run(args, groups, out):
                *(("--smp", str(args.smp)) if args.smp else ()),
                *(("--env", "LIBRA_ICOUNT=0") if args.icount else ()),
                *(("--env", UM_MALLOC) if args.kernel == "um" else ()),
-               "--", *guest_command(args, module)]
+               "--", *guest_command(args, libra_ko)]
     environment = {**os.environ, "LIBRA_ICOUNT": "0"} if args.icount else None
     process = subprocess.Popen(command, env=environment)
     try:

@@ -15,64 +15,54 @@
 #include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <vector>
 
+#include "load/error.h"
+#include "load/fd.h"
+
 namespace {
+
+using libra::load::Error;
+using libra::load::Fd;
 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kHeader = 200;  // in front of the payload, as a proxy's own
 constexpr std::size_t kFew = 4;       // pages: the cost of a page is a slope between these two
 constexpr std::size_t kMany = 12;
 
-class Socket {
-  public:
-    explicit Socket(int fd) : fd_(fd) {
-        if (fd < 0)
-            throw std::system_error(errno, std::generic_category(), "socket");
-    }
-    Socket(Socket&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-    Socket(const Socket&) = delete;
-    Socket& operator=(const Socket&) = delete;
-    Socket& operator=(Socket&&) = delete;
-    ~Socket() {
-        if (fd_ >= 0)
-            close(fd_);
-    }
-    int fd() const { return fd_; }
-
-  private:
-    int fd_;
-};
-
 void need(bool done, const char* what) {
     if (!done)
-        throw std::system_error(errno, std::generic_category(), what);
+        throw Error::from_errno(what);
+}
+
+Fd opened(int fd, const char* what) {
+    need(fd >= 0, what);
+    return Fd(fd);
 }
 
 struct Connection {
-    Socket near;
-    Socket far;
+    Fd near;
+    Fd far;
 };
 
 Connection connection() {
-    const Socket listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const Fd listener = opened(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof at;
     auto* address = reinterpret_cast<sockaddr*>(&at);
-    need(bind(listener.fd(), address, size) == 0, "bind");
-    need(listen(listener.fd(), 1) == 0, "listen");
-    need(getsockname(listener.fd(), address, &size) == 0, "getsockname");
-    Socket near(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    need(connect(near.fd(), address, size) == 0, "connect");
-    Socket far(accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
+    need(bind(listener.get(), address, size) == 0, "bind");
+    need(listen(listener.get(), 1) == 0, "listen");
+    need(getsockname(listener.get(), address, &size) == 0, "getsockname");
+    Fd near = opened(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+    need(connect(near.get(), address, size) == 0, "connect");
+    Fd far = opened(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept");
     const int one = 1;
-    for (const Socket* end : {&near, &far})
-        need(setsockopt(end->fd(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0, "TCP_NODELAY");
+    for (const Fd* end : {&near, &far})
+        need(setsockopt(end->get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0,
+             "TCP_NODELAY");
     return {std::move(near), std::move(far)};
 }
 
@@ -116,14 +106,14 @@ Costs forward(std::size_t pages, std::size_t rounds, bool looks) {
     const std::vector<char> source(size, 'x');
     Costs costs;
     for (std::size_t i = 0; i < rounds; i++) {
-        need(send(up.far.fd(), source.data(), size, 0) == static_cast<ssize_t>(size), "send");
+        need(send(up.far.get(), source.data(), size, 0) == static_cast<ssize_t>(size), "send");
         // Whatever the loopback's softirq leaves to others happens now.
         usleep(100);
         ssize_t got = 0;
         const double received =
-            took([&] { got = recv(up.near.fd(), buffer.data(), most, MSG_DONTWAIT); });
+            took([&] { got = recv(up.near.get(), buffer.data(), most, MSG_DONTWAIT); });
         if (got != static_cast<ssize_t>(size))
-            throw std::runtime_error("recv() gave " + std::to_string(got));
+            throw Error("recv() gave " + std::to_string(got));
         const std::string header(buffer.data(), kHeader);
         iovec parts[2] = {{const_cast<char*>(header.data()), header.size()},
                           {buffer.data() + kHeader, size - kHeader}};
@@ -131,16 +121,16 @@ Costs forward(std::size_t pages, std::size_t rounds, bool looks) {
         message.msg_iov = parts;
         message.msg_iovlen = 2;
         ssize_t gone = 0;
-        const double sent = took([&] { gone = sendmsg(down.near.fd(), &message, 0); });
+        const double sent = took([&] { gone = sendmsg(down.near.get(), &message, 0); });
         need(gone == static_cast<ssize_t>(size), "sendmsg");
-        need(recv(down.far.fd(), sink.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size),
+        need(recv(down.far.get(), sink.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size),
              "recv");
         // Behind the first and before the last, which are no whole pages of payload.
         if (looks)
             costs.look.push_back(
                 took([&] { touch(buffer.data() + kPage, buffer.data() + kPage * (pages - 1)); }));
         if (std::memcmp(sink.data(), source.data(), size) != 0)
-            throw std::runtime_error("other bytes came out");
+            throw Error("other bytes came out");
         costs.receive.push_back(received);
         costs.send.push_back(sent);
     }
@@ -153,24 +143,24 @@ Costs splice_on(std::size_t pages, std::size_t rounds) {
     const Connection down = connection();
     int ends[2];
     need(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
-    const Socket out(ends[0]);
-    const Socket in(ends[1]);
+    const Fd out(ends[0]);
+    const Fd in(ends[1]);
     const std::size_t size = pages * kPage;
     const std::vector<char> source(size, 'x');
     std::vector<char> sink(size);
     Costs costs;
     for (std::size_t i = 0; i < rounds; i++) {
-        need(send(up.far.fd(), source.data(), size, 0) == static_cast<ssize_t>(size), "send");
+        need(send(up.far.get(), source.data(), size, 0) == static_cast<ssize_t>(size), "send");
         usleep(100);
         ssize_t got = 0;
         costs.receive.push_back(took([&] {
-            got = splice(up.near.fd(), nullptr, in.fd(), nullptr, size, SPLICE_F_NONBLOCK);
+            got = splice(up.near.get(), nullptr, in.get(), nullptr, size, SPLICE_F_NONBLOCK);
         }));
         need(got == static_cast<ssize_t>(size), "splice from a socket");
         costs.send.push_back(
-            took([&] { got = splice(out.fd(), nullptr, down.near.fd(), nullptr, size, 0); }));
+            took([&] { got = splice(out.get(), nullptr, down.near.get(), nullptr, size, 0); }));
         need(got == static_cast<ssize_t>(size), "splice to a socket");
-        need(recv(down.far.fd(), sink.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size),
+        need(recv(down.far.get(), sink.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size),
              "recv");
     }
     return costs;

@@ -59,11 +59,15 @@ Result<Parser> Parser::load(const std::string& name) {
         return std::move(object).error();
     auto link = object->attach_struct_ops();
     if (!link) {
-        if (link.error().code() == EEXIST || link.error().code() == EBUSY)
+        if (link.error().code() == EEXIST)
             return Error(fmt::format("parser {} is already registered in this kernel; stop the "
                                      "other librad first",
                                      name),
                          EEXIST);
+        if (link.error().code() == EBUSY)
+            return Error("the kernel's functions cannot be hooked: kernel.ftrace_enabled is 0, or "
+                         "something else, such as a live patch, has them",
+                         EBUSY);
         return std::move(link).error();
     }
     return Parser(name, std::move(object).value(), std::move(link).value());

@@ -12,7 +12,8 @@
  * attached socket until it is freed, or a process until the call ends.
  *
  * The hooks are only in place while there is a parser, an attached socket or
- * payload memory.
+ * payload memory. For as long they are permanent: ftrace cannot be switched off
+ * (kernel.ftrace_enabled), and where it is off they cannot be put in place.
  */
 #include <linux/ftrace.h>
 #include <linux/module.h>
@@ -186,6 +187,7 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 	ftrace_test_recursion_unlock(bit);
 }
 
+/* Permanent: without the hooks a VPI, and what is behind it, would be sent as it is. */
 #define LIBRA_HOOK(name, replacement, when, lazy, lazy_when)	\
 	{								\
 		.func = name,						\
@@ -195,7 +197,8 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 		.lazy_wanted = lazy_when,				\
 		.ops = {						\
 			.func = libra_ftrace,				\
-			.flags = FTRACE_OPS_FL_IPMODIFY,		\
+			.flags = FTRACE_OPS_FL_IPMODIFY |		\
+				 FTRACE_OPS_FL_PERMANENT,		\
 		},							\
 	}
 
@@ -230,7 +233,7 @@ int libra_hook_install(void)
 	for (i = 0; i < ARRAY_SIZE(libra_hooks); i++) {
 		err = register_ftrace_function(&libra_hooks[i].ops);
 		if (err) {
-			pr_err("libra: cannot hook %s (%d); is a live patch on it?\n",
+			pr_err("libra: cannot hook %s (%d); is kernel.ftrace_enabled 0, or a live patch on it?\n",
 			       libra_hooks[i].func, err);
 			libra_unhook(i);
 			return err;

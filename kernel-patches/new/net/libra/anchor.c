@@ -289,6 +289,57 @@ int libra_anchor_add_copy(struct libra_anchor *anchor, struct sock *sk,
 	return 0;
 }
 
+/*
+ * May somebody write to a page of a receive queue? What is of a process or a file has a
+ * mapping, as long as it is. A packet socket's ring has none, and can be mapped again
+ * when it is not; but it is dirty by then, as he who sent from it wrote to it. (Since
+ * 6.12.112 what a ring sends is copied on its way.)
+ */
+static bool libra_page_may_change(const struct page *page)
+{
+	const struct folio *folio = page_folio(page);
+
+	if (READ_ONCE(folio->mapping) || folio_mapped(folio))
+		return true;
+	/* Who unmaps a page makes it dirty before. */
+	smp_rmb();
+	return folio_test_dirty(folio);
+}
+
+/* Is any of it of a sendfile(), a splice(), a vmsplice()? */
+static bool libra_skb_is_shared(const struct sk_buff *skb)
+{
+	const struct sk_buff *part;
+
+	if (skb_has_shared_frag(skb))
+		return true;
+	skb_walk_frags(skb, part)
+		if (skb_has_shared_frag(part))
+			return true;
+	return false;
+}
+
+/**
+ * libra_bytes_may_change() - may somebody still write what was received?
+ * @skb: of the receive queue
+ * @data: bytes of it, side by side
+ *
+ * What somebody may is to be copied once, and then looked at.
+ *
+ * Context: under the socket lock.
+ */
+bool libra_bytes_may_change(const struct sk_buff *skb, const u8 *data)
+{
+	struct page *page;
+
+	if (data >= skb->head && data < skb_end_pointer(skb))
+		return false;
+	if (libra_skb_is_shared(skb))
+		return true;
+	page = virt_to_page(data);
+	return sendpage_ok(page) && libra_page_may_change(page);
+}
+
 static int libra_anchor_add_frag(struct libra_anchor *anchor, struct sock *sk,
 				 struct page *page, u32 off, u32 len)
 {
@@ -298,8 +349,7 @@ static int libra_anchor_add_frag(struct libra_anchor *anchor, struct sock *sk,
 	off %= PAGE_SIZE;
 	if (anchor->account->dense)
 		least = max_t(u32, least, page_size(compound_head(page)) / 16);
-	/* What is mapped (a packet socket's ring) may be written later. */
-	if (len < least || !sendpage_ok(page) || folio_mapped(page_folio(page)))
+	if (len < least || !sendpage_ok(page) || libra_page_may_change(page))
 		return libra_anchor_add_copy(anchor, sk, page_address(page) + off,
 					     len);
 	/* Pages of one compound page merge if named by its head. */
@@ -308,23 +358,19 @@ static int libra_anchor_add_frag(struct libra_anchor *anchor, struct sock *sk,
 				GFP_KERNEL);
 }
 
-/**
- * libra_anchor_add_skb() - append payload of a receive queue
- * @anchor: being built
- * @sk: the receiving socket
- * @skb: a buffer of its queue; it may be freed afterwards
- * @off: where the payload begins in it
- * @len: bytes
- *
- * Takes page references where it can. Nothing is charged: that was for the
- * caller to do before.
- *
- * Context: process context, under the socket lock.
- * Return: 0 or -ENOMEM; @anchor->len says how many bytes went, so that a failure
- * in the middle leaves the anchor right, only shorter.
- */
-int libra_anchor_add_skb(struct libra_anchor *anchor, struct sock *sk,
-			 struct sk_buff *skb, u32 off, u32 len)
+static int libra_anchor_add_page(struct libra_anchor *anchor, struct sock *sk,
+				 const skb_frag_t *frag, u32 off, u32 len, bool shared)
+{
+	struct page *page = skb_frag_page(frag);
+
+	off += skb_frag_off(frag);
+	if (!shared)
+		return libra_anchor_add_frag(anchor, sk, page, off, len);
+	return libra_anchor_add_copy(anchor, sk, page_address(page) + off, len);
+}
+
+static int libra_anchor_add_parts(struct libra_anchor *anchor, struct sock *sk,
+				  struct sk_buff *skb, u32 off, u32 len, bool shared)
 {
 	u32 start = skb_headlen(skb);
 	struct sk_buff *part;
@@ -351,9 +397,8 @@ int libra_anchor_add_skb(struct libra_anchor *anchor, struct sock *sk,
 
 		if (off < end) {
 			n = min(end - off, len);
-			err = libra_anchor_add_frag(anchor, sk, skb_frag_page(frag),
-						    skb_frag_off(frag) + off - start,
-						    n);
+			err = libra_anchor_add_page(anchor, sk, frag, off - start, n,
+						    shared);
 			if (err)
 				return err;
 			off += n;
@@ -368,7 +413,8 @@ int libra_anchor_add_skb(struct libra_anchor *anchor, struct sock *sk,
 			break;
 		if (off < end) {
 			n = min(end - off, len);
-			err = libra_anchor_add_skb(anchor, sk, part, off - start, n);
+			err = libra_anchor_add_parts(anchor, sk, part, off - start, n,
+						     shared);
 			if (err)
 				return err;
 			off += n;
@@ -377,6 +423,27 @@ int libra_anchor_add_skb(struct libra_anchor *anchor, struct sock *sk,
 		start = end;
 	}
 	return 0;
+}
+
+/**
+ * libra_anchor_add_skb() - append payload of a receive queue
+ * @anchor: being built
+ * @sk: the receiving socket
+ * @skb: a buffer of its queue; it may be freed afterwards
+ * @off: where the payload begins in it
+ * @len: bytes
+ *
+ * Takes page references where it can; bytes that somebody may still write are copied.
+ * Nothing is charged: that was for the caller to do before.
+ *
+ * Context: process context, under the socket lock.
+ * Return: 0 or -ENOMEM; @anchor->len says how many bytes went, so that a failure
+ * in the middle leaves the anchor right, only shorter.
+ */
+int libra_anchor_add_skb(struct libra_anchor *anchor, struct sock *sk,
+			 struct sk_buff *skb, u32 off, u32 len)
+{
+	return libra_anchor_add_parts(anchor, sk, skb, off, len, libra_skb_is_shared(skb));
 }
 
 /**

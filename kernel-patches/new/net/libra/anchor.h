@@ -92,6 +92,7 @@ int libra_anchor_add_copy(struct libra_anchor *anchor, struct sock *sk,
 int libra_anchor_add_skb(struct libra_anchor *anchor, struct sock *sk,
 			 struct sk_buff *skb, u32 off, u32 len);
 void libra_anchor_release(struct libra_anchor *anchor);
+bool libra_bytes_may_change(const struct sk_buff *skb, const u8 *data);
 
 /* The memory cgroup that pays for a socket's memory, or NULL. */
 static inline struct mem_cgroup *libra_memcg_of(const struct sock *sk)

@@ -2,6 +2,7 @@
 /*
  * Libra: KUnit tests of anchors: what they pin and are charged for.
  */
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/skbuff.h>
 #include <linux/uio.h>
@@ -291,6 +292,66 @@ static void anchor_takes_an_skb(struct kunit *test)
 	anchor_expect(test, bytes, 3000);
 }
 
+/*
+ * Why somebody else may still write a page: his skb says so, or the one that has it in its
+ * frag_list; it is of a process or a file; or it was mapped, and can be again.
+ */
+static struct address_space anchor_file;
+
+enum anchor_theirs { ANCHOR_SHARED, ANCHOR_LIST, ANCHOR_PART, ANCHOR_FILE, ANCHOR_RING };
+
+static void anchor_mark(struct page *page, enum anchor_theirs why, bool on)
+{
+	struct folio *folio = page_folio(page);
+
+	if (why == ANCHOR_FILE)
+		folio->mapping = on ? &anchor_file : NULL;
+	else if (why == ANCHOR_RING && on)
+		folio_set_dirty(folio);
+	else if (why == ANCHOR_RING)
+		folio_clear_dirty(folio);
+}
+
+static void anchor_copies_what_may_change(struct kunit *test)
+{
+	struct anchor_test *t = test->priv;
+	struct sock *sk = anchor_sock(test);
+	u8 *bytes = anchor_bytes(test, PAGE_SIZE);
+	enum anchor_theirs why;
+
+	for (why = ANCHOR_SHARED; why <= ANCHOR_RING; why++) {
+		bool list = why == ANCHOR_LIST || why == ANCHOR_PART;
+		struct sk_buff *skb = alloc_skb(0, GFP_KERNEL);
+		struct sk_buff *part = alloc_skb(0, GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		KUNIT_ASSERT_NOT_NULL(test, part);
+		memcpy(page_address(t->page), bytes, PAGE_SIZE);
+		get_page(t->page);
+		skb_add_rx_frag(part, 0, t->page, 0, PAGE_SIZE, PAGE_SIZE);
+		skb_shinfo(skb)->frag_list = part;
+		skb->len += part->len;
+		skb->data_len += part->len;
+		if (why == ANCHOR_SHARED || why == ANCHOR_PART)
+			skb_shinfo(part)->flags |= SKBFL_SHARED_FRAG;
+		if (why == ANCHOR_LIST)
+			skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
+		anchor_mark(t->page, why, true);
+		KUNIT_EXPECT_EQ(test, 0,
+				libra_anchor_add_skb(t->anchor, sk, list ? skb : part, 0,
+						     PAGE_SIZE));
+		KUNIT_EXPECT_EQ_MSG(test, 2, page_ref_count(t->page), "case %d", why);
+		memset(page_address(t->page), 0, PAGE_SIZE);
+		anchor_mark(t->page, why, false);
+		anchor_expect(test, bytes, PAGE_SIZE);
+		kfree_skb(skb);
+		anchor_end(test);
+		t->anchor = kunit_kmalloc(test, sizeof(*t->anchor), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, t->anchor);
+		libra_anchor_init(t->anchor, &t->account, NULL);
+	}
+}
+
 static void anchor_holds_its_account(struct kunit *test)
 {
 	struct anchor_test *t = test->priv;
@@ -310,6 +371,7 @@ static struct kunit_case anchor_cases[] = {
 	KUNIT_CASE(anchor_grows_to_its_limit),
 	KUNIT_CASE(anchor_copies),
 	KUNIT_CASE(anchor_takes_an_skb),
+	KUNIT_CASE(anchor_copies_what_may_change),
 	KUNIT_CASE(anchor_holds_its_account),
 	{}
 };

@@ -7,6 +7,7 @@
  * place again by copied_seq, or passes.
  */
 #include <linux/skbuff.h>
+#include <linux/slab.h>
 #include <linux/uio.h>
 #include <net/rps.h>
 #include <net/tcp.h>
@@ -19,14 +20,19 @@
  * @reader: the loop's view of it
  * @ls: attachment
  * @run: the anchor being built
+ * @look: a copy of what is parsed, LIBRA_RX_LOOK bytes, or NULL
  * @fail: the connection has to be aborted
  */
 struct libra_rx {
 	struct libra_reader reader;
 	struct libra_sock *ls;
 	struct libra_rx_run run;
+	u8 *look;
 	bool fail;
 };
+
+/* So much at a time; the parser may ask for more. */
+#define LIBRA_RX_LOOK	4096
 
 /* At its end a message has all its anchors. */
 static void libra_rx_end_msg(struct libra_sock *ls)
@@ -66,8 +72,13 @@ static void libra_rx_consume(struct libra_sock *ls, const u8 *data, u32 len)
 	libra_rx_end_msg(ls);
 }
 
-/* The contiguous bytes at @off. */
-static const u8 *libra_rx_piece(struct sk_buff *skb, u32 off, u32 end, u32 *len)
+/*
+ * The contiguous bytes at @off, as the parser sees them and the application gets them.
+ * A peer on the same host may be able to change them meanwhile: then it is a copy.
+ * NULL when there is no memory for it.
+ */
+static const u8 *libra_rx_piece(struct libra_rx *rx, struct sk_buff *skb, u32 off,
+				u32 end, u32 *len)
 {
 	struct skb_seq_state st;
 	const u8 *data;
@@ -75,15 +86,37 @@ static const u8 *libra_rx_piece(struct sk_buff *skb, u32 off, u32 end, u32 *len)
 	skb_prepare_seq_read(skb, off, end, &st);
 	*len = skb_seq_read(0, &data, &st);
 	skb_abort_seq_read(&st);
-	return data;
+	if (likely(!libra_bytes_may_change(skb, data)))
+		return data;
+	if (!rx->look)
+		rx->look = kmalloc(LIBRA_RX_LOOK, GFP_KERNEL | __GFP_NOWARN);
+	if (!rx->look)
+		return NULL;
+	*len = min_t(u32, *len, LIBRA_RX_LOOK);
+	memcpy(rx->look, data, *len);
+	return rx->look;
 }
 
+/* As skb_copy_datagram_iter(), of bytes that were looked at. */
+static int libra_rx_copy_piece(struct iov_iter *to, const u8 *data, u32 len)
+{
+	size_t copied = copy_to_iter(data, len, to);
+
+	if (copied == len)
+		return 0;
+	iov_iter_revert(to, copied);
+	return -EFAULT;
+}
+
+/* @data: these bytes, if they were looked at, or NULL. */
 static int libra_rx_copy(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 			 u32 len, const u8 *data)
 {
+	struct iov_iter *to = &rx->reader.msg->msg_iter;
 	int err;
 
-	err = skb_copy_datagram_iter(skb, off, &rx->reader.msg->msg_iter, len);
+	err = data ? libra_rx_copy_piece(to, data, len) :
+		     skb_copy_datagram_iter(skb, off, to, len);
 	if (err)
 		return err;
 	if (rx->ls->rx.seg.state == LIBRA_SEG_PAYLOAD)
@@ -153,13 +186,14 @@ static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 		u32 piece;
 
 		if (seg->state == LIBRA_SEG_ASK || seg->unparsed) {
-			data = libra_rx_piece(skb, off, end, &piece);
-			if (seg->state == LIBRA_SEG_ASK)
+			data = libra_rx_piece(rx, skb, off, end, &piece);
+			if (!data)
+				libra_seg_pass(ls, LIBRA_INGRESS,
+					       LIBRA_MIB_FB_NOMEM);
+			else if (seg->state == LIBRA_SEG_ASK)
 				libra_seg_classify(ls, LIBRA_INGRESS, data,
 						   piece);
 		}
-		if (seg->unparsed)
-			n = min(n, piece);
 
 		if (seg->state == LIBRA_SEG_PAYLOAD) {
 			/* As in tcp_inq(): a FIN has a place in rcv_nxt. */
@@ -169,7 +203,7 @@ static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 
 			ret = libra_rx_payload(rx, skb, off, n, queued);
 		} else {
-			n = min_t(u64, n, seg->left);
+			n = min_t(u64, data ? min(n, piece) : n, seg->left);
 			ret = libra_rx_copy(rx, skb, off, n, data) ? : n;
 		}
 		if (ret < 0) {
@@ -254,6 +288,7 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_ULP);
 	ret = libra_recv_locked(sk, &rx.reader, size, flags);
 	release_sock(sk);
+	kfree(rx.look);
 
 	if (unlikely(rx.fail)) {
 		libra_fail_stop(ls, LIBRA_MIB_FS_FAULT);

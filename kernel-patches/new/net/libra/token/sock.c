@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <net/mptcp.h>
 #include <net/tcp.h>
+#include <net/tls.h>
 
 #include "../trace.h"
 #include "token.h"
@@ -69,10 +70,34 @@ static void libra_sock_cleanup(struct libra_sock *ls, bool exiting)
 		atomic_dec(&ls->dom->egress_passes[ls->role]);
 }
 
-/* In place of sk_destruct. Any context; nobody else has the socket any more. */
+/*
+ * Where a socket's destructor goes. Of one for which a device does TLS, TLS's own is on
+ * top, and has to stay there: by it TLS and drivers know such a socket (or put a second
+ * one on top, tls_device_attach()). It calls what was there before, so ours goes below.
+ * What comes on top of ours later calls ours.
+ *
+ * Under the socket lock, as whatever sets up TLS, or before it can be. A context that has a
+ * destructor stays until that has run.
+ */
+static void (**libra_destruct_of(struct sock *sk))(struct sock *sk)
+{
+	const struct tcp_ulp_ops *ulp = inet_csk(sk)->icsk_ulp_ops;
+	struct tls_context *tls;
+
+	if (!ulp || strcmp(ulp->name, "tls"))
+		return &sk->sk_destruct;
+	tls = tls_get_ctx(sk);
+	return tls && tls->sk_destruct ? &tls->sk_destruct : &sk->sk_destruct;
+}
+
+/*
+ * In place of sk_destruct, or called by what came on top of it. Any context; nobody
+ * else has the socket any more.
+ */
 static void libra_sk_destruct(struct sock *sk)
 {
 	struct libra_sock *ls = libra_sk(sk);
+	typeof(sk->sk_destruct) destruct = ls->destruct;
 
 	/*
 	 * Without the module reference that is dropped below, this code may go
@@ -80,7 +105,6 @@ static void libra_sk_destruct(struct sock *sk)
 	 * preempted in here.
 	 */
 	rcu_read_lock();
-	sk->sk_destruct = ls->destruct;
 	libra_hook_unbind(ls);
 	libra_sock_cleanup(ls, false);
 	libra_seg_free(&ls->rx.seg);
@@ -91,7 +115,7 @@ static void libra_sk_destruct(struct sock *sk)
 	ls->sk = NULL;
 	libra_account_put(&ls->account);
 
-	sk->sk_destruct(sk);
+	destruct(sk);
 	libra_hook_update();
 	module_put(THIS_MODULE);
 	rcu_read_unlock();
@@ -147,6 +171,7 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 		      bool adopt)
 {
 	struct libra_net *ln = libra_net(sock_net(sk));
+	typeof(sk->sk_destruct) *destruct;
 	struct libra_sock *ls;
 	enum libra_mib why;
 	int err;
@@ -204,8 +229,9 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 		libra_seg_pass(ls, LIBRA_EGRESS, why);
 	}
 
-	ls->destruct = sk->sk_destruct;
-	WRITE_ONCE(sk->sk_destruct, libra_sk_destruct);
+	destruct = libra_destruct_of(sk);
+	ls->destruct = *destruct;
+	WRITE_ONCE(*destruct, libra_sk_destruct);
 	atomic_long_inc(&ln->attached);
 	atomic_inc(&libra_attached);
 	LIBRA_INC(ln, LIBRA_MIB_ATTACH);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Libra: KUnit tests of attached sockets, over loopback: what a peer that changes its
- * bytes while they are received can do.
+ * bytes while they are received can do, and who else wants a socket's destructor.
  */
 #include <linux/in.h>
 #include <linux/mm.h>
@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#include <net/tls.h>
 
 #include "token_test.h"
 
@@ -202,10 +203,89 @@ static void sock_parses_in_place(struct kunit *test)
 	sock_test_expect(test, t, 0, 'a', 200);
 }
 
+/* ---- TLS that a device does ----------------------------------------------- */
+
+struct sock_tls {
+	struct tls_context ctx;
+	int listed;
+	int ended;
+};
+
+static struct sock_tls *sock_tls;
+
+static void sock_tls_destruct(struct sock *sk)
+{
+	/* A chain that comes back to us would not end. */
+	if (!sock_tls->ended++)
+		sock_tls->ctx.sk_destruct(sk);
+}
+
+/* tls_device_attach(): once for each direction that a device does. */
+static void sock_tls_offload(struct sock *sk)
+{
+	if (sk->sk_destruct == sock_tls_destruct)
+		return;
+	sock_tls->listed++;
+	sock_tls->ctx.sk_destruct = sk->sk_destruct;
+	WRITE_ONCE(sk->sk_destruct, sock_tls_destruct);
+}
+
+static const struct tcp_ulp_ops sock_tls_ops = { .name = "tls" };
+
+static struct socket *sock_tls_begin(struct kunit *test)
+{
+	struct socket *sock;
+
+	sock_tls = kunit_kzalloc(test, sizeof(*sock_tls), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, sock_tls);
+	libra_test_segment = sock_test_race;
+	sock = sock_test_socket(test);
+	inet_csk(sock->sk)->icsk_ulp_ops = &sock_tls_ops;
+	rcu_assign_pointer(inet_csk(sock->sk)->icsk_ulp_data, &sock_tls->ctx);
+	return sock;
+}
+
+/* TLS knew the socket once, and everybody's destructor runs once. */
+static void sock_tls_end(struct kunit *test, struct socket *sock)
+{
+	int attached = atomic_read(&libra_attached);
+
+	KUNIT_ASSERT_EQ(test, 1, sock_tls->listed);
+	kunit_release_action(test, sock_test_release, sock);
+	KUNIT_EXPECT_EQ(test, 1, sock_tls->ended);
+	KUNIT_EXPECT_EQ(test, attached - 1, atomic_read(&libra_attached));
+}
+
+/* A device does one direction, the socket is attached, and it does the other, too. */
+static void sock_attaches_below_tls(struct kunit *test)
+{
+	struct socket *sock = sock_tls_begin(test);
+
+	sock_tls_offload(sock->sk);
+	KUNIT_ASSERT_EQ(test, 0, sock_test_attach(sock, 0));
+	/* By this TLS and its drivers know such a socket. */
+	KUNIT_EXPECT_TRUE(test, sock->sk->sk_destruct == sock_tls_destruct);
+	sock_tls_offload(sock->sk);
+	sock_tls_end(test, sock);
+}
+
+static void sock_lets_tls_come_later(struct kunit *test)
+{
+	struct socket *sock = sock_tls_begin(test);
+
+	KUNIT_ASSERT_EQ(test, 0, sock_test_attach(sock, 0));
+	sock_tls_offload(sock->sk);
+	sock_tls_offload(sock->sk);
+	KUNIT_EXPECT_EQ(test, -EEXIST, sock_test_attach(sock, 0));
+	sock_tls_end(test, sock);
+}
+
 static struct kunit_case sock_cases[] = {
 	KUNIT_CASE(sock_copies_what_was_parsed),
 	KUNIT_CASE(sock_keeps_what_was_copied),
 	KUNIT_CASE(sock_parses_in_place),
+	KUNIT_CASE(sock_attaches_below_tls),
+	KUNIT_CASE(sock_lets_tls_come_later),
 	{}
 };
 

@@ -281,7 +281,7 @@ void libra_expire_later(struct libra_net *ln);
  * @hash: by @sk, stock kernel only
  * @prot: sk_prot at attach; another one means that a ULP came on top
  * @disconnects: sk_disconnects at attach; another one means another connection
- * @destruct: the sk_destruct that was there before
+ * @destruct: the destructor that was there before
  * @net: counters and limits; that of @account
  * @dom: attach domain, with a reference
  * @parser: with a reference

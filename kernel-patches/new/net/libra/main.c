@@ -72,9 +72,12 @@ static int __init libra_init(void)
 	libra_wq = alloc_workqueue("libra", WQ_UNBOUND, 0);
 	if (!libra_wq)
 		return -ENOMEM;
-	err = register_pernet_subsys(&libra_net_ops);
+	err = libra_sock_init();
 	if (err)
 		goto destroy_wq;
+	err = register_pernet_subsys(&libra_net_ops);
+	if (err)
+		goto sock_exit;
 	err = libra_hook_init();
 	if (err)
 		goto unregister;
@@ -91,6 +94,8 @@ hook_exit:
 	libra_hook_exit();
 unregister:
 	unregister_pernet_subsys(&libra_net_ops);
+sock_exit:
+	libra_sock_exit();
 destroy_wq:
 	destroy_workqueue(libra_wq);
 	return err;
@@ -111,6 +116,7 @@ static void __exit libra_exit(void)
 	synchronize_rcu();
 	unregister_pernet_subsys(&libra_net_ops);
 	rcu_barrier();
+	libra_sock_exit();
 }
 
 module_init(libra_init);

@@ -25,7 +25,8 @@ struct libra_domain *libra_domain_get(struct libra_net *ln, u32 id)
 		if (dom->id == id && refcount_inc_not_zero(&dom->ref))
 			goto out;
 
-	dom = kzalloc(sizeof(*dom), GFP_ATOMIC | __GFP_NOWARN);
+	/* Charged to who asks for it by TCP_LIBRA; in a softirq nobody is known. */
+	dom = kzalloc(sizeof(*dom), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
 	if (!dom)
 		goto out;
 	refcount_set(&dom->ref, 1);

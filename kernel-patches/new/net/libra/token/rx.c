@@ -271,6 +271,7 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 	struct sock *sk = ls->sk;
 	int ret;
 
+	libra_sock_used(ls);
 	if (likely(!(flags & MSG_ERRQUEUE)))
 		sock_rps_record_flow(sk);
 

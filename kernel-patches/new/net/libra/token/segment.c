@@ -69,7 +69,7 @@ static bool libra_seg_reserve(struct libra_seg *seg, u32 size)
 	if (size <= seg->behind_size)
 		return true;
 	size = roundup_pow_of_two(max_t(u32, size, 512));
-	bigger = kvmalloc(size, GFP_KERNEL | __GFP_NOWARN);
+	bigger = kvmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!bigger)
 		return false;
 	if (seg->behind_len)

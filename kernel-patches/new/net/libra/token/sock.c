@@ -18,6 +18,46 @@
 
 atomic_t libra_attached = ATOMIC_INIT(0);
 
+/* A cache of their own, because what is of kmalloc()'s cannot be charged later. */
+static struct kmem_cache *libra_sock_cache;
+
+/**
+ * libra_sock_init() - prepare for attachments
+ *
+ * Context: module init.
+ * Return: 0 or -ENOMEM.
+ */
+int __init libra_sock_init(void)
+{
+	libra_sock_cache = KMEM_CACHE(libra_sock, 0);
+	return libra_sock_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * libra_sock_exit() - no attachment is left, nor one that waits for RCU
+ *
+ * Context: module exit, or init that failed.
+ */
+void libra_sock_exit(void)
+{
+	kmem_cache_destroy(libra_sock_cache);
+}
+
+/**
+ * libra_sock_charge() - an attachment is used for the first time
+ * @ls: attachment
+ *
+ * The caller's memory cgroup pays for it from now on. At the time of the attachment nobody
+ * was known who could, as for the socket itself: accept() charges that.
+ *
+ * Context: process context, of the application.
+ */
+void libra_sock_charge(struct libra_sock *ls)
+{
+	if (!xchg(&ls->charged, true))
+		kmem_cache_charge(ls, GFP_KERNEL | __GFP_NOFAIL);
+}
+
 static void libra_sock_free_rcu(struct rcu_head *rcu)
 {
 	kfree(container_of(rcu, struct libra_sock, rcu));
@@ -187,7 +227,7 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 		goto refused;
 
 	err = -ENOMEM;
-	ls = kzalloc(sizeof(*ls), GFP_ATOMIC | __GFP_NOWARN);
+	ls = kmem_cache_zalloc(libra_sock_cache, GFP_ATOMIC | __GFP_NOWARN);
 	if (!ls)
 		goto put_module;
 

@@ -291,6 +291,7 @@ void libra_expire_later(struct libra_net *ln);
  * @egress_passed: counted in the domain's egress_passes
  * @ended: nothing more is sent: shutdown or close
  * @released: inet_release() was seen; nothing more happens on the socket
+ * @charged: somebody's memory cgroup pays for it
  * @parse_lock: protects @call
  * @call: question to the parser
  * @minted: messages minted by this socket; domain lock
@@ -314,6 +315,7 @@ struct libra_sock {
 	atomic_t egress_passed;
 	bool ended;
 	bool released;
+	bool charged;
 	struct rcu_head rcu;
 
 	spinlock_t parse_lock;	/* protects @call */
@@ -373,6 +375,17 @@ static inline bool libra_sock_changed(const struct libra_sock *ls)
 {
 	return ls->sk->sk_prot != ls->prot ||
 	       ls->sk->sk_disconnects != ls->disconnects;
+}
+
+int libra_sock_init(void);
+void libra_sock_exit(void);
+void libra_sock_charge(struct libra_sock *ls);
+
+/* By each call of the application. */
+static inline void libra_sock_used(struct libra_sock *ls)
+{
+	if (unlikely(!READ_ONCE(ls->charged)))
+		libra_sock_charge(ls);
 }
 
 int libra_attach_sock(struct sock *sk, const struct libra_attach *args,

@@ -4,7 +4,7 @@
  *
  * The loop is in recv.c; here is what is done with the bytes at the head of the
  * receive queue. What goes the native way passes the segmenter, which finds its
- * place again by copied_seq, or passes.
+ * place again by libra_rx_pos(), or passes.
  */
 #include <linux/skbuff.h>
 #include <linux/slab.h>
@@ -45,16 +45,23 @@ static void libra_rx_end_msg(struct libra_sock *ls)
 	}
 }
 
-/* Bytes were read behind our back; find the place again, or give up. */
-static void libra_rx_resync(struct libra_sock *ls)
+/**
+ * libra_rx_resync() - bytes may have been read behind our back
+ * @ls: attachment
+ *
+ * Finds the place again, or gives up.
+ *
+ * Context: process context, under the socket lock.
+ */
+void libra_rx_resync(struct libra_sock *ls)
 {
-	u32 seq = tcp_sk(ls->sk)->copied_seq;
+	u64 pos = libra_rx_pos(ls->sk);
 	struct libra_seg *seg = &ls->rx.seg;
-	u32 passed = seq - ls->rx.seq;
+	u64 passed = pos - ls->rx.pos;
 
 	if (!passed)
 		return;
-	ls->rx.seq = seq;
+	ls->rx.pos = pos;
 	if (seg->state == LIBRA_SEG_ASK || seg->unparsed || passed > seg->left)
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
 	else
@@ -241,7 +248,7 @@ static int libra_rx_after(struct libra_reader *reader, struct sock *sk)
 {
 	struct libra_rx *rx = container_of(reader, struct libra_rx, reader);
 
-	rx->ls->rx.seq = tcp_sk(sk)->copied_seq;
+	rx->ls->rx.pos = libra_rx_pos(sk);
 	return libra_rx_end_run(rx);
 }
 

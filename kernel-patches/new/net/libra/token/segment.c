@@ -257,7 +257,7 @@ void libra_seg_classify(struct libra_sock *ls, enum libra_dir dir,
  *	not looked at
  * @len: how many, at most @seg->left
  */
-void libra_seg_consume(struct libra_seg *seg, const u8 *data, u32 len)
+void libra_seg_consume(struct libra_seg *seg, const u8 *data, u64 len)
 {
 	if (seg->state == LIBRA_SEG_PASS || !len)
 		return;

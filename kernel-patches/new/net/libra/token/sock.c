@@ -256,7 +256,7 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 	INIT_LIST_HEAD(&ls->redeeming);
 	ls->call.ctx.role = ls->role;
 	ls->call.ctx.flags = args->flags;
-	ls->rx.seq = tcp_sk(sk)->copied_seq;
+	ls->rx.pos = libra_rx_pos(sk);
 	ls->tx.seq = tcp_sk(sk)->write_seq;
 
 	err = libra_hook_bind(ls);

@@ -25,6 +25,7 @@
 #include <linux/skbuff.h>
 #include <linux/socket.h>
 #include <linux/spinlock.h>
+#include <linux/tcp.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 #include <net/sock.h>
@@ -100,7 +101,7 @@ struct libra_sock;
 
 void libra_seg_classify(struct libra_sock *ls, enum libra_dir dir,
 			const u8 *data, u32 len);
-void libra_seg_consume(struct libra_seg *seg, const u8 *data, u32 len);
+void libra_seg_consume(struct libra_seg *seg, const u8 *data, u64 len);
 void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 		    enum libra_mib why);
 void libra_seg_free(struct libra_seg *seg);
@@ -326,13 +327,13 @@ struct libra_sock {
 
 	/**
 	 * @rx.seg: where the incoming stream is
-	 * @rx.seq: the copied_seq up to which @rx.seg knows the stream
+	 * @rx.pos: the libra_rx_pos() up to which @rx.seg knows the stream
 	 * @rx.msg: the message that is being received, once something of it
 	 *	was anchored
 	 */
 	struct {
 		struct libra_seg seg;
-		u32 seq;
+		u64 pos;
 		struct libra_msg *msg;
 	} rx;
 
@@ -377,6 +378,18 @@ static inline bool libra_sock_changed(const struct libra_sock *ls)
 	       ls->sk->sk_disconnects != ls->disconnects;
 }
 
+/*
+ * How many bytes the application has read so far, in whatever way; under the socket
+ * lock. Unlike copied_seq it does not come round after 4 GiB. May be off by what does
+ * not change, such as a FIN in a SYN.
+ */
+static inline u64 libra_rx_pos(const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	return tp->bytes_received - (u32)(tp->rcv_nxt - tp->copied_seq);
+}
+
 int libra_sock_init(void);
 void libra_sock_exit(void);
 void libra_sock_charge(struct libra_sock *ls);
@@ -406,6 +419,7 @@ extern atomic_t libra_attached;
 /* In place of inet_recvmsg() and inet_sendmsg(); attached sockets only. */
 int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 		  int flags);
+void libra_rx_resync(struct libra_sock *ls);
 int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size);
 
 /* What tx_hold.c holds back, when a socket ends; false: it was half a VPI. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: KUnit tests of an attachment's place in its socket's stream.
+ * Libra: KUnit tests of an attachment's place in its socket's stream, and of its end.
  */
+#include <linux/net.h>
 #include <linux/sizes.h>
+#include <linux/vmalloc.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 
@@ -77,9 +79,49 @@ static void sock_resync_far(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, LIBRA_SEG_PASS, ls->rx.seg.state);
 }
 
+/*
+ * A socket dies in any context. What its segmenters kept of a header may be of
+ * vmalloc(), if there were no pages in a row: vfree() must not be called there, as
+ * CONFIG_DEBUG_ATOMIC_SLEEP would tell.
+ */
+static void sock_dies_in_a_header(struct kunit *test)
+{
+	struct libra_attach args = {
+		.domain = LIBRA_TEST_DOMAIN,
+		.mode = LIBRA_MODE_TOKEN,
+		.parser = LIBRA_TEST_PARSER,
+	};
+	struct libra_net *ln = libra_net(&init_net);
+	long attached = atomic_long_read(&ln->attached);
+	struct libra_seg *segs[2];
+	struct libra_sock *ls;
+	struct socket *sock;
+	int i, err;
+
+	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(&init_net, AF_INET, SOCK_STREAM,
+						  IPPROTO_TCP, &sock));
+	lock_sock(sock->sk);
+	err = libra_attach_sock(sock->sk, &args, true);
+	release_sock(sock->sk);
+	KUNIT_EXPECT_EQ(test, 0, err);
+	if (!err) {
+		ls = libra_sk(sock->sk);
+		segs[0] = &ls->rx.seg;
+		segs[1] = &ls->tx.seg;
+		for (i = 0; i < 2; i++) {
+			segs[i]->behind = vmalloc(SZ_64K);
+			segs[i]->behind_size = segs[i]->behind ? SZ_64K : 0;
+			KUNIT_EXPECT_NOT_NULL(test, segs[i]->behind);
+		}
+	}
+	sock_release(sock);
+	KUNIT_EXPECT_EQ(test, attached, atomic_long_read(&ln->attached));
+}
+
 static struct kunit_case attachment_cases[] = {
 	KUNIT_CASE(sock_resync),
 	KUNIT_CASE(sock_resync_far),
+	KUNIT_CASE(sock_dies_in_a_header),
 	{}
 };
 

@@ -16,6 +16,9 @@
 /* How much of a long buffer to put behind kept bytes at a time. */
 #define LIBRA_SEG_STEP	4096
 
+/* The least that is kept aside of a header. */
+#define LIBRA_SEG_BEHIND_MIN	512
+
 /* Segments may lie in bytes that passed already; more than that is a loop. */
 #define LIBRA_SEG_ROUNDS	32
 
@@ -52,6 +55,8 @@ void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 /**
  * libra_seg_free() - forget what was kept
  * @seg: segmenter
+ *
+ * Context: process context, may sleep.
  */
 void libra_seg_free(struct libra_seg *seg)
 {
@@ -62,13 +67,35 @@ void libra_seg_free(struct libra_seg *seg)
 	seg->unparsed = false;
 }
 
+/* A kept header begins with this when nobody reads it any more. */
+struct libra_behind {
+	struct rcu_head rcu;
+};
+
+/**
+ * libra_seg_free_later() - libra_seg_free() where vfree() cannot be called
+ * @seg: segmenter of a socket that dies
+ *
+ * Context: any.
+ */
+void libra_seg_free_later(struct libra_seg *seg)
+{
+	struct libra_behind *behind = (struct libra_behind *)seg->behind;
+
+	BUILD_BUG_ON(sizeof(*behind) > LIBRA_SEG_BEHIND_MIN);
+	seg->behind = NULL;
+	libra_seg_free(seg);
+	if (behind)
+		kvfree_rcu(behind, rcu);
+}
+
 static bool libra_seg_reserve(struct libra_seg *seg, u32 size)
 {
 	u8 *bigger;
 
 	if (size <= seg->behind_size)
 		return true;
-	size = roundup_pow_of_two(max_t(u32, size, 512));
+	size = roundup_pow_of_two(max_t(u32, size, LIBRA_SEG_BEHIND_MIN));
 	bigger = kvmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!bigger)
 		return false;

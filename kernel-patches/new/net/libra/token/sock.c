@@ -147,8 +147,8 @@ static void libra_sk_destruct(struct sock *sk)
 	rcu_read_lock();
 	libra_hook_unbind(ls);
 	libra_sock_cleanup(ls, false);
-	libra_seg_free(&ls->rx.seg);
-	libra_seg_free(&ls->tx.seg);
+	libra_seg_free_later(&ls->rx.seg);
+	libra_seg_free_later(&ls->tx.seg);
 	atomic_long_dec(&ls->net->attached);
 	atomic_dec(&libra_attached);
 	trace_libra_detach(sk);

@@ -105,6 +105,7 @@ void libra_seg_consume(struct libra_seg *seg, const u8 *data, u64 len);
 void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 		    enum libra_mib why);
 void libra_seg_free(struct libra_seg *seg);
+void libra_seg_free_later(struct libra_seg *seg);
 
 /**
  * struct libra_call - a question to the parser as the kfuncs see it

@@ -258,6 +258,18 @@ int BPF_PROG(libra_attach_second, const struct sock *sk, int oldstate, int newst
 	return 0;
 }
 
+/*
+ * TCP Fast Open: the application uses a connection before it is established. The kernel asks
+ * in the application's own context, where no other run can nest.
+ */
+SEC("tp_btf/libra_early")
+int BPF_PROG(libra_attach_early, const struct sock *sk)
+{
+	if (sk) /* to the verifier, an argument of a module's tracepoint may be NULL */
+		look_up(sk, sk->__sk_common.skc_state);
+	return 0;
+}
+
 /* The states in which the application can still send. */
 static __always_inline bool can_send(int state)
 {

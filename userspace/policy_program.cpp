@@ -34,7 +34,7 @@ Result<PolicyProgram> PolicyProgram::load() {
         return Error::from_errno("cannot count the CPUs", -cpus);
     program.cpus_ = static_cast<std::size_t>(cpus);
 
-    for (const char* name : {"libra_attach_first", "libra_attach_second"}) {
+    for (const char* name : {"libra_attach_first", "libra_attach_second", "libra_attach_early"}) {
         auto link = program.object_.attach_program(name);
         if (!link)
             return std::move(link).error();

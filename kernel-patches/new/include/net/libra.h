@@ -26,6 +26,8 @@ struct msghdr;
  * @release: before inet_release()
  * @shutdown: before inet_shutdown()
  * @attach: TCP_LIBRA; under RCU and the socket lock
+ * @early: before a call on a socket that is not established; under RCU and the
+ *	socket lock
  * @enter: a reference on the current process, if it has payload memory; under RCU
  * @lazy_recvmsg: in place of inet_recvmsg(); gives the reference back
  * @lazy_sendmsg: in place of inet_sendmsg(); gives the reference back
@@ -41,6 +43,7 @@ struct libra_hooks {
 	void (*release)(struct libra_sock *ls);
 	void (*shutdown)(struct libra_sock *ls, int how);
 	int (*attach)(struct sock *sk, const struct libra_attach *args);
+	void (*early)(struct sock *sk);
 	struct libra_process *(*enter)(void);
 	int (*lazy_recvmsg)(struct libra_process *process, struct sock *sk,
 			    struct msghdr *msg, size_t size, int flags);
@@ -65,6 +68,38 @@ static inline struct libra_sock *libra_of(const struct sock *sk)
 		return NULL;
 	/* Pairs with libra_hook_bind(). */
 	return smp_load_acquire(&inet_csk(sk)->icsk_libra);
+}
+
+/**
+ * libra_sock_is_early() - may this socket be used before it is established?
+ * @sk: TCP socket, which need not be locked
+ *
+ * Policies attach sockets on their way to TCP_ESTABLISHED, before that state can be
+ * seen: who finds another state here and looks up the attachment then, finds it.
+ *
+ * Return: true for TCP Fast Open, in either role, before the handshake is over.
+ */
+static inline bool libra_sock_is_early(const struct sock *sk)
+{
+	return (1 << inet_sk_state_load(sk)) & (TCPF_SYN_SENT | TCPF_SYN_RECV);
+}
+
+struct libra_sock *__libra_early(struct sock *sk);
+
+/**
+ * libra_of_io() - is this socket, on which there is a recvmsg or a sendmsg, attached?
+ * @sk: any inet socket
+ *
+ * Context: process context, without the socket lock.
+ * Return: its attachment or NULL.
+ */
+static inline struct libra_sock *libra_of_io(struct sock *sk)
+{
+	if (!static_branch_unlikely(&libra_key) || !sk_is_tcp(sk))
+		return NULL;
+	if (unlikely(libra_sock_is_early(sk)))
+		return __libra_early(sk);
+	return libra_of(sk);
 }
 
 /* An attached socket holds the module, so its hooks are there. */
@@ -147,6 +182,11 @@ void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages);
 #else
 
 static inline struct libra_sock *libra_of(const struct sock *sk)
+{
+	return NULL;
+}
+
+static inline struct libra_sock *libra_of_io(struct sock *sk)
 {
 	return NULL;
 }

@@ -39,6 +39,31 @@ struct libra_process *__libra_enter(void)
 EXPORT_SYMBOL_GPL(__libra_enter);
 
 /**
+ * __libra_early() - a socket that is not established is used
+ * @sk: TCP socket
+ *
+ * Context: process context; takes the socket lock.
+ * Return: its attachment or NULL.
+ */
+struct libra_sock *__libra_early(struct sock *sk)
+{
+	struct libra_sock *ls = libra_of(sk);
+	const struct libra_hooks *hooks;
+
+	if (ls)
+		return ls;
+	lock_sock(sk);
+	rcu_read_lock();
+	hooks = rcu_dereference(libra_hooks);
+	if (hooks)
+		hooks->early(sk);
+	rcu_read_unlock();
+	release_sock(sk);
+	return libra_of(sk);
+}
+EXPORT_SYMBOL_GPL(__libra_early);
+
+/**
  * libra_memcg_charge() - charge what anchors pin
  * @memcg: the receiving socket's, with a reference
  * @pages: how many

@@ -55,6 +55,7 @@ static const struct libra_hooks libra_static_hooks = {
 	.release = libra_sock_release,
 	.shutdown = libra_sock_shutdown,
 	.attach = libra_static_attach,
+	.early = libra_sock_early,
 	.enter = libra_static_enter,
 	.lazy_recvmsg = libra_lazy_recvmsg,
 	.lazy_sendmsg = libra_lazy_sendmsg,
@@ -69,6 +70,6 @@ int __init libra_hook_backend_init(void)
 void libra_hook_backend_exit(void)
 {
 	RCU_INIT_POINTER(libra_hooks, NULL);
-	/* libra_setsockopt() or __libra_enter() may be in there. */
+	/* libra_setsockopt(), __libra_enter() or __libra_early() may be in there. */
 	synchronize_rcu();
 }

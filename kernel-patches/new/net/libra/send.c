@@ -4,9 +4,27 @@
  * errors and pushes of one native call.
  */
 #include <linux/uio.h>
+#include <net/inet_common.h>
 #include <net/tcp.h>
 
 #include "send.h"
+
+/**
+ * libra_send_native() - what the socket does without Libra
+ * @sk: socket
+ * @msg: as for inet_sendmsg()
+ * @size: as for inet_sendmsg()
+ *
+ * Context: process context; takes the socket lock.
+ * Return: as inet_sendmsg() does.
+ */
+int libra_send_native(struct sock *sk, struct msghdr *msg, size_t size)
+{
+	if (unlikely(inet_send_prepare(sk)))
+		return -EAGAIN;
+	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
+	return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, size);
+}
 
 static int libra_out_transport(struct libra_out *out, struct msghdr *msg,
 			       size_t count)

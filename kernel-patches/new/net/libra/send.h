@@ -75,6 +75,7 @@ static inline bool libra_out_is_odd(const struct msghdr *msg)
 	       msg->msg_controllen || msg->msg_ubuf;
 }
 
+int libra_send_native(struct sock *sk, struct msghdr *msg, size_t size);
 int libra_out_splice(struct libra_out *out, const struct bio_vec *bv, u32 nr,
 		     size_t skip, size_t count, bool last);
 int libra_out_direct(struct libra_out *out, size_t count);

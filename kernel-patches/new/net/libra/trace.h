@@ -43,12 +43,26 @@ TRACE_EVENT(libra_attach,
 		  __get_str(parser), __entry->domain, __entry->policy)
 );
 
-TRACE_EVENT(libra_detach,
+DECLARE_EVENT_CLASS(libra_sk_class,
 	TP_PROTO(const struct sock *sk),
 	TP_ARGS(sk),
 	TP_STRUCT__entry(LIBRA_SK_FIELDS),
 	TP_fast_assign(LIBRA_SK_ASSIGN;),
 	TP_printk(LIBRA_SK_FMT, LIBRA_SK_ARGS)
+);
+
+DEFINE_EVENT(libra_sk_class, libra_detach,
+	TP_PROTO(const struct sock *sk),
+	TP_ARGS(sk)
+);
+
+/*
+ * An application uses a connection before its handshake is over (TCP Fast Open).
+ * Programs that attach connections do so here, too; see libra_sock_early().
+ */
+DEFINE_EVENT(libra_sk_class, libra_early,
+	TP_PROTO(const struct sock *sk),
+	TP_ARGS(sk)
 );
 
 /* VPI ids are secrets only until the anchor is gone, but show a part all the same. */

@@ -8,8 +8,9 @@
  * replacement, which takes the same arguments, as livepatch does; so it does when
  * the current process has payload memory, on which it takes a reference first. In
  * any other case it returns, and the function runs as if nothing had happened. So
- * no task sleeps in module text without one of two that hold the module: an
- * attached socket until it is freed, or a process until the call ends.
+ * no task sleeps in module text without one of three that hold the module: an
+ * attached socket until it is freed, a process until the call ends, or the callback
+ * itself for a call on a socket that is not established yet (TCP Fast Open).
  *
  * The hooks are only in place while there is a parser, an attached socket or
  * payload memory. For as long they are permanent: ftrace cannot be switched off
@@ -23,6 +24,8 @@
 #include <net/rps.h>
 
 #include "libra.h"
+#include "recv.h"
+#include "send.h"
 #include "lazy/lazy.h"
 #include "token/token.h"
 
@@ -84,6 +87,39 @@ static int libra_inet_shutdown(struct socket *sock, int how)
 	return inet_shutdown(sock, how);
 }
 
+/* Who is attached by that holds the module; the reference of the callback goes last. */
+static struct libra_sock *libra_early(struct sock *sk)
+{
+	lock_sock(sk);
+	libra_sock_early(sk);
+	release_sock(sk);
+	return libra_sk(sk);
+}
+
+static int libra_early_inet_recvmsg(struct socket *sock, struct msghdr *msg,
+				    size_t size, int flags)
+{
+	struct libra_sock *ls = libra_early(sock->sk);
+	int ret;
+
+	ret = ls ? libra_recvmsg(ls, msg, size, flags) :
+		   libra_recv_native(sock->sk, msg, size, flags);
+	module_put(THIS_MODULE);
+	return ret;
+}
+
+static int libra_early_inet_sendmsg(struct socket *sock, struct msghdr *msg,
+				    size_t size)
+{
+	struct libra_sock *ls = libra_early(sock->sk);
+	int ret;
+
+	ret = ls ? libra_sendmsg(ls, msg, size) :
+		   libra_send_native(sock->sk, msg, size);
+	module_put(THIS_MODULE);
+	return ret;
+}
+
 static int libra_lazy_inet_recvmsg(struct socket *sock, struct msghdr *msg,
 				   size_t size, int flags)
 {
@@ -101,6 +137,7 @@ static int libra_lazy_inet_sendmsg(struct socket *sock, struct msghdr *msg,
  * @func: its name
  * @to: where to, for an attached socket
  * @wanted: is this attached socket's call redirected?
+ * @early_to: where to, for a socket that is neither attached nor established, or NULL
  * @lazy_to: where to, in a process with payload memory, or NULL
  * @lazy_wanted: ... for such a call of recvmsg or sendmsg
  * @ops: of ftrace
@@ -109,6 +146,7 @@ struct libra_hook {
 	const char *func;
 	void *to;
 	bool (*wanted)(const struct libra_sock *ls);
+	void *early_to;
 	void *lazy_to;
 	bool (*lazy_wanted)(struct sock *sk, size_t size, int flags);
 	struct ftrace_ops ops;
@@ -144,9 +182,9 @@ static bool libra_wants_lazy_send(struct sock *sk, size_t size, int flags)
 	return libra_send_may_gain(size);
 }
 
-/* @size, @flags: of a recvmsg or a sendmsg. */
+/* @early: it was not established; @size, @flags: of a recvmsg or a sendmsg. */
 static void *libra_hook_target(const struct libra_hook *hook, struct sock *sk,
-			       size_t size, int flags)
+			       bool early, size_t size, int flags)
 {
 	const struct libra_sock *ls = NULL;
 
@@ -154,6 +192,9 @@ static void *libra_hook_target(const struct libra_hook *hook, struct sock *sk,
 		ls = libra_sk(sk);
 	if (ls)
 		return hook->wanted(ls) ? hook->to : NULL;
+	/* It calls module_put(). A module that goes has no policy for it. */
+	if (early && try_module_get(THIS_MODULE))
+		return hook->early_to;
 	/* The reference is given back by what is called then. */
 	if (hook->lazy_to && atomic_read(&libra_arenas) &&
 	    hook->lazy_wanted(sk, size, flags) && libra_process_enter())
@@ -167,20 +208,24 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 {
 	const struct libra_hook *hook = container_of(ops, struct libra_hook, ops);
 	const struct socket *sock;
+	bool early;
 	void *to;
 	int bit;
 
-	if (!atomic_read(&libra_attached) && !atomic_read(&libra_arenas))
-		return;
 	sock = (const void *)ftrace_regs_get_argument(fregs, 0);
 	/* A raw socket may have TCP's number, and is no tcp_sock. */
 	if (!sock->sk || !sk_is_tcp(sock->sk))
+		return;
+	/* Before it is looked up: see libra_sock_is_early(). */
+	early = hook->early_to && libra_sock_is_early(sock->sk);
+	if (!early && !atomic_read(&libra_attached) && !atomic_read(&libra_arenas))
 		return;
 
 	bit = ftrace_test_recursion_trylock(ip, parent_ip);
 	if (bit < 0)
 		return;
-	to = libra_hook_target(hook, sock->sk, ftrace_regs_get_argument(fregs, 2),
+	to = libra_hook_target(hook, sock->sk, early,
+			       ftrace_regs_get_argument(fregs, 2),
 			       ftrace_regs_get_argument(fregs, 3));
 	if (to)
 		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)to);
@@ -188,11 +233,12 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 }
 
 /* Permanent: without the hooks a VPI, and what is behind it, would be sent as it is. */
-#define LIBRA_HOOK(name, replacement, when, lazy, lazy_when)	\
+#define LIBRA_HOOK(name, replacement, when, early, lazy, lazy_when)	\
 	{								\
 		.func = name,						\
 		.to = replacement,					\
 		.wanted = when,						\
+		.early_to = early,					\
 		.lazy_to = lazy,					\
 		.lazy_wanted = lazy_when,				\
 		.ops = {						\
@@ -204,20 +250,25 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 
 static struct libra_hook libra_hooks[] = {
 	LIBRA_HOOK("inet_recvmsg", libra_inet_recvmsg, libra_wants_all,
-		   libra_lazy_inet_recvmsg, libra_recv_may_gain),
+		   libra_early_inet_recvmsg, libra_lazy_inet_recvmsg,
+		   libra_recv_may_gain),
 	LIBRA_HOOK("inet_sendmsg", libra_inet_sendmsg, libra_wants_all,
-		   libra_lazy_inet_sendmsg, libra_wants_lazy_send),
+		   libra_early_inet_sendmsg, libra_lazy_inet_sendmsg,
+		   libra_wants_lazy_send),
 #if IS_ENABLED(CONFIG_IPV6)
 	LIBRA_HOOK("inet6_recvmsg", libra_inet_recvmsg, libra_wants_all,
-		   libra_lazy_inet_recvmsg, libra_recv_may_gain),
+		   libra_early_inet_recvmsg, libra_lazy_inet_recvmsg,
+		   libra_recv_may_gain),
 	LIBRA_HOOK("inet6_sendmsg", libra_inet_sendmsg, libra_wants_all,
-		   libra_lazy_inet_sendmsg, libra_wants_lazy_send),
+		   libra_early_inet_sendmsg, libra_lazy_inet_sendmsg,
+		   libra_wants_lazy_send),
 #endif
 	/* inet6_release() and the AF_INET6 shutdown come through these, too. */
-	LIBRA_HOOK("inet_release", libra_inet_release, libra_wants_release, NULL, NULL),
+	LIBRA_HOOK("inet_release", libra_inet_release, libra_wants_release, NULL,
+		   NULL, NULL),
 	LIBRA_HOOK("inet_shutdown", libra_inet_shutdown, libra_wants_shutdown, NULL,
-		   NULL),
-	LIBRA_HOOK("inet_listen", libra_inet_listen, libra_wants_all, NULL, NULL),
+		   NULL, NULL),
+	LIBRA_HOOK("inet_listen", libra_inet_listen, libra_wants_all, NULL, NULL, NULL),
 };
 
 static void libra_unhook(int n)

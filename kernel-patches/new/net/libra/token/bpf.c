@@ -87,11 +87,12 @@ __bpf_kfunc u64 bpf_libra_skip_fields(struct libra_ctx *ctx, u32 off, u32 len,
 
 /**
  * bpf_libra_attach() - attach a socket that is about to be established
- * @sk: socket, from tp_btf/inet_sock_set_state
+ * @sk: socket, from tp_btf/inet_sock_set_state or tp_btf/libra_early
  * @args: how
  * @args__sz: size of @args
  *
- * Only in the states in which no application can use the socket yet.
+ * Only in the states in which the application cannot use the socket yet, or not
+ * without coming by libra_early.
  *
  * Return: see libra_attach_sock().
  */

@@ -188,18 +188,25 @@ static enum libra_mib libra_attach_why_pass(const struct sock *sk)
 	if (sk->sk_prot->recvmsg != tcp_prot.recvmsg ||
 	    sk->sk_prot->sendmsg != tcp_prot.sendmsg)
 		return LIBRA_MIB_FB_ULP;
-	/* TCP Fast Open: data in the SYN passed before us. */
-	if (tp->syn_data || tp->syn_fastopen ||
-	    rcu_access_pointer(tp->fastopen_rsk))
+	/* TCP Fast Open of ours: there is, or will be, data in the SYN. */
+	if (tp->syn_data || tp->syn_fastopen || inet_test_bit(DEFER_CONNECT, sk))
+		return LIBRA_MIB_FB_RESYNC;
+	/*
+	 * TCP Fast Open of a client: what its SYN brought waits to be read, unless
+	 * the application was here before us. Before TCP_ESTABLISHED nobody else
+	 * can have read or sent anything.
+	 */
+	if (sk->sk_state == TCP_SYN_RECV &&
+	    (libra_rx_pos(sk) || tp->bytes_sent || tp->write_seq != tp->snd_nxt))
 		return LIBRA_MIB_FB_RESYNC;
 	return LIBRA_MIB_MAX;
 }
 
 /**
  * libra_attach_sock() - attach a TCP socket
- * @sk: on its way to TCP_ESTABLISHED (bpf_libra_attach()) or established and
- *	locked (TCP_LIBRA, bpf_libra_adopt()); in either case nobody else
- *	changes sk_destruct
+ * @sk: on its way to TCP_ESTABLISHED (bpf_libra_attach()) or locked (TCP_LIBRA and
+ *	bpf_libra_adopt(), established; libra_sock_early(), not yet); in any case
+ *	nobody else changes sk_destruct
  * @args: how
  * @adopt: the stream is under way: pass
  *
@@ -289,6 +296,28 @@ put_module:
 refused:
 	LIBRA_INC(ln, LIBRA_MIB_ATTACH_REFUSED);
 	return err;
+}
+
+/**
+ * libra_sock_early() - a socket that is not established is used
+ * @sk: TCP socket of which the state was TCP_SYN_RECV or TCP_SYN_SENT
+ *
+ * A client that comes by TCP Fast Open is accepted, read and answered before its
+ * socket is TCP_ESTABLISHED, where policies attach it; so is data given to a
+ * socket that goes with the SYN (TCP_FASTOPEN_CONNECT). VPIs in there would leave
+ * as if they were data. So whoever has a policy is asked before the first byte
+ * passes. What is attached here is not attached again later (-EEXIST).
+ *
+ * Context: process context, under the socket lock: the handshake cannot end, nor
+ * does anybody else change sk_destruct, until it is released.
+ */
+void libra_sock_early(struct sock *sk)
+{
+	if (libra_sk(sk))
+		return;
+	if (tcp_passive_fastopen(sk) ||
+	    (sk->sk_state == TCP_SYN_SENT && inet_test_bit(DEFER_CONNECT, sk)))
+		trace_libra_early(sk);
 }
 
 /**

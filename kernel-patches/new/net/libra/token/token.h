@@ -404,6 +404,7 @@ static inline void libra_sock_used(struct libra_sock *ls)
 
 int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 		      bool adopt);
+void libra_sock_early(struct sock *sk);
 void libra_policy_unmet(const struct sock *sk, int err);
 void libra_sock_egress_passes(struct libra_sock *ls);
 void libra_sock_stop(struct libra_sock *ls);

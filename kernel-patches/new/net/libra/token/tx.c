@@ -452,9 +452,9 @@ static int libra_tx_stream(struct libra_tx *tx)
 }
 
 /*
- * What is not a plain send of bytes: MSG_OOB, MSG_ZEROCOPY, control messages.
- * It goes the native way and ends the segmentation, after a look for VPIs, which
- * cannot be redeemed there.
+ * What is not a plain send of bytes: MSG_OOB, MSG_ZEROCOPY, control messages, data
+ * that goes with the SYN (TCP_FASTOPEN_CONNECT). It goes the native way and ends the
+ * segmentation, after a look for VPIs, which cannot be redeemed there.
  */
 static int libra_tx_odd(struct libra_tx *tx)
 {
@@ -488,9 +488,10 @@ static int libra_tx_odd(struct libra_tx *tx)
 /* Under tx_lock. */
 static int libra_tx_locked(struct libra_tx *tx)
 {
-	bool odd = libra_out_is_odd(tx->out.msg);
 	struct libra_sock *ls = tx->ls;
 	struct sock *sk = ls->sk;
+	bool odd = libra_out_is_odd(tx->out.msg) ||
+		   inet_test_bit(DEFER_CONNECT, sk);
 	int ret;
 
 	if (libra_sock_changed(ls))

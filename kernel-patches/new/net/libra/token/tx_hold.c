@@ -91,7 +91,8 @@ static void libra_hold_arm(struct libra_sock *ls)
 static bool libra_hold_pointless(const struct sock *sk)
 {
 	return sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN ||
-	       !((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT));
+	       !((1 << sk->sk_state) &
+		 (TCPF_SYN_RECV | TCPF_ESTABLISHED | TCPF_CLOSE_WAIT));
 }
 
 static void libra_hold_disarm(struct libra_sock *ls)

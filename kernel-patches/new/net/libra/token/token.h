@@ -298,6 +298,8 @@ void libra_expire_later(struct libra_net *ln);
  * @call: question to the parser
  * @minted: messages minted by this socket; domain lock
  * @redeeming: messages that this socket began to redeem; domain lock
+ * @tx_wanted: somebody who would not wait for @tx_lock has to be told when it is
+ *	free; any context
  * @rx: ingress, under the socket lock
  * @tx: egress, under @tx_lock
  */
@@ -339,6 +341,7 @@ struct libra_sock {
 	} rx;
 
 	struct mutex tx_lock;	/* protects @tx */
+	bool tx_wanted;
 	/**
 	 * @tx.seg: where the outgoing stream is
 	 * @tx.seq: the write_seq up to which @tx.seg knows the stream
@@ -427,6 +430,7 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size);
 /* What tx_hold.c holds back, when a socket ends; false: it was half a VPI. */
 bool libra_hold_end(struct libra_sock *ls, bool alone);
 void libra_hold_init(struct libra_sock *ls);
+void libra_tx_unlock(struct libra_sock *ls);
 
 /* Has any VPI ever been minted? Until then nothing has to be looked for. */
 extern bool libra_vpi_minted;

@@ -521,6 +521,44 @@ static int libra_tx_locked(struct libra_tx *tx)
 	return ret;
 }
 
+/*
+ * Who has tx_lock may wait for room, so who must not wait cannot wait for it. To the
+ * application that is as if there were no room: it is told when there is, though TCP
+ * may not know that anybody asks.
+ */
+static bool libra_tx_trylock(struct libra_sock *ls)
+{
+	if (mutex_trylock(&ls->tx_lock))
+		return true;
+	set_bit(SOCK_NOSPACE, &ls->sk->sk_socket->flags);
+	WRITE_ONCE(ls->tx_wanted, true);
+	/* Pairs with the one in libra_tx_unlock(): it is free, or it will be told. */
+	smp_mb();
+	return mutex_trylock(&ls->tx_lock);
+}
+
+/**
+ * libra_tx_unlock() - release tx_lock
+ * @ls: attachment; the caller holds its socket
+ *
+ * Wakes whoever did not wait for it. Without room in the send buffer TCP does so later.
+ *
+ * Context: process context, without the socket lock.
+ */
+void libra_tx_unlock(struct libra_sock *ls)
+{
+	struct sock *sk = ls->sk;
+
+	mutex_unlock(&ls->tx_lock);
+	/* Pairs with the one in libra_tx_trylock(). */
+	smp_mb();
+	if (!READ_ONCE(ls->tx_wanted) || !xchg(&ls->tx_wanted, false))
+		return;
+	lock_sock(sk);
+	sk->sk_write_space(sk);
+	release_sock(sk);
+}
+
 /**
  * libra_sendmsg() - in place of inet_sendmsg() on an attached socket
  * @ls: attachment
@@ -547,7 +585,7 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 		return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, size);
 
 	if (msg->msg_flags & MSG_DONTWAIT) {
-		if (!mutex_trylock(&ls->tx_lock))
+		if (!libra_tx_trylock(ls))
 			return -EAGAIN;
 	} else if (mutex_lock_interruptible(&ls->tx_lock)) {
 		return -ERESTARTSYS;
@@ -556,7 +594,7 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 	ret = libra_tx_locked(&tx);
 	if (sk->sk_prot == ls->prot)
 		libra_out_push(&tx.out);
-	mutex_unlock(&ls->tx_lock);
+	libra_tx_unlock(ls);
 
 	if (unlikely(tx.fail)) {
 		libra_fail_stop(ls, tx.fail);

@@ -324,9 +324,25 @@ static void libra_hold_release(struct work_struct *work)
 			if (libra_hold_flush(ls, false) == -EAGAIN)
 				libra_hold_arm(ls);
 		}
-		mutex_unlock(&ls->tx_lock);
+		libra_tx_unlock(ls);
 	}
 	sock_put(sk);
+}
+
+/*
+ * A sender that has tx_lock sends what is held soon, or finds that it is half a VPI:
+ * it may wait for the application's memory or for the socket lock, but for room in
+ * the send buffer only when nothing is held any more. Then shutdown() has not to wait
+ * for it, as it would not without us. Returns false when there is nothing to do.
+ */
+static bool libra_hold_lock(struct libra_sock *ls)
+{
+	while (!mutex_trylock(&ls->tx_lock)) {
+		if (!READ_ONCE(ls->tx.owed) || fatal_signal_pending(current))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
 }
 
 /**
@@ -335,8 +351,7 @@ static void libra_hold_release(struct work_struct *work)
  * @alone: nobody else uses the socket
  *
  * Context: process context, before the transport knows.
- * Return: false if half a VPI is held, or if a sender that sleeps with tx_lock
- * may hold one: the connection has to be aborted.
+ * Return: false if half a VPI is held: the connection has to be aborted.
  */
 bool libra_hold_end(struct libra_sock *ls, bool alone)
 {
@@ -345,7 +360,7 @@ bool libra_hold_end(struct libra_sock *ls, bool alone)
 	libra_hold_disarm(ls);
 	if (alone)
 		mutex_lock(&ls->tx_lock);
-	else if (!mutex_trylock(&ls->tx_lock))
+	else if (!libra_hold_lock(ls))
 		return !READ_ONCE(ls->tx.owed);
 	if (ls->tx.cut > LIBRA_VPI_CHANCE) {
 		clean = libra_hold_pointless(ls->sk);
@@ -353,7 +368,7 @@ bool libra_hold_end(struct libra_sock *ls, bool alone)
 		libra_hold_let_go(ls, ls->tx.cut);
 		clean = libra_hold_flush(ls, false) != -EAGAIN;
 	}
-	mutex_unlock(&ls->tx_lock);
+	libra_tx_unlock(ls);
 	return clean;
 }
 

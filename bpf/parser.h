@@ -8,10 +8,9 @@
 #include <linux/libra.h>
 
 /*
- * Are the bytes asked about to be copied, whatever they are? What clients send
- * is, unless the policy asks otherwise: a proxy may send it a second time, to
- * another upstream, and the upstreams need not be attached. On egress nothing
- * is, for there may be VPIs in it.
+ * Will the bytes asked about be copied, whatever they are? What clients send is,
+ * unless the policy asks otherwise; the kernel sees to it (libra_seg_payload()).
+ * A parser that knows saves itself the cutting into pieces.
  */
 static __always_inline bool libra_copied(const struct libra_ctx *ctx)
 {

@@ -60,7 +60,11 @@ enum libra_mode {
 };
 
 /* libra_attach.flags */
-#define LIBRA_F_ANCHOR_REQUESTS	(1U << 0)	/* request bodies as well */
+/*
+ * What clients send as well. Without it that is copied, whatever the parser
+ * answers.
+ */
+#define LIBRA_F_ANCHOR_REQUESTS	(1U << 0)
 #define LIBRA_F_ACTIVE		(1U << 1)	/* TCP_LIBRA: this end connected */
 #define LIBRA_F_ALL		(LIBRA_F_ANCHOR_REQUESTS | LIBRA_F_ACTIVE)
 

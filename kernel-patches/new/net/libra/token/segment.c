@@ -150,6 +150,21 @@ static void libra_seg_bad_answer(struct libra_sock *ls, enum libra_dir dir)
 	libra_seg_pass(ls, dir, LIBRA_MIB_FB_PARSER_BAD);
 }
 
+/*
+ * What clients send is copied unless the attachment asks for more: a proxy may
+ * send it a second time, to another upstream, and its upstreams need not be
+ * attached. No parser can have it otherwise; none can write ctx.flags. On egress
+ * payload stays payload, for there may be VPIs in it.
+ */
+static enum libra_seg_state libra_seg_payload(const struct libra_sock *ls,
+					      enum libra_dir dir)
+{
+	if (dir == LIBRA_INGRESS && ls->role == LIBRA_ROLE_PASSIVE &&
+	    !(ls->call.ctx.flags & LIBRA_F_ANCHOR_REQUESTS))
+		return LIBRA_SEG_META;
+	return LIBRA_SEG_PAYLOAD;
+}
+
 /* What the parser said about kept + new bytes; true when it must be asked again. */
 static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 			     int verdict, u64 n, u32 view, u32 len)
@@ -182,13 +197,13 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 			return true;
 		WRITE_ONCE(seg->state, verdict == LIBRA_META ||
 				       verdict == LIBRA_FRAMING ?
-				       LIBRA_SEG_META : LIBRA_SEG_PAYLOAD);
+				       LIBRA_SEG_META : libra_seg_payload(ls, dir));
 		return false;
 	case LIBRA_PAYLOAD_UNTIL_CLOSE:
 		libra_seg_free(seg);
 		seg->goes_on = true;
 		seg->left = U64_MAX;
-		WRITE_ONCE(seg->state, LIBRA_SEG_PAYLOAD);
+		WRITE_ONCE(seg->state, libra_seg_payload(ls, dir));
 		return false;
 	case LIBRA_NEED_MORE:
 		if (n <= view)

@@ -58,6 +58,7 @@ static int seg_test_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	test->priv = t;
 	t->ls = libra_test_sock(test, LIBRA_TEST_DOMAIN, LIBRA_ROLE_PASSIVE);
+	t->ls->call.ctx.flags = LIBRA_F_ANCHOR_REQUESTS;
 	t->seg = &t->ls->rx.seg;
 	t->max_header = t->ls->net->sysctl.max_header;
 	for (i = 0; i < sizeof(t->data); i++)
@@ -184,6 +185,54 @@ static void seg_pass_both(struct kunit *test)
 	EXPECT_SEG(test, t->seg, LIBRA_SEG_PASS, U64_MAX);
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&dom->egress_passes[LIBRA_ROLE_PASSIVE]));
 	KUNIT_EXPECT_EQ(test, LIBRA_SEG_ASK, t->ls->tx.seg.state);
+}
+
+/* ---- what clients send ---------------------------------------------------- */
+
+/* It is copied unless the attachment asks for more, whatever the parser says. */
+static void seg_requests_are_copied(struct kunit *test)
+{
+	struct seg_test *t = test->priv;
+
+	t->ls->call.ctx.flags = 0;
+	SCRIPT({ LIBRA_PAYLOAD, 5000 }, { LIBRA_PAYLOAD_PART, 7 },
+	       { LIBRA_PAYLOAD_UNTIL_CLOSE, 0 });
+	libra_seg_classify(t->ls, LIBRA_INGRESS, t->data, 100);
+	EXPECT_SEG(test, t->seg, LIBRA_SEG_META, 5000);
+	libra_seg_consume(t->seg, NULL, 5000);
+	libra_seg_classify(t->ls, LIBRA_INGRESS, t->data, 100);
+	EXPECT_SEG(test, t->seg, LIBRA_SEG_META, 7);
+	libra_seg_consume(t->seg, NULL, 7);
+	libra_seg_classify(t->ls, LIBRA_INGRESS, t->data, 100);
+	EXPECT_SEG(test, t->seg, LIBRA_SEG_META, U64_MAX);
+	/* Its answers are understood none the less. */
+	KUNIT_EXPECT_EQ(test, 0,
+			atomic_read(&t->ls->dom->egress_passes[LIBRA_ROLE_PASSIVE]));
+}
+
+/* What it is sent is payload: there may be VPIs in it. */
+static void seg_responses_are_payload(struct kunit *test)
+{
+	struct seg_test *t = test->priv;
+
+	t->ls->call.ctx.flags = 0;
+	SCRIPT({ LIBRA_PAYLOAD, 5000 });
+	libra_seg_classify(t->ls, LIBRA_EGRESS, t->data, 100);
+	EXPECT_SEG(test, &t->ls->tx.seg, LIBRA_SEG_PAYLOAD, 5000);
+}
+
+/* So is what an upstream sends, and what it is sent. */
+static void seg_upstreams_are_payload(struct kunit *test)
+{
+	struct libra_sock *ls = libra_test_sock(test, LIBRA_TEST_DOMAIN,
+						LIBRA_ROLE_ACTIVE);
+	struct seg_test *t = test->priv;
+
+	SCRIPT({ LIBRA_PAYLOAD, 5000 });
+	libra_seg_classify(ls, LIBRA_INGRESS, t->data, 100);
+	EXPECT_SEG(test, &ls->rx.seg, LIBRA_SEG_PAYLOAD, 5000);
+	libra_seg_classify(ls, LIBRA_EGRESS, t->data, 100);
+	EXPECT_SEG(test, &ls->tx.seg, LIBRA_SEG_PAYLOAD, 5000);
 }
 
 static const struct answer bad_answers[] = {
@@ -482,6 +531,9 @@ static struct kunit_case seg_cases[] = {
 	KUNIT_CASE(seg_resync),
 	KUNIT_CASE(seg_pass),
 	KUNIT_CASE(seg_pass_both),
+	KUNIT_CASE(seg_requests_are_copied),
+	KUNIT_CASE(seg_responses_are_payload),
+	KUNIT_CASE(seg_upstreams_are_payload),
 	KUNIT_CASE_PARAM(seg_bad_answer, bad_answer_gen_params),
 	KUNIT_CASE(seg_looks_back),
 	KUNIT_CASE(seg_ends_with_what_passed),

@@ -69,6 +69,8 @@ void add_attach(CLI::App& app, Options& options) {
         ->check(CLI::IsMember({"off", "dry-run", "token", "lazy", "on"}));
     attach->add_flag("--anchor-requests", options.attach.anchor_requests,
                      "anchor request bodies as well");
+    attach->add_flag("--no-scrub", options.attach.no_scrub,
+                     "leave what was in memory behind a token");
     attach->final_callback([&options, attach] {
         if (options.attach.listen.empty() && options.attach.upstream.empty() &&
             options.attach.cgroup.empty())

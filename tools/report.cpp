@@ -66,6 +66,8 @@ std::string report_status(const Json& answer) {
         std::string mode = text(policy, "mode");
         if (text(policy, "anchor_requests") == "true")
             mode += "+requests";
+        if (text(policy, "no_scrub") == "true")
+            mode += "-scrub";
         std::string cgroup = text(policy, "cgroup");
         if (cgroup.empty())
             cgroup = "*";

@@ -91,7 +91,8 @@ Result<Policy> PolicySet::add(const AttachRequest& request, const Scope& scope) 
     std::memcpy(policy.attach.parser, request.parser.data(), request.parser.size());
     policy.attach.domain = request.domain;
     policy.attach.mode = request.mode;
-    policy.attach.flags = request.anchor_requests ? LIBRA_F_ANCHOR_REQUESTS : 0;
+    policy.attach.flags = (request.anchor_requests ? LIBRA_F_ANCHOR_REQUESTS : 0) |
+                          (request.no_scrub ? LIBRA_F_NO_SCRUB : 0);
     policy.attach.policy = policy.id;
 
     const auto append = [&](const Endpoint& endpoint, std::uint32_t roles) -> Status {

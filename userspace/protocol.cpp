@@ -95,13 +95,15 @@ class Fields {
 
 AttachRequest read_attach(Fields& fields) {
     fields.only(
-        {"op", "parser", "domain", "mode", "anchor_requests", "listen", "upstream", "cgroup"});
+        {"op", "parser", "domain", "mode", "anchor_requests", "no_scrub", "listen", "upstream",
+         "cgroup"});
     AttachRequest request;
     std::string mode;
     fields.read("parser", request.parser, true);
     fields.read("domain", request.domain, true);
     fields.read("mode", mode, true);
     fields.read("anchor_requests", request.anchor_requests);
+    fields.read("no_scrub", request.no_scrub);
     fields.read("listen", request.listen);
     fields.read("upstream", request.upstream);
     fields.read("cgroup", request.cgroup, false);
@@ -177,6 +179,7 @@ Json to_json(const Request& request) {
                      {"domain", attach->domain},
                      {"mode", mode_name(attach->mode)},
                      {"anchor_requests", attach->anchor_requests},
+                     {"no_scrub", attach->no_scrub},
                      {"listen", attach->listen},
                      {"upstream", attach->upstream}};
         if (!attach->cgroup.empty())

@@ -29,6 +29,7 @@ struct AttachRequest {
     std::uint32_t domain = 0;
     libra_mode mode = LIBRA_MODE_OFF;
     bool anchor_requests = false;
+    bool no_scrub = false;  // memory behind a token keeps what it held
     std::vector<std::string> listen;
     std::vector<std::string> upstream;
     std::string cgroup;  // directory in the cgroup v2 file system, empty: any

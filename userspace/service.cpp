@@ -193,7 +193,8 @@ Result<Json> Service::status() {
                       {"parser", policy.attach.parser},
                       {"domain", policy.attach.domain},
                       {"mode", mode_name(policy.attach.mode)},
-                      {"anchor_requests", (policy.attach.flags & LIBRA_F_ANCHOR_REQUESTS) != 0}};
+                      {"anchor_requests", (policy.attach.flags & LIBRA_F_ANCHOR_REQUESTS) != 0},
+                      {"no_scrub", (policy.attach.flags & LIBRA_F_NO_SCRUB) != 0}};
         if (!policy.cgroup.empty())
             entry["cgroup"] = policy.cgroup;
         entry["rules"] = std::move(rules);

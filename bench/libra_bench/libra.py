@@ -64,11 +64,11 @@ class Preloaded(_Kernel):
         self.quiet()
 
     @contextlib.contextmanager
-    def attached(self, parser, _listen, _upstream):
+    def attached(self, parser, _listen, _upstream, scrub=True):
         """Yields what stands in front of the proxy's command."""
         self.host.write(C_PARSERS, "1")
         yield ["env", f"LD_PRELOAD={os.path.join(self.build, ATTACH)}",
-               f"LIBRA_ATTACH_PARSER={parser}"]
+               f"LIBRA_ATTACH_PARSER={parser}", *([] if scrub else ["LIBRA_ATTACH_NO_SCRUB=1"])]
 
     def quiet(self):
         self.host.write(C_PARSERS, "0")
@@ -107,7 +107,7 @@ class Libra(_Kernel):
         self._loaded_by_us = True
 
     @contextlib.contextmanager
-    def attached(self, parser, listen, upstream):
+    def attached(self, parser, listen, upstream, scrub=True):
         """librad with this parser, and a policy for both sides of one proxy, in front of whose
         command nothing stands. librad stays for the next system that wants the same, see
         quiet()."""
@@ -115,6 +115,7 @@ class Libra(_Kernel):
         # Uploads are measured as well: no request is sent twice here.
         self.host.run([*control, "attach", "--parser", parser, "--domain", "1",
                        "--mode", "token", "--anchor-requests",
+                       *([] if scrub else ["--no-scrub"]),
                        "--listen", listen, "--upstream", upstream])
         try:
             yield []

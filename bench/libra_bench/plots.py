@@ -20,6 +20,7 @@ except ImportError:
 STYLES = {
     "direct": ("black", ":"),
     "nginx": ("tab:green", "--"), "nginx+libra": ("tab:green", "-"),
+    "nginx+libra-noscrub": ("tab:green", "-."),
     "nginx-pass": ("tab:green", ":"),
     "nginx-beside": ("tab:olive", ":"),
     "nginx+malloc": ("tab:red", "--"), "nginx+lazy": ("tab:red", "-"),
@@ -36,7 +37,7 @@ STYLES = {
     "haproxy-default+lazy": ("tab:purple", "-"),
     "haproxy+malloc": ("tab:purple", "--"), "haproxy+lazy": ("tab:purple", "-"),
     "haproxy": ("tab:blue", "--"), "haproxy-splice": ("tab:blue", "-."),
-    "haproxy+libra": ("tab:blue", "-"),
+    "haproxy+libra": ("tab:blue", "-"), "haproxy+libra-noscrub": ("tab:cyan", "-"),
     "relay-copy": ("tab:gray", "--"), "relay-splice": ("tab:gray", "-."),
     "relay-sockmap": ("tab:gray", ":"),
 }

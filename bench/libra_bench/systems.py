@@ -29,6 +29,7 @@ class System:
     kind: str               # nginx, haproxy, relay or direct
     variant: str = ""
     parser: str = ""        # attached with this one (token mode)
+    scrub: bool = True      # and memory behind a VPI is cleared, as it is by default
     malloc: str = ""        # has the allocator, which takes memory from: DEVICE, ORDINARY
     min_block: int = 0      # for blocks from this size on; 0: its default
     touched: bool = False   # it reads all payload, so little of it is left in the kernel
@@ -83,6 +84,8 @@ SYSTEMS = (
     System("nginx", "nginx", about="proxy_buffers 16 64k"),
     System("nginx+libra", "nginx", parser="http1", baseline="nginx",
            about="the same nginx, attached"),
+    System("nginx+libra-noscrub", "nginx", parser="http1", scrub=False, baseline="nginx",
+           peers=("nginx+libra",), about="the same, attached with --no-scrub"),
     System("nginx-pass", "nginx", parser="tls", baseline="nginx",
            about="the same nginx, attached; the parser passes at the first byte"),
     System("nginx-beside", "nginx", parser="tls", beside=True, baseline="nginx",
@@ -127,6 +130,8 @@ SYSTEMS = (
            about="option splice-request, splice-response; default buffers"),
     System("haproxy+libra", "haproxy", "copy", parser="http1", baseline="haproxy",
            about="the HAProxy that copies, attached"),
+    System("haproxy+libra-noscrub", "haproxy", "copy", parser="http1", scrub=False,
+           baseline="haproxy", peers=("haproxy+libra",), about="the same, with --no-scrub"),
     System("haproxy+malloc", "haproxy", "copy", malloc=ORDINARY, baseline="haproxy",
            about="the HAProxy that copies with the allocator, over ordinary memory"),
     System("haproxy+lazy", "haproxy", "copy", malloc=DEVICE, baseline="haproxy",
@@ -284,7 +289,7 @@ def running(topology, libra, system, connections):
         before = []     # what stands in front of the proxy's command
         if system.parser:
             sides = ("192.0.2.1:1", "192.0.2.2:1") if system.beside else (listen, upstream)
-            before += stack.enter_context(libra.attached(system.parser, *sides))
+            before += stack.enter_context(libra.attached(system.parser, *sides, system.scrub))
         if system.malloc:
             before += allocator(topology, system.malloc, system.min_block)
         if system.beside:

@@ -2,7 +2,8 @@
 //
 // Preloaded into a proxy, attaches its TCP connections with setsockopt(TCP_LIBRA): where
 // the kernel has no BPF, nobody else can (user-mode Linux). The proxy itself is as
-// Debian ships it. LIBRA_ATTACH_PARSER names the parser.
+// Debian ships it. LIBRA_ATTACH_PARSER names the parser;
+// with LIBRA_ATTACH_NO_SCRUB memory behind a token keeps what it held.
 //
 // An accepted connection is attached before the proxy knows of it; one that was opened
 // when the proxy finds that it is there: nginx asks for SO_ERROR, HAProxy sends. In
@@ -29,6 +30,8 @@ const std::string kParser = [] {
     return std::string(parser ? parser : "");
 }();
 
+const std::uint32_t kScrub = std::getenv("LIBRA_ATTACH_NO_SCRUB") ? LIBRA_F_NO_SCRUB : 0;
+
 // Connections that were begun: nginx asks each for SO_ERROR before every request, and a
 // system call that says "attached already" would be one too many.
 constexpr int kMaxFiles = 65536;  // worker_rlimit_nofile
@@ -47,7 +50,7 @@ void attach(int fd, std::uint32_t flags) {
     kParser.copy(how.parser, sizeof(how.parser) - 1);
     how.domain = kDomain;
     how.mode = LIBRA_MODE_TOKEN;
-    how.flags = flags | LIBRA_F_ANCHOR_REQUESTS;
+    how.flags = flags | kScrub | LIBRA_F_ANCHOR_REQUESTS;
     // Not connected after all, attached already, or not TCP.
     if (setsockopt(fd, IPPROTO_TCP, TCP_LIBRA, &how, sizeof(how)) != 0 && errno != ENOTCONN &&
         errno != EEXIST && errno != EOPNOTSUPP) {

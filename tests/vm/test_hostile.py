@@ -19,7 +19,8 @@ FAITHFUL = ("plain", "split", "copy", "cut", "full", "more", "delay", "recycle",
 REARRANGING = ("mix", "leave-out", "swap", "twice", "two-sinks", "vanish",
                "swap,full,recycle", "mix,leave-out,split")
 # What breaks the contract of an attachment. Only net.libra.scrub keeps old memory from
-# leaving whatever an application does; the marks keep it from being much.
+# leaving whatever an application does; the marks keep it from being much. All others have to
+# do without it.
 TAMPERING = ("overwrite", "edit", "insert", "behead", "curtail", "copy,swap,leave-out",
              "chunk,cut,full,mix")
 SHOWN = 5  # failed seeds of a case
@@ -75,19 +76,24 @@ def unseen(env, tap):
                    "anchors that expired or were reclaimed")
 
 
+def scrub(env, wanted):
+    return libra.sysctl("scrub", int(wanted)) if env.with_libra else contextlib.nullcontext()
+
+
 def body(env, tap):
     # A domain that loses this many messages would anchor no more.
     patience = libra.sysctl("max_unmet", 4096) if env.with_libra else contextlib.nullcontext()
     with hostile.policies(env), patience:
         for parser in env.args.parser or PARSERS:
             for name in env.args.behaviour or PARSERS[parser]:
-                scrub = env.with_libra and name in TAMPERING
-                with libra.sysctl("scrub", 1) if scrub else contextlib.nullcontext():
+                with scrub(env, name in TAMPERING):
                     misbehave(env, tap, parser, name, "--behaviour", name)
             if not env.args.behaviour:
-                misbehave(env, tap, parser, "what the seed says", "--some")
+                with scrub(env, False):
+                    misbehave(env, tap, parser, "what the seed says", "--some")
         if env.with_libra:
-            unseen(env, tap)
+            with scrub(env, False):
+                unseen(env, tap)
     with tap.case("nothing is left of any of them") as case:
         if env.with_libra:
             case.equal(libra.settle(), {}, "left behind")

@@ -74,6 +74,13 @@ struct libra_net {
 	} sysctl;
 };
 
+/* libra_net.sysctl.scrub */
+enum {
+	LIBRA_SCRUB_NEVER,
+	LIBRA_SCRUB_DEFAULT,	/* unless the policy has LIBRA_F_NO_SCRUB */
+	LIBRA_SCRUB_ALWAYS,
+};
+
 extern unsigned int libra_net_id;
 struct libra_net *libra_net(const struct net *net);
 

@@ -36,7 +36,7 @@ static const struct ctl_table libra_sysctls[] = {
 		.mode		= 0644,
 		.proc_handler	= proc_dou8vec_minmax,
 		.extra1		= SYSCTL_ZERO,
-		.extra2		= SYSCTL_ONE,
+		.extra2		= SYSCTL_TWO,
 	},
 	{
 		.procname	= "lazy",
@@ -139,6 +139,7 @@ int libra_sysctl_init(struct libra_net *ln)
 	int i;
 
 	ln->sysctl.enabled = 1;
+	ln->sysctl.scrub = LIBRA_SCRUB_DEFAULT;
 	ln->sysctl.lazy = 1;
 	ln->sysctl.lazy_feedback = 1;
 	ln->sysctl.lazy_tidy_ms = 100;

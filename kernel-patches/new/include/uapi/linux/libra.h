@@ -66,7 +66,10 @@ enum libra_mode {
  */
 #define LIBRA_F_ANCHOR_REQUESTS	(1U << 0)
 #define LIBRA_F_ACTIVE		(1U << 1)	/* TCP_LIBRA: this end connected */
-#define LIBRA_F_ALL		(LIBRA_F_ANCHOR_REQUESTS | LIBRA_F_ACTIVE)
+/* Leave the memory behind a VPI as it is, if net.libra.scrub lets a policy decide. */
+#define LIBRA_F_NO_SCRUB	(1U << 2)
+#define LIBRA_F_ALL		(LIBRA_F_ANCHOR_REQUESTS | LIBRA_F_ACTIVE |	\
+				 LIBRA_F_NO_SCRUB)
 
 /**
  * struct libra_attach - how to attach one socket

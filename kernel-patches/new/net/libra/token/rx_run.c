@@ -146,6 +146,19 @@ u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
 }
 
 /*
+ * Is what the application has in its memory behind a VPI to be cleared? It may be
+ * of an earlier request, and the application may send it in spite of the marks.
+ */
+static bool libra_run_scrubs(const struct libra_sock *ls)
+{
+	u8 scrub = READ_ONCE(ls->net->sysctl.scrub);
+
+	return scrub == LIBRA_SCRUB_ALWAYS ||
+	       (scrub == LIBRA_SCRUB_DEFAULT &&
+		!(ls->call.ctx.flags & LIBRA_F_NO_SCRUB));
+}
+
+/*
  * The VPI, and the marks by which a sender notices that an application lost the
  * VPI, or edits or moves what lies between.
  */
@@ -155,24 +168,20 @@ static int libra_run_write(struct libra_sock *ls, struct libra_rx_run *run)
 	u8 vpi[2 * LIBRA_VPI_SIZE], *mark = vpi + LIBRA_VPI_SIZE;
 	u32 total = minted->anchor.len;
 	bool marked = total >= LIBRA_VPI_MARKED;
-	size_t rest = total - LIBRA_VPI_MARKED;
 	u32 len = marked ? sizeof(vpi) : LIBRA_VPI_SIZE;
+	u32 end = marked ? LIBRA_VPI_SIZE : 0;
+	size_t rest = total - len - end;
 
 	libra_vpi_write(vpi, minted);
 	if (marked)
 		libra_vpi_write_mark(mark, minted);
 	if (copy_to_iter(vpi, len, &run->vpi_at) != len)
 		return -EFAULT;
-	if (!marked)
-		return 0;
-	if (READ_ONCE(ls->net->sysctl.scrub)) {
-		if (iov_iter_zero(rest, &run->vpi_at) != rest)
-			return -EFAULT;
-	} else {
+	if (!libra_run_scrubs(ls))
 		iov_iter_advance(&run->vpi_at, rest);
-	}
-	return copy_to_iter(mark, LIBRA_VPI_SIZE, &run->vpi_at) == LIBRA_VPI_SIZE ?
-	       0 : -EFAULT;
+	else if (iov_iter_zero(rest, &run->vpi_at) != rest)
+		return -EFAULT;
+	return copy_to_iter(mark, end, &run->vpi_at) == end ? 0 : -EFAULT;
 }
 
 /* Too short for a VPI after all: hand it over natively. */

@@ -284,6 +284,27 @@ static __always_inline int http1_lines(struct libra_ctx *ctx,
 	return verdict;
 }
 
+/*
+ * An empty line before a request, of which a server ignores at least one (RFC 9112,
+ * 2.2). Whoever does not ignore it refuses the request behind it, so that nobody
+ * takes it for something else.
+ */
+static __always_inline int http1_blank(struct libra_ctx *ctx,
+				       struct http1_state *st)
+{
+	char c;
+
+	ctx->seg_len = 2;
+	if (ctx->avail < 2) {
+		st->event = HTTP1_MORE;
+		return LIBRA_NEED_MORE;
+	}
+	if (libra_load(ctx, 1, &c, 1) || c != '\n')
+		return http1_pass(st, HTTP1_PASS_START);
+	st->event = HTTP1_BLANK;
+	return LIBRA_META;
+}
+
 /* At a message, or further into its header: may it be read? */
 static __always_inline int http1_header(struct libra_ctx *ctx,
 					struct http1_state *st,
@@ -295,12 +316,16 @@ static __always_inline int http1_header(struct libra_ctx *ctx,
 		return http1_pass(st, HTTP1_PASS_TUNNEL);
 	if (!request && !st->queued)
 		return http1_pass(st, HTTP1_PASS_UNMATCHED);
-	/* What is no HTTP (TLS, HTTP/2, a CRLF too many) ends at its first
-	 * byte: it may never have an LF.
+	if (d->at != HTTP1_AT_START)
+		return HTTP1_GO_ON;
+	/* What is no HTTP (TLS, HTTP/2) ends at its first byte: it may never
+	 * have an LF.
 	 */
-	if (d->at == HTTP1_AT_START &&
-	    (libra_load(ctx, 0, &c, 1) ||
-	     (request ? c < 'A' || c > 'Z' : c != 'H')))
+	if (libra_load(ctx, 0, &c, 1))
+		return http1_pass(st, HTTP1_PASS_START);
+	if (request && c == '\r')
+		return http1_blank(ctx, st);
+	if (request ? c < 'A' || c > 'Z' : c != 'H')
 		return http1_pass(st, HTTP1_PASS_START);
 	return HTTP1_GO_ON;
 }

@@ -20,6 +20,7 @@
 	X(END, "chunked_bodies", "chunked bodies read to their end")	\
 	X(REST, "until_close",						\
 	  "bodies, and directions of tunnels, that end with the connection") \
+	X(BLANK, "blank_lines", "empty lines before a request")		\
 	X(PASS_START, "pass_start_line",				\
 	  "start line that is not strict HTTP/1.0 or HTTP/1.1")		\
 	X(PASS_LINE_END, "pass_line_end", "bare LF or bare CR")		\

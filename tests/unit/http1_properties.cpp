@@ -38,6 +38,10 @@ bool AllowedPayload::step(bool request, Side& side) {
 }
 
 bool AllowedPayload::header(bool request, Side& side, std::string_view text) {
+    if (request && text.starts_with("\r\n")) {  // RFC 9112, 2.2
+        side.position += 2;
+        return true;
+    }
     const auto message = strict_message(text, request, request ? Asked{} : asked_.front());
     if (!message)
         return false;  // incomplete, or never

@@ -9,6 +9,7 @@ import socket
 import struct
 import time
 
+CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS = 0x8913
 SIOCSIFFLAGS = 0x8914
@@ -23,13 +24,18 @@ def _call(name, *arguments):
         raise OSError(error, f"{name}: no network namespace ({os.strerror(error)}): run as root")
 
 
+def unshare(flags):
+    """New namespaces for this process."""
+    _call("unshare", flags)
+
+
 def enter():
     """Moves this process into a new network namespace.
 
     Nothing of the machine's network is touched, ports are free, and the
     policies and counters of Libra, which are per namespace, start empty.
     """
-    _call("unshare", CLONE_NEWNET)
+    unshare(CLONE_NEWNET)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1]

@@ -9,7 +9,7 @@ import struct
 import threading
 
 import vmtest
-from harness import libra
+from harness import libra, netns
 
 # include/uapi/linux/libra.h
 TCP_LIBRA = 210
@@ -49,6 +49,19 @@ def without_capability(near):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def as_root_of_its_own():
+    """In a child: a user namespace, of which anybody makes one, and a network namespace of it."""
+    child = os.fork()
+    if not child:
+        try:
+            netns.unshare(netns.CLONE_NEWUSER | netns.CLONE_NEWNET)
+            with socket.socket() as own:
+                os._exit(refusal(attach, own) != "EPERM")
+        finally:
+            os._exit(99)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def errors(tap):
     near, far = connection()
     with near, far:
@@ -61,6 +74,7 @@ def errors(tap):
             with socket.socket() as unconnected:
                 case.equal(refusal(attach, unconnected), "ENOTCONN", "not connected")
             case.check(without_capability(near), "a user without CAP_NET_ADMIN was not refused")
+            case.check(as_root_of_its_own(), "the root of a user namespace was not refused")
             case.equal(libra.gauges_left(), {}, "gauges")
             attach(near, flags=F_ACTIVE)
             case.equal(refusal(attach, near), "EEXIST", "twice")

@@ -109,9 +109,9 @@ EXPORT_SYMBOL_GPL(libra_memcg_uncharge);
  * written: the caller knows that both are message boundaries.
  *
  * Context: process context, without the socket lock.
- * Return: 0; -EPERM without CAP_NET_ADMIN; -EINVAL; -ENOTCONN unless the
- * connection is established; -ENOENT without the module or the parser;
- * -EEXIST, -EOPNOTSUPP, -ENOMEM.
+ * Return: 0; -EPERM without CAP_NET_ADMIN in the initial user namespace; -EINVAL;
+ * -ENOTCONN unless the connection is established; -ENOENT without the module or
+ * the parser; -EEXIST, -EOPNOTSUPP, -ENOMEM.
  */
 int libra_setsockopt(struct sock *sk, sockptr_t optval, unsigned int optlen)
 {
@@ -119,7 +119,11 @@ int libra_setsockopt(struct sock *sk, sockptr_t optval, unsigned int optlen)
 	struct libra_attach args;
 	int err;
 
-	if (!sockopt_ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
+	/*
+	 * Not in the socket's user namespace, of which anybody makes one: what an
+	 * attached process learns of tokens is worth something to others' domains.
+	 */
+	if (!sockopt_capable(CAP_NET_ADMIN))
 		return -EPERM;
 	if (optlen != sizeof(args))
 		return -EINVAL;

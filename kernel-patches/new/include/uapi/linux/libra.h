@@ -92,7 +92,7 @@ struct libra_attach {
 
 /*
  * setsockopt(IPPROTO_TCP, TCP_LIBRA, struct libra_attach): only on a kernel
- * with the Libra patches, needs CAP_NET_ADMIN in the socket's user namespace.
+ * with the Libra patches, needs CAP_NET_ADMIN in the initial user namespace.
  */
 #define TCP_LIBRA		210
 

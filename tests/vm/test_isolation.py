@@ -171,6 +171,23 @@ def _mint_many():
     return [bool(mint(1)) for _ in range(5)]
 
 
+def half_shut(env, tap):
+    """shutdown() of what is received changes nothing for half a VPI that is held."""
+    with tap.case("a socket that holds half a VPI is shut down, both halves in turn") as case, \
+            domains(env):
+        memory = mint(1)
+        proxy, client = connect(DOMAINS[1][0])
+        with proxy, client:
+            proxy.sendall(memory[:10])
+            proxy.shutdown(socket.SHUT_RD)
+            proxy.sendall(memory[10:])
+            proxy.shutdown(socket.SHUT_WR)
+            got = b""
+            while data := client.recv(1 << 20):
+                got += data
+        case.check(got == BODY, f"{len(got)} bytes arrived, of {len(BODY)}")
+
+
 def process_exit(env, tap):
     with tap.case("a process that is killed takes its anchors along") as case, domains(env):
         parent, child = multiprocessing.Pipe()
@@ -214,6 +231,7 @@ def body(env, tap):
         return
     other_domain(env, tap)
     other_namespace(env, tap)
+    half_shut(env, tap)
     process_exit(env, tap)
     namespace_exit(env, tap)
     forged(env, tap)

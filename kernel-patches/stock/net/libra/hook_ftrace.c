@@ -74,17 +74,27 @@ static int libra_inet_sendmsg(struct socket *sock, struct msghdr *msg,
 	return libra_sendmsg(libra_sk(sock->sk), msg, size);
 }
 
-/* Calls the hooked function: the callback lets it through, see libra_to(). */
+/* Calls the hooked function: the callback lets it through, see libra_wants_release(). */
 static int libra_inet_release(struct socket *sock)
 {
 	libra_sock_release(libra_sk(sock->sk));
 	return inet_release(sock);
 }
 
+/*
+ * The same, see libra_wants_shutdown(); also when nothing changed, as by SHUT_RD.
+ * Another thread that does the same may have us come here once more, no worse.
+ */
 static int libra_inet_shutdown(struct socket *sock, int how)
 {
-	libra_sock_shutdown(libra_sk(sock->sk), how);
-	return inet_shutdown(sock, how);
+	struct libra_sock *ls = libra_sk(sock->sk);
+	int ret;
+
+	libra_sock_shutdown(ls, how);
+	WRITE_ONCE(ls->shutting, current);
+	ret = inet_shutdown(sock, how);
+	cmpxchg(&ls->shutting, current, NULL);
+	return ret;
 }
 
 /* Who is attached by that holds the module; the reference of the callback goes last. */
@@ -173,6 +183,8 @@ static bool libra_wants_release(const struct libra_sock *ls)
 
 static bool libra_wants_shutdown(const struct libra_sock *ls)
 {
+	if (READ_ONCE(ls->shutting) == current)
+		return false;
 	return READ_ONCE(ls->tx.owed) && !READ_ONCE(ls->ended);
 }
 

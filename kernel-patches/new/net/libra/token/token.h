@@ -281,6 +281,7 @@ void libra_expire_later(struct libra_net *ln);
  * @account: what its anchors are charged to; referenced by the socket, by each
  *	message it minted and by their anchors
  * @hash: by @sk, stock kernel only
+ * @shutting: who is in inet_shutdown() on our behalf, stock kernel only
  * @prot: sk_prot at attach; another one means that a ULP came on top
  * @disconnects: sk_disconnects at attach; another one means another connection
  * @destruct: the destructor that was there before
@@ -307,6 +308,7 @@ struct libra_sock {
 	struct sock *sk;
 	struct libra_account account;
 	struct rhash_head hash;
+	struct task_struct *shutting;
 	const struct proto *prot;
 	int disconnects;
 	void (*destruct)(struct sock *sk);

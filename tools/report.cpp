@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "kernel_stats.h"
@@ -44,6 +45,27 @@ std::string table(const std::vector<Row>& rows) {
     return out;
 }
 
+// For whose sake nothing is kept in the kernel.
+std::string report_passing(const Json& answer) {
+    std::string out;
+    std::vector<Row> rows = {{"DOMAIN", "ROLE", "PEER", "LOCAL", "SECONDS", "WHY"}};
+    for (const Json& domain : list(answer, "passing")) {
+        const std::string id = text(domain, "domain");
+        for (const auto& [key, what] :
+             {std::pair{"clients", "responses"}, std::pair{"upstreams", "requests"}})
+            if (const std::string count = text(domain, key); count != "0")
+                out += fmt::format(
+                    "domain {}: no {} are kept in the kernel for the sake of {} of its {}, or of "
+                    "who uses them\n",
+                    id, what, count, key);
+        for (const Json& connection : list(domain, "oldest"))
+            rows.push_back({id, text(connection, "role"), text(connection, "peer"),
+                            text(connection, "local"), text(connection, "seconds"),
+                            describe_stat(text(connection, "reason"))});
+    }
+    return rows.size() == 1 ? out : out + table(rows);
+}
+
 std::string count_of(const Json& rule, const char* key) {
     const std::string value = text(rule, key);
     return value.empty() ? "0" : value;
@@ -78,9 +100,8 @@ std::string report_status(const Json& answer) {
                             count_of(rule, "adopted"), count_of(rule, "refused"),
                             text(rule, "last_error")});
     }
-    if (rows.size() == 1)
-        return out + "no policies: nothing is attached\n";
-    return out + table(rows);
+    out += rows.size() == 1 ? "no policies: nothing is attached\n" : table(rows);
+    return out + report_passing(answer);
 }
 
 std::string report_stats(const Json& answer, bool all) {

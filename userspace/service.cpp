@@ -10,6 +10,7 @@
 
 #include "kernel_stats.h"
 #include "kernel_support.h"
+#include "passing.h"
 
 namespace libra {
 namespace {
@@ -18,6 +19,28 @@ std::string_view role_name(std::uint32_t roles) {
     if (roles == LIBRA_MATCH_PASSIVE)
         return "listen";
     return roles == LIBRA_MATCH_ACTIVE ? "upstream" : "any";
+}
+
+// Who holds which domain down.
+Result<Json> passing_domains() {
+    const auto domains = read_passing();
+    if (!domains)
+        return domains.error();
+    Json all = Json::array();
+    for (const PassingDomain& domain : *domains) {
+        Json oldest = Json::array();
+        for (const PassingConnection& connection : domain.oldest)
+            oldest.push_back({{"role", connection.role},
+                              {"peer", connection.peer},
+                              {"local", connection.local},
+                              {"reason", connection.reason},
+                              {"seconds", connection.seconds}});
+        all.push_back({{"domain", domain.domain},
+                       {"clients", domain.clients},
+                       {"upstreams", domain.upstreams},
+                       {"oldest", std::move(oldest)}});
+    }
+    return all;
 }
 
 std::string join_ids(const std::vector<std::uint32_t>& ids) {
@@ -200,9 +223,16 @@ Result<Json> Service::status() {
         entry["rules"] = std::move(rules);
         policies.push_back(std::move(entry));
     }
-    return Json{{"ok", true},          {"version", LIBRA_VERSION},
-                {"pid", getpid()},     {"enabled", libra_enabled()},
-                {"parsers", parsers_}, {"policies", std::move(policies)}};
+    auto passing = passing_domains();
+    if (!passing)
+        return passing.error();
+    return Json{{"ok", true},
+                {"version", LIBRA_VERSION},
+                {"pid", getpid()},
+                {"enabled", libra_enabled()},
+                {"parsers", parsers_},
+                {"policies", std::move(policies)},
+                {"passing", std::move(*passing)}};
 }
 
 Result<Json> Service::stats() {

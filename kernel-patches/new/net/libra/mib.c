@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: /proc/net/libra_stat, one "name value" per line.
+ * Libra: /proc/net/libra_stat, one "name value" per line, and libra_passing.
  */
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
@@ -8,6 +8,7 @@
 #include <linux/seq_file_net.h>
 
 #include "libra.h"
+#include "token/token.h"
 
 const char *const libra_mib_names[LIBRA_MIB_MAX] = {
 #define X(e, name) [LIBRA_MIB_##e] = name,
@@ -60,15 +61,23 @@ int libra_mib_init(struct libra_net *ln)
 	if (!ln->mib)
 		return -ENOMEM;
 	if (!proc_create_net_single("libra_stat", 0444, ln->net->proc_net,
-				    libra_mib_show, NULL)) {
-		free_percpu(ln->mib);
-		return -ENOMEM;
-	}
+				    libra_mib_show, NULL))
+		goto free;
+	if (!proc_create_net_single("libra_passing", 0444, ln->net->proc_net,
+				    libra_passing_show, NULL))
+		goto remove;
 	return 0;
+
+remove:
+	remove_proc_entry("libra_stat", ln->net->proc_net);
+free:
+	free_percpu(ln->mib);
+	return -ENOMEM;
 }
 
 void libra_mib_exit(struct libra_net *ln)
 {
+	remove_proc_entry("libra_passing", ln->net->proc_net);
 	remove_proc_entry("libra_stat", ln->net->proc_net);
 	free_percpu(ln->mib);
 }

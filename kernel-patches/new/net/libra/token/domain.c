@@ -34,6 +34,7 @@ struct libra_domain *libra_domain_get(struct libra_net *ln, u32 id)
 	dom->id = id;
 	dom->cookie = get_random_u64();
 	spin_lock_init(&dom->lock);
+	INIT_LIST_HEAD(&dom->passing.socks);
 	INIT_LIST_HEAD(&dom->msgs);
 	INIT_LIST_HEAD(&dom->unmet);
 	hash_init(dom->anchors);

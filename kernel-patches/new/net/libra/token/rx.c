@@ -282,6 +282,7 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 	if (likely(!(flags & MSG_ERRQUEUE)))
 		sock_rps_record_flow(sk);
 
+	libra_passing_note(ls);
 	if (READ_ONCE(ls->rx.seg.state) == LIBRA_SEG_PASS)
 		return libra_recv_native(sk, msg, size, flags);
 	if (libra_recv_wants_native(sk, msg, size, flags)) {
@@ -297,6 +298,8 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 	ret = libra_recv_locked(sk, &rx.reader, size, flags);
 	release_sock(sk);
 	kfree(rx.look);
+	/* If that was a request which passes, before it is answered. */
+	libra_passing_note(ls);
 
 	if (unlikely(rx.fail)) {
 		libra_fail_stop(ls, LIBRA_MIB_FS_FAULT);

@@ -47,7 +47,7 @@ void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 	seg->left = U64_MAX;
 	seg->goes_on = false;
 	if (dir == LIBRA_EGRESS)
-		libra_sock_egress_passes(ls);
+		libra_passing_begin(ls, why);
 	LIBRA_INC(ls->net, why);
 	trace_libra_fallback(ls->sk, dir, libra_mib_names[why]);
 }
@@ -231,7 +231,7 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 		WRITE_ONCE(seg->state, LIBRA_SEG_META);
 		return false;
 	case LIBRA_PASS_BOTH:
-		libra_sock_egress_passes(ls);
+		libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
 		fallthrough;
 	case LIBRA_PASS:
 		libra_seg_pass(ls, dir, LIBRA_MIB_FB_PARSER);

@@ -106,8 +106,7 @@ static void libra_sock_cleanup(struct libra_sock *ls, bool exiting)
 		ls->rx.msg = NULL;
 	}
 	libra_sock_end_messages(ls, exiting);
-	if (atomic_xchg(&ls->egress_passed, 2) == 1)
-		atomic_dec(&ls->dom->egress_passes[ls->role]);
+	libra_passing_end(ls);
 }
 
 /*
@@ -355,21 +354,6 @@ void libra_sock_stop(struct libra_sock *ls)
 }
 
 /**
- * libra_sock_egress_passes() - nothing is known of what this socket sends
- * @ls: attachment
- *
- * Its domain has to know before a VPI is on its way to it. Taken back by
- * libra_sock_cleanup(), after which the 2 keeps it from being counted again.
- *
- * Context: any.
- */
-void libra_sock_egress_passes(struct libra_sock *ls)
-{
-	if (!atomic_cmpxchg(&ls->egress_passed, 0, 1))
-		atomic_inc(&ls->dom->egress_passes[ls->role]);
-}
-
-/**
  * libra_sock_adopt_again() - a new policy finds a socket attached
  * @ls: attachment
  *
@@ -380,7 +364,7 @@ void libra_sock_egress_passes(struct libra_sock *ls)
 void libra_sock_adopt_again(struct libra_sock *ls)
 {
 	if (!rcu_access_pointer(ls->parser->ops))
-		libra_sock_egress_passes(ls);
+		libra_passing_begin(ls, LIBRA_MIB_FB_PARSER_GONE);
 }
 
 /**
@@ -430,6 +414,9 @@ void libra_sock_release(struct libra_sock *ls)
  */
 void libra_sock_shutdown(struct libra_sock *ls, int how)
 {
-	if (how == SHUT_WR || how == SHUT_RDWR)
-		libra_end_of_stream(ls, false);
+	if (how != SHUT_WR && how != SHUT_RDWR)
+		return;
+	libra_end_of_stream(ls, false);
+	/* A server that refuses its client may wait long for its end. */
+	libra_passing_shut(ls);
 }

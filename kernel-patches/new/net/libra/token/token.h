@@ -6,11 +6,12 @@
  *
  *   libra_sock.tx_lock (mutex) -> socket lock -> libra_sock.parse_lock
  *                                             -> libra_domain.lock
+ *                                             -> libra_passing_lock
  *
  * The receive side runs under the socket lock, as tcp_recvmsg() does. The
  * transmit side runs under tx_lock and under the socket lock, or enters a ULP's
- * sendmsg(), which takes the socket lock for itself. parse_lock and domain.lock
- * are leaves, taken with bottom halves off, because a socket can die in softirq
+ * sendmsg(), which takes the socket lock for itself. The others are
+ * leaves, taken with bottom halves off, because a socket can die in softirq
  * context.
  */
 #ifndef _NET_LIBRA_TOKEN_H
@@ -232,6 +233,24 @@ void libra_domain_purge(struct libra_domain *dom);
 /* ---- domains (domain.c) ------------------------------------------------- */
 
 #define LIBRA_ANCHOR_HASH_BITS	9
+#define LIBRA_SESSIONS		8
+
+/**
+ * struct libra_sessions - whose processes do something
+ * @id: as the initial PID namespace numbers them
+ * @nr: how many; more than there is room for: anybody may
+ *
+ * A session has a process's children as well, and the other workers of the same
+ * proxy, which may share memory, files or a cache with it; no session has two
+ * proxies that are strangers. A number that is used again errs on the safe side.
+ */
+struct libra_sessions {
+	pid_t id[LIBRA_SESSIONS];
+	u32 nr;
+};
+
+bool libra_sessions_have(const struct libra_sessions *sessions);
+void libra_sessions_note(struct libra_sessions *sessions);
 
 /**
  * struct libra_domain - who may redeem whose anchors
@@ -244,7 +263,12 @@ void libra_domain_purge(struct libra_domain *dom);
  *	understood (any more). While there is one towards the clients, responses
  *	are not anchored, and the other way round: a VPI in a stream that cannot
  *	be segmented would be a fail-stop, and a stream that is encrypted in user
- *	space would hide it.
+ *	space would hide it. Changed under libra_passing_lock.
+ * @passing: these sockets, see passing.c; under libra_passing_lock
+ * @passing.node: in the list of domains that have some
+ * @passing.socks: them, oldest first
+ * @passing.users: the processes that used them
+ * @passing.unused: how many nobody has used since they pass
  * @lock: protects @anchors, @msgs, @unmet and the lists of the messages
  * @msgs: all messages
  * @unmet: those of which nothing was redeemed yet, oldest first
@@ -257,6 +281,12 @@ struct libra_domain {
 	u32 id;
 	u64 cookie;
 	atomic_t egress_passes[2];
+	struct {
+		struct list_head node;
+		struct list_head socks;
+		struct libra_sessions users;
+		u32 unused;
+	} passing;
 	spinlock_t lock;	/* protects what follows, and the messages */
 	struct list_head msgs;
 	struct list_head unmet;
@@ -291,7 +321,12 @@ void libra_expire_later(struct libra_net *ln);
  * @mode: enum libra_mode
  * @role: enum libra_role
  * @policy: opaque
- * @egress_passed: counted in the domain's egress_passes
+ * @passing: counted in the domain's egress_passes, see passing.c; under
+ *	libra_passing_lock
+ * @passing.state: enum libra_passing_state
+ * @passing.why: LIBRA_MIB_FB_*
+ * @passing.since: jiffies
+ * @passing.node: in libra_domain.passing.socks
  * @ended: nothing more is sent: shutdown or close
  * @released: inet_release() was seen; nothing more happens on the socket
  * @charged: somebody's memory cgroup pays for it
@@ -318,7 +353,12 @@ struct libra_sock {
 	u8 mode;
 	u8 role;
 	u32 policy;
-	atomic_t egress_passed;
+	struct {
+		u8 state;
+		u16 why;
+		unsigned long since;
+		struct list_head node;
+	} passing;
 	bool ended;
 	bool released;
 	bool charged;
@@ -411,7 +451,6 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 		      bool adopt);
 void libra_sock_early(struct sock *sk);
 void libra_policy_unmet(const struct sock *sk, int err);
-void libra_sock_egress_passes(struct libra_sock *ls);
 void libra_sock_stop(struct libra_sock *ls);
 void libra_sock_adopt_again(struct libra_sock *ls);
 void libra_sock_init_account(struct libra_sock *ls, struct libra_net *ln);
@@ -436,6 +475,33 @@ void libra_tx_unlock(struct libra_sock *ls);
 
 /* Has any VPI ever been minted? Until then nothing has to be looked for. */
 extern bool libra_vpi_minted;
+
+/* ---- streams that are not understood (passing.c) ------------------------ */
+
+enum libra_passing_state {
+	LIBRA_PASSING_NOT,
+	LIBRA_PASSING_UNUSED,	/* passes, and nobody has used it since */
+	LIBRA_PASSING_USED,	/* passes */
+	LIBRA_PASSING_OVER,	/* the socket is closed */
+};
+
+struct seq_file;
+
+void libra_passing_begin(struct libra_sock *ls, enum libra_mib why);
+void libra_passing_shut(struct libra_sock *ls);
+void libra_passing_end(struct libra_sock *ls);
+void __libra_passing_note(struct libra_sock *ls);
+bool libra_passing_elsewhere(const struct libra_domain *own, enum libra_role role);
+int libra_passing_show(struct seq_file *seq, void *v);
+
+/* The current process uses the socket. */
+static inline void libra_passing_note(struct libra_sock *ls)
+{
+	u8 state = READ_ONCE(ls->passing.state);
+
+	if (unlikely(state == LIBRA_PASSING_UNUSED || state == LIBRA_PASSING_USED))
+		__libra_passing_note(ls);
+}
 
 /* ---- receive runs (rx_run.c) -------------------------------------------- */
 

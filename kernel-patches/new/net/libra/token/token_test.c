@@ -54,8 +54,7 @@ static void libra_test_sock_end(void *arg)
 	libra_sock_end_messages(ls, false);
 	libra_seg_free(&ls->rx.seg);
 	libra_seg_free(&ls->tx.seg);
-	if (atomic_read(&ls->egress_passed))
-		atomic_dec(&ls->dom->egress_passes[ls->role]);
+	libra_passing_end(ls);
 	libra_account_put(&ls->account);
 }
 

@@ -494,12 +494,15 @@ static int libra_tx_locked(struct libra_tx *tx)
 		   inet_test_bit(DEFER_CONNECT, sk);
 	int ret;
 
-	if (libra_sock_changed(ls))
+	if (libra_sock_changed(ls)) {
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_ULP);
-	else if (READ_ONCE(tcp_sk(sk)->write_seq) != ls->tx.seq)
+		/* If it is another connection, whatever was shut down before. */
+		libra_passing_begin(ls, LIBRA_MIB_FB_ULP);
+	} else if (READ_ONCE(tcp_sk(sk)->write_seq) != ls->tx.seq) {
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_RESYNC);
-	else if (odd)
+	} else if (odd) {
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_TX_NATIVE);
+	}
 
 	if (ls->tx.seg.state == LIBRA_SEG_PASS) {
 		/* Half an anchor, and no telling where the rest would go. */
@@ -579,6 +582,7 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 	libra_sock_used(ls);
 	if (unlikely(inet_send_prepare(sk)))
 		return -EAGAIN;
+	libra_passing_note(ls);
 
 	if (READ_ONCE(ls->tx.seg.state) == LIBRA_SEG_PASS &&
 	    !READ_ONCE(libra_vpi_minted))

@@ -109,9 +109,15 @@ Request make_request(const CLI::App& app, const Options& options) {
 }
 
 void print_answer(const CLI::App& app, const Options& options, const Json& answer) {
-    if (app.got_subcommand("attach"))
+    if (app.got_subcommand("attach")) {
         fmt::print("{}\n", answer.value("policy", 0U));
-    else if (app.got_subcommand("status"))
+        for (const Json& listener : answer.value("left_out", Json::array()))
+            fmt::print(stderr,
+                       "libractl: warning: the proxy also listens at {}, which no policy of the "
+                       "domain names: its clients there may be sent tokens\n",
+                       listener.is_string() ? listener.get<std::string>() : listener.dump());
+    }
+    if (app.got_subcommand("status"))
         fmt::print("{}", report_status(answer));
     else if (app.got_subcommand("stats"))
         fmt::print("{}", report_stats(answer, options.all_stats));

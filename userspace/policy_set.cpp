@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bitset>
 #include <cstring>
+#include <iterator>
 
 namespace libra {
 namespace {
@@ -41,6 +42,45 @@ Status check_domains(const std::vector<Policy>& policies) {
                         listener ? "responses" : "requests", listener ? "clients" : "upstreams",
                         listener ? "--listen" : "--upstream", policy.attach.domain),
             EINVAL);
+    }
+    return Ok{};
+}
+
+bool overlap(const libra_rule& a, const libra_rule& b) {
+    if (!(a.roles & b.roles & LIBRA_MATCH_ACTIVE) || (a.port && b.port && a.port != b.port) ||
+        (a.cgroup_id && b.cgroup_id && a.cgroup_id != b.cgroup_id))
+        return false;
+    for (std::size_t i = 0; i < std::size(a.addr); ++i) {
+        if ((a.addr[i] ^ b.addr[i]) & a.mask[i] & b.mask[i])
+            return false;
+    }
+    return true;
+}
+
+// The first rule that matches decides: of two domains over one upstream, one would get
+// all connections to it, and with them payload that the other's clients wait for.
+Status check_upstreams(const std::vector<Policy>& policies) {
+    for (const Policy& policy : policies) {
+        for (const Policy& other : policies) {
+            if (&other == &policy)
+                break;
+            if (other.attach.domain == policy.attach.domain ||
+                other.attach.mode != LIBRA_MODE_TOKEN || policy.attach.mode != LIBRA_MODE_TOKEN)
+                continue;
+            for (const Rule& rule : policy.rules) {
+                const auto taken = std::find_if(
+                    other.rules.begin(), other.rules.end(),
+                    [&](const Rule& first) { return overlap(first.compiled, rule.compiled); });
+                if (taken != other.rules.end())
+                    return Error(
+                        fmt::format("upstream {}: its connections belong to domain {} by policy "
+                                    "{} already, and what they bring cannot be sent to clients of "
+                                    "domain {}; use that domain, another upstream or --cgroup",
+                                    format_endpoint(rule.endpoint), other.attach.domain, other.id,
+                                    policy.attach.domain),
+                        EINVAL);
+            }
+        }
     }
     return Ok{};
 }
@@ -136,7 +176,10 @@ Result<Policy> PolicySet::add(const AttachRequest& request, const Scope& scope) 
     }
 
     policies_.push_back(policy);
-    if (auto status = check_domains(policies_); !status) {
+    auto status = check_domains(policies_);
+    if (status)
+        status = check_upstreams(policies_);
+    if (!status) {
         policies_.pop_back();
         return std::move(status).error();
     }

@@ -10,6 +10,7 @@
 
 #include "kernel_stats.h"
 #include "kernel_support.h"
+#include "listeners.h"
 #include "passing.h"
 
 namespace libra {
@@ -152,7 +153,34 @@ Result<Json> Service::attach(const AttachRequest& request) {
                      role_name(rule.compiled.roles), format_endpoint(rule.endpoint), request.parser,
                      request.domain, mode_name(request.mode),
                      policy->cgroup.empty() ? "" : " cgroup " + policy->cgroup);
-    return Json{{"ok", true}, {"policy", policy->id}};
+    Json answer = {{"ok", true}, {"policy", policy->id}};
+    if (const auto names = listeners_left_out(*policy); !names.empty()) {
+        spdlog::warn("policy {}: the same processes listen at {}, which domain {} does not name",
+                     policy->id, fmt::join(names, ", "), request.domain);
+        answer["left_out"] = names;
+    }
+    return answer;
+}
+
+// Where processes that this policy is about listen as well, and nothing is attached in
+// its domain. Whoever connects there may be sent tokens.
+std::vector<std::string> Service::listeners_left_out(const Policy& policy) const {
+    std::vector<Endpoint> own;
+    std::vector<Endpoint> named;
+    if (policy.attach.mode != LIBRA_MODE_TOKEN)
+        return {};
+    for (const Policy& each : set_.policies()) {
+        if (each.attach.domain != policy.attach.domain || each.attach.mode != LIBRA_MODE_TOKEN)
+            continue;
+        for (const Rule& rule : each.rules) {
+            if (!(rule.compiled.roles & LIBRA_MATCH_PASSIVE))
+                continue;
+            named.push_back(rule.endpoint);
+            if (each.id == policy.id)
+                own.push_back(rule.endpoint);
+        }
+    }
+    return left_out("/proc", own, named);
 }
 
 Result<Json> Service::detach(const DetachRequest& request) {

@@ -33,6 +33,7 @@ class Service {
     Status remove(const PolicySet& rest, const Ids& ids);
 
     Result<Json> attach(const AttachRequest& request);
+    std::vector<std::string> listeners_left_out(const Policy& policy) const;
     Result<Json> detach(const DetachRequest& request);
     Result<Json> status();
     Result<Json> stats();

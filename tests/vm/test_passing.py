@@ -113,6 +113,22 @@ def two_domains(env, tap):
         case.check(anchors(2), "nothing is anchored afterwards")
 
 
+def left_out(env, tap):
+    """What librad says of policies by which tokens would go astray."""
+    upstream = ("--upstream", "127.0.0.1:8007", "--parser", "http1", "--mode", "token")
+    with tap.case("a listener that the policy leaves out is named") as case, \
+            socket.create_server(("127.0.0.1", 8105)), socket.create_server(("127.0.0.1", 8106)):
+        done = env.daemon.ctl("attach", *upstream, "--listen", "127.0.0.1:8105", "--domain", "3")
+        case.check("127.0.0.1:8106" in done.stderr and "8105" not in done.stderr, done.stderr)
+        done = env.daemon.ctl("attach", *upstream, "--listen", "*:8106", "--domain", "3")
+        case.equal(done.stderr, "", "with both of them")
+    with tap.case("an upstream is in one domain") as case:
+        done = env.daemon.ctl("attach", *upstream, "--listen", "*:8107", "--domain", "4",
+                              check=False)
+        case.equal(done.returncode, 1, "exit status")
+        case.check("belong to domain 3" in done.stderr, done.stderr)
+
+
 def body(env, tap):
     if not env.with_libra:
         tap.skip("all", "needs Libra")
@@ -125,6 +141,7 @@ def body(env, tap):
         blank_lines(env, tap)
         named(env, tap)
         two_domains(env, tap)
+        left_out(env, tap)
     with tap.case("nothing is left of it") as case:
         case.equal(libra.settle(), {}, "left behind")
 

@@ -68,6 +68,41 @@ TEST(PolicySet, CgroupAloneMeansBothSides) {
     EXPECT_EQ(compiled.rules[0].port, 0);
 }
 
+TEST(PolicySet, AnUpstreamIsInOneDomain) {
+    PolicySet set;
+    auto request = proxy();
+    request.upstream = {"10.0.0.0/24:80"};
+    ASSERT_TRUE(set.add(request, kScope));
+    request.listen = {"*:443"};
+    ASSERT_TRUE(set.add(request, kScope));  // the same domain
+
+    ++request.domain;
+    for (const char* upstream : {"10.0.0.0/24:80", "10.0.0.7:80", "10.0.0.0/8:80"}) {
+        request.upstream = {upstream};
+        const auto refused = set.add(request, kScope);
+        ASSERT_FALSE(refused) << upstream;
+        EXPECT_NE(refused.error().message().find("domain 1 by policy 1"), std::string::npos)
+            << refused.error().message();
+    }
+    EXPECT_EQ(set.policies().size(), 2U);
+    request.upstream = {"10.0.0.7:80"};
+    request.mode = LIBRA_MODE_DRY_RUN;
+    EXPECT_TRUE(set.add(request, kScope));
+    request.mode = LIBRA_MODE_TOKEN;
+    request.upstream = {"10.0.1.7:80", "10.0.0.7:81"};
+    EXPECT_TRUE(set.add(request, kScope));
+}
+
+TEST(PolicySet, CgroupsTellUpstreamsApart) {
+    PolicySet set;
+    auto request = proxy();
+    ASSERT_TRUE(set.add(request, {.netns_cookie = 42, .cgroup_id = 5}));
+    ++request.domain;
+    EXPECT_FALSE(set.add(request, {.netns_cookie = 42, .cgroup_id = 5}));
+    EXPECT_FALSE(set.add(request, kScope));
+    EXPECT_TRUE(set.add(request, {.netns_cookie = 42, .cgroup_id = 6}));
+}
+
 TEST(PolicySet, OneBadAddressRefusesTheWholePolicy) {
     PolicySet set;
     auto request = proxy();

@@ -72,6 +72,8 @@ class Fields {
         }
     }
 
+    bool has(const char* name) const { return json_.contains(name); }
+
     void fail(std::string message) {
         if (!error_)
             error_.emplace(std::move(message), EINVAL);
@@ -121,6 +123,8 @@ DetachRequest read_detach(Fields& fields) {
     fields.read("all", all);
     if (!all)
         fields.read("policy", request.policy.emplace(), true);
+    else if (fields.has("policy"))
+        fields.fail("either 'policy' or 'all', not both");
     return request;
 }
 

@@ -85,6 +85,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"op":"detach","policy":4294967296})",
             "field 'policy' must be a number from 0 to 4294967295"},
         Bad{R"({"op":"detach","all":1})", "field 'all' must be true or false"},
+        Bad{R"({"op":"detach","all":true,"policy":9})", "either 'policy' or 'all', not both"},
+        Bad{R"({"op":"detach","all":false})", "field 'policy' is missing"},
         Bad{R"({"op":"attach","domain":1,"mode":"token"})", "field 'parser' is missing"},
         Bad{R"({"op":"attach","parser":"p","domain":1.5,"mode":"token"})",
             "field 'domain' must be a number from 0 to 4294967295"},

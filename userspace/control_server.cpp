@@ -17,6 +17,10 @@
 #include "protocol.h"
 
 namespace libra {
+namespace {
+// By edges: a connection for which there is no descriptor would be reported without end.
+constexpr std::uint32_t kListenerEvents = EPOLLIN | EPOLLET;
+}  // namespace
 
 Result<ControlLock> ControlLock::take(const std::string& socket_path) {
     if (socket_path.empty() || socket_path.size() >= sizeof(sockaddr_un::sun_path))
@@ -75,7 +79,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const ControlLock& l
         return Error::from_errno(fmt::format("cannot listen on {}", server->path_));
 
     auto* self = server.get();
-    if (auto status = loop.add(server->listener_.get(), EPOLLIN,
+    if (auto status = loop.add(server->listener_.get(), kListenerEvents,
                                [self](std::uint32_t) { self->accept_client(); });
         !status)
         return std::move(status).error();
@@ -93,6 +97,13 @@ ControlServer::~ControlServer() {
 
 void ControlServer::accept_client() {
     UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!fd) {
+        // Who waits is accepted with the next one who comes, unless there is room to be made.
+        if ((errno != EMFILE && errno != ENFILE) || clients_.empty())
+            return;
+        drop_quietest();
+    }
+    loop_.modify(listener_.get(), kListenerEvents);  // is there another one?
     if (!fd)
         return;
     if (clients_.size() >= kMaxClients)

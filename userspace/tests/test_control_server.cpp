@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -61,8 +63,11 @@ class ControlServerTest : public testing::Test {
         thread_ = std::thread([this] { EXPECT_TRUE(loop_->run()); });
     }
 
-    UniqueFd connect() const {
-        UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    UniqueFd connect() const { return connect(stream()); }
+
+    static UniqueFd stream() { return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+
+    UniqueFd connect(UniqueFd fd) const {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         std::memcpy(address.sun_path, path_.c_str(), path_.string().size());
@@ -171,6 +176,65 @@ TEST_F(ControlServerTest, IdleClientsMakeRoom) {
     EXPECT_EQ(hear(clients[1]), "<closed>");
     say(clients[0], "and still\n");
     EXPECT_EQ(hear(clients[0]), "and still");
+}
+
+// As many descriptors as are open now, for as long as this lives.
+class NoMoreDescriptors {
+  public:
+    NoMoreDescriptors() {
+        EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &old_), 0);
+        const UniqueFd lowest_free(eventfd(0, EFD_CLOEXEC));
+        const rlimit limit = {.rlim_cur = static_cast<rlim_t>(lowest_free.get()),
+                              .rlim_max = old_.rlim_max};
+        EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    }
+    NoMoreDescriptors(const NoMoreDescriptors&) = delete;
+    NoMoreDescriptors& operator=(const NoMoreDescriptors&) = delete;
+    ~NoMoreDescriptors() { setrlimit(RLIMIT_NOFILE, &old_); }
+
+  private:
+    rlimit old_{};
+};
+
+TEST_F(ControlServerTest, QuietestClientMakesRoomWhenDescriptorsEnd) {
+    start();
+    std::vector<UniqueFd> clients;
+    for (const char* name : {"a", "b"}) {
+        clients.push_back(connect());
+        say(clients.back(), name + std::string("\n"));
+        EXPECT_EQ(hear(clients.back()), name);
+    }
+    UniqueFd late = stream();
+    const NoMoreDescriptors limit;
+    late = connect(std::move(late));
+    say(late, "late\n");
+    EXPECT_EQ(hear(late), "late");
+    EXPECT_EQ(hear(clients[0]), "<closed>");
+    say(clients[1], "still here\n");
+    EXPECT_EQ(hear(clients[1]), "still here");
+}
+
+TEST_F(ControlServerTest, WhoCannotBeAcceptedIsWaitedForWithoutSpinning) {
+    start();
+    UniqueFd waiting = stream();
+    {
+        const NoMoreDescriptors limit;
+        waiting = connect(std::move(waiting));
+        say(waiting, "waiting\n");
+        const auto cpu_ms = [] {
+            rusage usage{};
+            getrusage(RUSAGE_SELF, &usage);
+            return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+                   (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+        };
+        const auto before = cpu_ms();
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        EXPECT_LT(cpu_ms() - before, 100);
+    }
+    const auto next = connect();
+    say(next, "next\n");
+    EXPECT_EQ(hear(next), "next");
+    EXPECT_EQ(hear(waiting), "waiting");
 }
 
 TEST_F(ControlServerTest, ClientsThatVanishDoNoHarm) {

@@ -38,12 +38,19 @@ struct Options {
     bool verbose = false;
 };
 
-// SIGTERM and SIGINT become an event, from before anything is attached.
+// What ends librad becomes an event, from before anything is attached: an end that is not
+// in order may cost connections. A log that nobody reads any more does not end it.
 Result<UniqueFd> watch_signals() {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    struct sigaction hangup {};
+    if (sigaction(SIGHUP, nullptr, &hangup))
+        return Error::from_errno("cannot ask about signals");
+    if (hangup.sa_handler != SIG_IGN)  // it is with nohup, and would be an event all the same
+        sigaddset(&signals, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &signals, nullptr))
         return Error::from_errno("cannot block signals");
     UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));

@@ -53,6 +53,11 @@ class Process:
         self.kill()
         return self._popen.returncode
 
+    def hang_up(self, timeout=60):
+        """SIGHUP, for what is expected to end by it. Returns the exit status."""
+        self._popen.send_signal(signal.SIGHUP)
+        return self._popen.wait(timeout)
+
     def kill(self):
         """SIGKILL for the whole group."""
         try:

@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -81,6 +82,15 @@ Status go_to_background() {
     return Ok{};
 }
 
+Result<UniqueFd> every_second() {
+    UniqueFd fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    const timespec second = {.tv_sec = 1, .tv_nsec = 0};
+    const itimerspec when = {.it_interval = second, .it_value = second};
+    if (!fd || timerfd_settime(fd.get(), 0, &when, nullptr))
+        return Error::from_errno("cannot make a timer");
+    return fd;
+}
+
 // Tokens that a proxy holds are redeemed after the end of a policy, but where a
 // message begins only with its parser: without, it is a fail-stop. Not for long:
 // a proxy may have dropped them.
@@ -118,6 +128,9 @@ Status serve(const Options& options) {
     auto signals = watch_signals();
     if (!signals)
         return std::move(signals).error();
+    auto timer = every_second();
+    if (!timer)
+        return std::move(timer).error();
     auto loop = EventLoop::create();
     if (!loop)
         return std::move(loop).error();
@@ -148,6 +161,7 @@ Status serve(const Options& options) {
         spdlog::warn("net.libra.enabled is 0: nothing is anchored until it is 1");
 
     Service service(*program, options.parsers, *netns);
+    service.tend();  // what a former librad left
     auto server = ControlServer::start(
         *lock, *loop, [&service](std::string_view line) { return service.handle(line); });
     if (!server)
@@ -161,6 +175,13 @@ Status serve(const Options& options) {
     // Only now: epoll is woken by the signals of the process that adds a signalfd.
     if (auto status = loop->add(signals->get(), EPOLLIN, [&loop](std::uint32_t) { loop->stop(); });
         !status)
+        return status;
+    const auto tick = [&service, &timer](std::uint32_t) {
+        std::uint64_t ticks = 0;
+        if (read(timer->get(), &ticks, sizeof(ticks)) > 0)
+            service.tend();
+    };
+    if (auto status = loop->add(timer->get(), EPOLLIN, tick); !status)
         return status;
     auto status = loop->run();
     spdlog::info("stopping: detaching the policies, the parsers and the attach program");

@@ -6,11 +6,14 @@
 #include <policy.skel.h>
 #include <spdlog/spdlog.h>
 
+#include <fstream>
+
 #include "unique_fd.h"
 
 namespace libra {
 namespace {
 constexpr std::uint32_t kOnlyKey = 0;
+constexpr const char* kUnattached = "/proc/sys/net/libra/unattached";
 }
 
 Result<PolicyProgram> PolicyProgram::load() {
@@ -75,8 +78,8 @@ Status PolicyProgram::adopt(std::uint32_t role) {
         return status;
     if (sweep.failed)
         return Error(
-            fmt::format("{} connections that are there already could not be attached ({}); the "
-                        "kernel has set net.libra.enabled to 0: set it to 1 and try again",
+            fmt::format("{} connections that are there already could not be attached ({}); "
+                        "nothing is anchored until they are, or no policy names them",
                         sweep.failed, std::generic_category().message(-sweep.last_error)),
             -sweep.last_error);
     spdlog::debug("{} connections adopted", sweep.done);
@@ -89,6 +92,21 @@ Status PolicyProgram::stop(std::uint32_t policy) {
     if (auto status = run("libra_stop_policy", sweep); !status)
         return status;
     spdlog::debug("policy {}: {} connections stopped", policy, sweep.done);
+    return Ok{};
+}
+
+Result<std::uint64_t> PolicyProgram::unattached() {
+    std::ifstream file(kUnattached);
+    std::uint64_t count = 0;
+    if (!(file >> count))
+        return Error::from_errno(kUnattached);
+    return count;
+}
+
+Status PolicyProgram::attached_since(std::uint64_t count) {
+    std::ofstream file(kUnattached);
+    if (!(file << count << std::flush))
+        return Error::from_errno(kUnattached);
     return Ok{};
 }
 

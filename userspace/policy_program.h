@@ -27,6 +27,13 @@ class PolicyBackend {
     // Nothing more is anchored on the connections of this policy.
     virtual Status stop(std::uint32_t policy) = 0;
 
+    // Connections that could not be attached, nor were adopted since. While there are any,
+    // the kernel keeps nothing.
+    virtual Result<std::uint64_t> unattached() = 0;
+
+    // So many of them are attached by now, or gone.
+    virtual Status attached_since(std::uint64_t count) = 0;
+
     virtual Status clear_counters(std::uint32_t slot) = 0;
 
     // Summed over CPUs; last_error is the latest.
@@ -41,6 +48,8 @@ class PolicyProgram final : public PolicyBackend {
     Status install(const libra_policy& policy) override;
     Status adopt(std::uint32_t role) override;
     Status stop(std::uint32_t policy) override;
+    Result<std::uint64_t> unattached() override;
+    Status attached_since(std::uint64_t count) override;
     Status clear_counters(std::uint32_t slot) override;
     Result<libra_rule_counters> counters(std::uint32_t slot) override;
 

@@ -104,6 +104,39 @@ Status Service::wind_down(const PolicySet& set, const Ids& ids) {
     return stop(ids);
 }
 
+// Those that no policy names any more need no adopting.
+Status Service::adopt_all() {
+    const auto waiting = backend_.unattached();
+    if (!waiting)
+        return waiting.error();
+    if (*waiting == 0)
+        return Ok{};
+    if (auto status = backend_.adopt(LIBRA_MATCH_PASSIVE); !status)
+        return status;
+    if (set_.anchors_requests()) {
+        if (auto status = backend_.adopt(LIBRA_MATCH_ACTIVE); !status)
+            return status;
+    }
+    // Not more than there were before: another one may have failed meanwhile.
+    if (auto status = backend_.attached_since(*waiting); !status)
+        return status;
+    spdlog::warn("{} connections could not be attached; those that are left were adopted",
+                 *waiting);
+    return Ok{};
+}
+
+void Service::tend() noexcept {
+    try {
+        const auto status = adopt_all();
+        std::string complaint = status ? "" : status.error().message();
+        if (!complaint.empty() && complaint != complaint_)
+            spdlog::warn("nothing is anchored: {}", complaint);
+        complaint_ = std::move(complaint);
+    } catch (const std::exception& error) {
+        spdlog::error("connections could not be looked at: {}", error.what());
+    }
+}
+
 Status Service::stop(const Ids& ids) {
     for (const std::uint32_t id : ids) {
         if (auto status = backend_.stop(id); !status)
@@ -254,10 +287,14 @@ Result<Json> Service::status() {
     auto passing = passing_domains();
     if (!passing)
         return passing.error();
+    const auto unattached = backend_.unattached();
+    if (!unattached)
+        return unattached.error();
     return Json{{"ok", true},
                 {"version", LIBRA_VERSION},
                 {"pid", getpid()},
                 {"enabled", libra_enabled()},
+                {"unattached", *unattached},
                 {"parsers", parsers_},
                 {"policies", std::move(policies)},
                 {"passing", std::move(*passing)}};

@@ -20,6 +20,10 @@ class Service {
     // Answers one request line. Does not throw.
     std::string handle(std::string_view line) noexcept;
 
+    // To be called now and then: adopts connections that could not be attached, without
+    // which the kernel keeps nothing. Does not throw.
+    void tend() noexcept;
+
     // Detaches all policies. Connections stay attached, but anchor nothing more.
     Status shutdown();
 
@@ -29,6 +33,7 @@ class Service {
 
     Status wind_up(const PolicySet& set, const Ids& ids);
     Status wind_down(const PolicySet& set, const Ids& ids);
+    Status adopt_all();
     Status stop(const Ids& ids);
     Status remove(const PolicySet& rest, const Ids& ids);
 
@@ -42,6 +47,7 @@ class Service {
     std::vector<std::string> parsers_;
     std::uint64_t netns_cookie_;
     PolicySet set_;
+    std::string complaint_;  // of tend(), for as long as there is reason to
 };
 
 }  // namespace libra

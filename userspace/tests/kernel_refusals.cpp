@@ -61,6 +61,18 @@ TEST(Kernel, PolicyIsReplacedAndCounted) {
     EXPECT_EQ(counters->matched, 0U);
 }
 
+TEST(Kernel, NoMoreIsTakenOffThanIsUnattached) {
+    auto program = PolicyProgram::load();
+    ASSERT_TRUE(program) << program.error().message();
+    const auto waiting = program->unattached();
+    ASSERT_TRUE(waiting) << waiting.error().message();
+    EXPECT_EQ(*waiting, 0U);
+    EXPECT_TRUE(program->attached_since(0));
+    const auto refused = program->attached_since(1);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "/proc/sys/net/libra/unattached: Invalid argument");
+}
+
 }  // namespace
 }  // namespace libra
 

@@ -28,6 +28,11 @@ class FakeBackend final : public PolicyBackend {
         return step(role == LIBRA_MATCH_PASSIVE ? "adopt-clients" : "adopt-upstreams");
     }
     Status stop(std::uint32_t policy) override { return step(fmt::format("stop-{}", policy)); }
+    Result<std::uint64_t> unattached() override { return waiting; }
+    Status attached_since(std::uint64_t count) override {
+        waiting -= count;
+        return step(fmt::format("attached-{}", count));
+    }
     Status clear_counters(std::uint32_t) override { return Ok{}; }
     Result<libra_rule_counters> counters(std::uint32_t slot) override {
         libra_rule_counters counters{};
@@ -40,6 +45,7 @@ class FakeBackend final : public PolicyBackend {
     // What was done since the last call.
     std::string taken() { return std::exchange(steps, {}); }
 
+    std::uint64_t waiting = 0;
     bool refuse = false;
     std::set<std::string> refuse_once;
     libra_policy installed{};
@@ -158,6 +164,34 @@ TEST_F(ServiceTest, ShutdownDetachesAll) {
     backend_.taken();
     EXPECT_TRUE(service_.shutdown());
     EXPECT_EQ(backend_.taken(), "l stop-1  ");
+}
+
+TEST_F(ServiceTest, ConnectionsThatCouldNotBeAttachedAreAdopted) {
+    ask(kAttach);
+    backend_.taken();
+    service_.tend();
+    EXPECT_EQ(backend_.taken(), "");
+
+    backend_.waiting = 2;
+    EXPECT_EQ(ask(R"({"op":"status"})")["unattached"], 2);
+    backend_.refuse_once = {"adopt-clients"};
+    service_.tend();
+    EXPECT_EQ(backend_.taken(), "adopt-clients ");
+    EXPECT_EQ(backend_.waiting, 2U);
+    service_.tend();
+    EXPECT_EQ(backend_.taken(), "adopt-clients attached-2 ");
+    EXPECT_EQ(ask(R"({"op":"status"})")["unattached"], 0);
+}
+
+TEST_F(ServiceTest, UpstreamsAreAdoptedWhereRequestsAreAnchored) {
+    ask(kAttachRequests);
+    backend_.taken();
+    backend_.waiting = 1;
+    backend_.refuse_once = {"adopt-upstreams"};
+    service_.tend();
+    EXPECT_EQ(backend_.taken(), "adopt-clients adopt-upstreams ");
+    service_.tend();
+    EXPECT_EQ(backend_.taken(), "adopt-clients adopt-upstreams attached-1 ");
 }
 
 TEST_F(ServiceTest, UnknownParserListsTheLoaded) {

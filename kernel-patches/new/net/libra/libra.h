@@ -37,6 +37,8 @@ struct libra_sock;
  * @anchors: live anchors, token mode
  * @anchor_bytes: their payload
  * @attached: attached sockets, token mode
+ * @unattached: connections that a policy names, that could not be attached, and that
+ *	were not adopted since: while there are any nothing is anchored, token mode
  * @lazy_pages: pages that stand for bytes nobody has looked at, lazy mode
  * @payload_pages: pages of payload memory, lazy mode
  * @payload_processes: processes that have any, lazy mode
@@ -52,6 +54,7 @@ struct libra_net {
 	atomic_long_t anchors;
 	atomic_long_t anchor_bytes;
 	atomic_long_t attached;
+	atomic_long_t unattached;
 	atomic_long_t lazy_pages;
 	atomic_long_t payload_pages;
 	atomic_long_t payload_processes;

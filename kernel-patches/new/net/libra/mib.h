@@ -52,6 +52,8 @@
 	X(FB_MSG_DEAD,		"fallback_message_over")		\
 	/* fallback: net.libra.enabled is 0 */				\
 	X(FB_DISABLED,		"fallback_disabled")			\
+	/* fallback: a connection that a policy names is not attached */ \
+	X(FB_UNATTACHED,	"fallback_unattached")			\
 	/* fallback: the read wants what only the native path gives */	\
 	X(FB_FLAGS,		"fallback_flags")			\
 	/* fallback for good: the parser said so */			\

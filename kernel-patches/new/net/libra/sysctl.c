@@ -19,6 +19,32 @@ static u32 libra_ttl_hi = 24 * 3600 * 1000;
 static u32 libra_max_unmet_hi = 4096;
 static u32 libra_unmet_ms_hi = 3600 * 1000;
 
+/*
+ * What is written is taken off: who adopts connections read it before he looked at
+ * them all, and those that could not be attached meanwhile remain.
+ */
+static int libra_do_unattached(const struct ctl_table *table, int write,
+			       void *buffer, size_t *lenp, loff_t *ppos)
+{
+	atomic_long_t *unattached = table->data;
+	long old = atomic_long_read(unattached);
+	unsigned long n = write ? 0 : old;
+	struct ctl_table tmp = {
+		.data = &n,
+		.maxlen = sizeof(n),
+	};
+	int err;
+
+	err = proc_doulongvec_minmax(&tmp, write, buffer, lenp, ppos);
+	if (err || !write)
+		return err;
+	do {
+		if (n > old)
+			return -EINVAL;
+	} while (!atomic_long_try_cmpxchg(unattached, &old, old - n));
+	return 0;
+}
+
 static const struct ctl_table libra_sysctls[] = {
 	{
 		.procname	= "enabled",
@@ -28,6 +54,13 @@ static const struct ctl_table libra_sysctls[] = {
 		.proc_handler	= proc_dou8vec_minmax,
 		.extra1		= SYSCTL_ZERO,
 		.extra2		= SYSCTL_ONE,
+	},
+	{
+		.procname	= "unattached",
+		.data		= (void *)offsetof(struct libra_net, unattached),
+		.maxlen		= sizeof(atomic_long_t),
+		.mode		= 0644,
+		.proc_handler	= libra_do_unattached,
 	},
 	{
 		.procname	= "scrub",

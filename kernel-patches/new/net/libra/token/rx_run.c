@@ -23,6 +23,8 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 		why = LIBRA_MIB_FB_SMALL;
 	else if (!READ_ONCE(ln->sysctl.enabled))
 		why = LIBRA_MIB_FB_DISABLED;
+	else if (atomic_long_read(&ln->unattached))
+		why = LIBRA_MIB_FB_UNATTACHED;
 	else if (atomic_read(&ls->dom->egress_passes[!ls->role]) ||
 		 libra_passing_elsewhere(ls->dom, !ls->role))
 		why = LIBRA_MIB_FB_EGRESS_PASS;

@@ -325,8 +325,9 @@ void libra_sock_early(struct sock *sk)
  * @err: why
  *
  * It may be a client's. VPIs that reach it would be sent to its peer as if they
- * were data, so nothing more is anchored in its network namespace until the
- * operator says so.
+ * were data, so nothing more is anchored in its network namespace until who
+ * attaches has adopted it, or knows that it is gone, and takes it off
+ * net.libra.unattached.
  *
  * Context: atomic.
  */
@@ -334,10 +335,9 @@ void libra_policy_unmet(const struct sock *sk, int err)
 {
 	struct libra_net *ln = libra_net(sock_net(sk));
 
-	if (!xchg(&ln->sysctl.enabled, 0))
-		return;
-	pr_warn("libra: a connection could not be attached (%d); nothing more is anchored, set net.libra.enabled to 1 to go on\n",
-		err);
+	if (atomic_long_inc_return(&ln->unattached) == 1)
+		pr_warn("libra: a connection could not be attached (%d); nothing is anchored until it is adopted\n",
+			err);
 }
 
 /**

@@ -21,6 +21,7 @@ constexpr std::array kDescriptions = {
     Description{"anchors_live", "anchors held now"},
     Description{"anchor_bytes_live", "payload bytes in anchors now"},
     Description{"anchor_charge_live", "memory charged for anchors now, in bytes"},
+    Description{"anchor_charge_peak", "the most that was ever charged for anchors, in bytes"},
     Description{"lazy_pages", "pages that stand for bytes nobody has looked at, now"},
     Description{"payload_pages", "pages of payload memory now"},
     Description{"payload_processes", "processes with payload memory now"},

@@ -62,6 +62,16 @@ void libra_anchor_init(struct libra_anchor *anchor, struct libra_account *accoun
 	anchor->bv = anchor->bv0;
 }
 
+/* Of what was granted; it may have in it what is being refused to somebody else. */
+static void libra_charge_peak(struct libra_net *ln, long charge)
+{
+	long peak = atomic_long_read(&ln->charge_peak);
+
+	while (charge > peak &&
+	       !atomic_long_try_cmpxchg(&ln->charge_peak, &peak, charge))
+		;
+}
+
 static void libra_account_add(struct libra_account *account, long bytes)
 {
 	if (libra_net_of_users(account->net))
@@ -138,6 +148,7 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 		anchor->pages = pages;
 	}
 	anchor->charge += bytes;
+	libra_charge_peak(ln, mine);
 	return true;
 }
 
@@ -197,6 +208,7 @@ void libra_anchor_charge_pinned(struct libra_anchor *anchor)
 	if (!more)
 		return;
 	libra_account_add(account, more);
+	libra_charge_peak(account->net, atomic_long_read(&account->net->charge));
 	anchor->charge += more;
 	pages = PAGE_ALIGN(anchor->charge) / PAGE_SIZE;
 	if (anchor->memcg && pages > anchor->pages &&

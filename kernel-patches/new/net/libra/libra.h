@@ -34,6 +34,7 @@ struct libra_sock;
  * @domains: live domains, token mode
  * @mib: counters
  * @charge: bytes all anchors are accounted for
+ * @charge_peak: the most that was ever
  * @anchors: live anchors, token mode
  * @anchor_bytes: their payload
  * @attached: attached sockets, token mode
@@ -51,6 +52,7 @@ struct libra_net {
 	struct list_head domains;
 	struct libra_counters __percpu *mib;
 	atomic_long_t charge;
+	atomic_long_t charge_peak;
 	atomic_long_t anchors;
 	atomic_long_t anchor_bytes;
 	atomic_long_t attached;

@@ -39,6 +39,8 @@ static int libra_mib_show(struct seq_file *seq, void *v)
 		   atomic_long_read(&ln->anchor_bytes));
 	seq_printf(seq, "anchor_charge_live %ld\n",
 		   atomic_long_read(&ln->charge));
+	seq_printf(seq, "anchor_charge_peak %ld\n",
+		   atomic_long_read(&ln->charge_peak));
 	seq_printf(seq, "lazy_pages %ld\n", atomic_long_read(&ln->lazy_pages));
 	seq_printf(seq, "payload_pages %ld\n",
 		   atomic_long_read(&ln->payload_pages));

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <regex>
 
 #include "kernel_stats.h"
 #include "kernel_support.h"
@@ -78,10 +81,41 @@ TEST(KernelStats, MissingFileIsAnError) {
     EXPECT_EQ(stats.error().message(), "/nowhere: No such file or directory");
 }
 
+// The names that the kernel's source shows in libra_stat.
+std::vector<std::string> names_in(const char* source, const char* pattern) {
+    std::ifstream file(std::filesystem::path(LIBRA_KERNEL_SOURCE) / source);
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    const std::regex name(pattern);
+    std::vector<std::string> names;
+    for (std::sregex_iterator it(text.begin(), text.end(), name), end; it != end; ++it)
+        names.push_back((*it)[1]);
+    return names;
+}
+
+// What describe_stat() makes of a name that it does not know.
+std::string spelt_out(std::string name) {
+    std::replace(name.begin(), name.end(), '_', ' ');
+    return name;
+}
+
 TEST(KernelStats, EveryNameHasADescription) {
-    EXPECT_EQ(describe_stat("anchors_live"), "anchors held now");
-    EXPECT_EQ(describe_stat("fallback_too_small"), "copied natively: too small");
-    EXPECT_EQ(describe_stat("fail_stop_bad_mac"), "connections aborted: bad mac");
+    auto names = names_in("mib.h", R"re(X\(\w+,\s*"(\w+)"\))re");
+    EXPECT_GT(names.size(), 50U);
+    const auto gauges = names_in("mib.c", R"re(seq_printf\(seq, "(\w+) %)re");
+    EXPECT_GT(gauges.size(), 7U);
+    names.insert(names.end(), gauges.begin(), gauges.end());
+    for (const std::string& name : names) {
+        const std::string text = describe_stat(name);
+        if (name.starts_with("fallback_"))
+            EXPECT_EQ(text, "copied natively: " + spelt_out(name.substr(9)));
+        else if (name.starts_with("fail_stop_"))
+            EXPECT_EQ(text, "connections aborted: " + spelt_out(name.substr(10)));
+        else
+            EXPECT_NE(text, spelt_out(name)) << name << " has none";
+    }
+}
+
+TEST(KernelStats, UnknownNamesAreSpeltOut) {
     EXPECT_EQ(describe_stat("from_the_future"), "from the future");
 }
 

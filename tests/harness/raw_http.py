@@ -27,6 +27,9 @@ class RawClient:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
         self.stream.close()
         self.sock.close()
 

@@ -35,6 +35,7 @@ NGINX_ORIGIN = """
     server {{
         {listens}
         root {root};
+        {extra}
     }}
 """
 
@@ -138,11 +139,12 @@ def ready(process, port):
     return process
 
 
-def start_origin(directory, root, addresses, sendfile=True):
-    """An nginx that serves the files in root on each of the addresses."""
+def start_origin(directory, root, addresses, sendfile=True, extra=""):
+    """An nginx that serves the files in root on each of the addresses; extra is for its
+    server."""
     listens = " ".join(f"listen {address};" for address in addresses)
     return start_nginx("origin", directory, NGINX_ORIGIN.format(
-        listens=listens, root=root, sendfile="on" if sendfile else "off"),
+        listens=listens, root=root, sendfile="on" if sendfile else "off", extra=extra),
                        _port(addresses[-1]))
 
 

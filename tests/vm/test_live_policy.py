@@ -39,8 +39,25 @@ class Scene:
     def moved(self, name):
         return libra.counters()[name] - self._before[name]
 
+    def wait_moved(self, name, beyond, timeout):
+        """Whether the counter gets beyond that, some time."""
+        end = time.monotonic() + timeout
+        while self.moved(name) <= beyond:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
+
     def load(self, *options):
         return self.env.load(LISTEN, "256k", *options)
+
+    def check_anchors_again(self, case, after):
+        """Those that kept it from being so have closed."""
+        minted = self.moved("anchors_minted")
+        end = time.monotonic() + 10
+        while self.moved("anchors_minted") == minted and time.monotonic() < end:
+            exact(case, self.load("-c", 4, "-n", 12))
+        case.check(self.moved("anchors_minted") > minted, f"nothing is anchored after {after}")
 
     def echo(self, case, client, what):
         client.send(f"POST /echo HTTP/1.1\nHost: test\nContent-Length: {len(self._data)}",
@@ -90,10 +107,7 @@ def begins(env, tap, mode, program):
             case.check(at.moved("fallback_egress_pass") > 0, "fallback_egress_pass did not move")
             case.equal(at.moved("anchors_minted"), 0, "anchors while the old one lives")
             at.get(case, old, "old connection, at last")
-        end = time.monotonic() + 10
-        while not at.moved("anchors_minted") and time.monotonic() < end:
-            exact(case, at.load("-c", 4, "-n", 12))
-        case.check(at.moved("anchors_minted") > 0, "nothing is anchored after the old one")
+        at.check_anchors_again(case, "the old one")
 
 
 def ends(env, tap, mode, program):
@@ -112,19 +126,29 @@ def ends(env, tap, mode, program):
 
 
 def comes_and_goes(env, tap, mode, program):
-    """Every round meets connections of every age, and bodies on their way."""
-    seconds = 5 if env.args.quick else 15
-    with scene(env, tap, mode, program, "attached and detached again and again") as (case, at):
+    """Every round meets connections of every age, and tokens on their way."""
+    seconds = 8 if env.args.quick else 20
+    # Connections to an origin that are older than a detach keep nothing any more: new ones.
+    origin = env.origin(ORIGIN, sendfile=mode.sendfile, extra="keepalive_requests 8;")
+    with scene(env, tap, mode, program, "attached and detached again and again",
+               origin=origin) as (case, at):
+        # First of all: a connection that is adopted keeps tokens from flying while it lives.
+        at.attach()
         loads = [at.load("-c", 8, "-d", seconds, *options) for options in ((), ("--close",))]
-        time.sleep(1)
-        rounds = 0
+        rounds = anchoring = flying = 0
         while loads[0].running():
-            at.attach()
-            time.sleep(0.3)
+            minted = at.moved("anchors_minted")
+            anchoring += at.wait_moved("anchors_minted", minted, 1)
+            flying += libra.counters()["anchors_live"] > 0
             at.detach()
+            time.sleep(0.1)
+            at.attach()
             rounds += 1
         exact(case, *loads)
-        case.check(rounds >= 2, f"only {rounds} rounds")
+        print(f"# {rounds} rounds, in {anchoring} something was anchored, {flying} ended with "
+              "tokens on their way", flush=True)
+        case.check(min(anchoring, flying) >= 2, f"of {rounds} rounds something was anchored in "
+                   f"{anchoring}, and tokens were on their way at the end of {flying}")
         case.check(at.moved("fallback_adopted") > 0, "no connection was adopted")
 
 
@@ -152,10 +176,9 @@ def dies(env, tap, mode, program):
     A killed librad takes the parser with it while tokens are on their way: these
     cost their connections, but nobody is sent one.
     """
-    for how, aborts in (("stop", False), ("kill", True)):
-        with libra.sysctl("enabled", 1), \
-                scene(env, tap, mode, program, f"librad ends under load ({how})",
-                      aborts) as (case, at):
+    for how, aborts in (("stop", False), ("hang_up", False), ("kill", True)):
+        with scene(env, tap, mode, program, f"librad ends under load ({how})",
+                   aborts) as (case, at):
             at.attach()
             loads = [at.load("-c", 8, "-d", 5, *options) for options in ((), ("--close",))]
             time.sleep(1)
@@ -163,7 +186,9 @@ def dies(env, tap, mode, program):
             while not at.moved("anchors_minted") and time.monotonic() < end:
                 time.sleep(0.1)
             case.check(at.moved("anchors_minted") > 0, "nothing was anchored")
-            getattr(at.daemon.process, how)()
+            status = getattr(at.daemon.process, how)()
+            if how == "hang_up":
+                case.equal(status, 0, "exit status")
             results = exact(case, *loads, aborts=aborts)
             # Counted when the last answer is here, not while more of them may end.
             errors, stopped = sum(result["errors"] for result in results), at.moved("fail_stops")
@@ -180,12 +205,48 @@ def returns(env, tap, mode, program):
             at.daemon.process.stop()
             with libra.Daemon(env.build, env.directory) as at.daemon:
                 at.attach()
+                minted = at.moved("anchors_minted")
                 for turn in range(3):
                     exact(case, at.load("-c", 4, "-n", 12))
                     at.get(case, old, f"old connection, request {turn}")
+                case.equal(at.moved("anchors_minted"), minted, "anchors while the old one lives")
+                old.close()
+                at.check_anchors_again(case, "the old one")
 
 
-SCENES = (begins, ends, comes_and_goes, requests, dies, returns)
+def unattachable(env, tap, mode, program):
+    """A connection that cannot be attached, here because the parser is gone, keeps everything
+    from being anchored until librad has adopted it."""
+    def unattached():
+        return int(libra.read_sysctl("unattached"))
+
+    with scene(env, tap, mode, program, "a connection that cannot be attached") as (case, at):
+        at.attach()
+        exact(case, at.load("-c", 4, "-n", 12))
+        case.check(at.moved("anchors_minted") > 0, "nothing was anchored")
+        libra.take_parsers_away(env.build)
+        with RawClient(LISTEN) as old:
+            at.get(case, old, "not attached")
+            before = unattached()
+            case.check(before > 0, "it was attached")
+            time.sleep(3)
+            case.check(unattached() >= before, "librad says that it adopted it")
+            at.daemon.process.stop()
+            with libra.Daemon(env.build, env.directory) as at.daemon:
+                at.attach()
+                end = time.monotonic() + 20
+                while unattached() and time.monotonic() < end:
+                    time.sleep(0.1)
+                case.equal(unattached(), 0, "not attached, with another librad")
+                minted = at.moved("anchors_minted")
+                exact(case, at.load("-c", 4, "-n", 12))
+                at.get(case, old, "adopted")
+                case.equal(at.moved("anchors_minted"), minted, "anchors while the old one lives")
+                old.close()
+                at.check_anchors_again(case, "the old one")
+
+
+SCENES = (begins, ends, comes_and_goes, requests, dies, returns, unattachable)
 
 
 def run(env, tap, mode, programs=PROXIES, scenes=SCENES):

@@ -2,6 +2,8 @@
 /*
  * Libra: KUnit tests of the VPI.
  */
+#include <linux/random.h>
+
 #include "token_test.h"
 
 struct vpi_test {
@@ -97,6 +99,30 @@ static void vpi_other_domain(struct kunit *test)
 				       "cookie bit %d", bit);
 }
 
+/* By one who knows the magic: genuine beginnings, of any length, with random ends. */
+static void vpi_forged(struct kunit *test)
+{
+	u8 genuine[LIBRA_VPI_SIZE], vpi[LIBRA_VPI_SIZE];
+	struct vpi_test *t = test->priv;
+	u32 accepted = 0, len, at;
+	u64 id;
+	int i;
+
+	libra_vpi_write(genuine, &t->minted);
+	memcpy(vpi, genuine, sizeof(vpi));
+	for (i = 0; i < 1000000; i++) {
+		at = LIBRA_VPI_MAGIC_SIZE +
+		     i % (LIBRA_VPI_SIZE - LIBRA_VPI_MAGIC_SIZE - 1);
+		memcpy(vpi, genuine, at);
+		get_random_bytes(vpi + at, sizeof(vpi) - at);
+		if (!memcmp(vpi, genuine, sizeof(vpi)))
+			continue;
+		accepted += libra_vpi_read(vpi, t->dom.cookie, &id, &len);
+		accepted += libra_vpi_is_mark(vpi, t->dom.cookie);
+	}
+	KUNIT_EXPECT_EQ(test, accepted, 0);
+}
+
 /* A VPI that was written over partly can be told from the anchor's own. */
 static void vpi_is_the_same_again(struct kunit *test)
 {
@@ -174,6 +200,7 @@ static struct kunit_case vpi_cases[] = {
 	KUNIT_CASE(vpi_round_trip),
 	KUNIT_CASE(vpi_bit_flips),
 	KUNIT_CASE(vpi_other_domain),
+	KUNIT_CASE_SLOW(vpi_forged),
 	KUNIT_CASE(vpi_is_the_same_again),
 	KUNIT_CASE(vpi_end_mark),
 	KUNIT_CASE(vpi_magic),

@@ -78,8 +78,8 @@ class Environment:
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def origin(self, *addresses, sendfile=True):
-        return servers.start_origin(self.path("origin"), self.content, addresses, sendfile)
+    def origin(self, *addresses, sendfile=True, extra=""):
+        return servers.start_origin(self.path("origin"), self.content, addresses, sendfile, extra)
 
     @contextlib.contextmanager
     def proxy(self, program, config, listen, upstream, mode="token", extra="", options=(),
@@ -118,13 +118,23 @@ class Environment:
                  if name.startswith("fail_stop_") and name not in allowed and value}
         case.equal(stops, {}, "fail-stops")
 
-    def check_anchored(self, case, before):
-        """The case is about Libra only if payload was anchored and redeemed in it."""
+    def check_anchored(self, case, before, received=None):
+        """The case is about Libra only if payload was anchored and redeemed in it.
+
+        received: what each proxy's clients got, by proxy, in bytes. The counters are of all
+        proxies together, so what was not anchored has to be less than half of the least of them.
+        """
         if not self.with_libra:
             return
         now = self.counters()
         for name in ("anchors_minted", "tx_redeemed_bytes"):
             case.check(now[name] > before[name], f"nothing was anchored: {name} did not move")
+        if not received:
+            return
+        native = sum(received.values()) - (now["tx_redeemed_bytes"] - before["tx_redeemed_bytes"])
+        case.check(native < min(received.values()) / 2,
+                   f"{native} bytes were not sent from anchors; clients received {received}: one "
+                   "proxy may have anchored nothing")
 
 
 def _unload():

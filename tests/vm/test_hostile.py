@@ -19,8 +19,8 @@ FAITHFUL = ("plain", "split", "copy", "cut", "full", "more", "delay", "recycle",
 REARRANGING = ("mix", "leave-out", "swap", "twice", "two-sinks", "vanish",
                "swap,full,recycle", "mix,leave-out,split")
 # What breaks the contract of an attachment. Only net.libra.scrub keeps old memory from
-# leaving whatever an application does; the marks keep it from being much. All others have to
-# do without it.
+# leaving whatever an application does; without it, the marks keep it from being much. All
+# others have to do without it.
 TAMPERING = ("overwrite", "edit", "insert", "behead", "curtail", "copy,swap,leave-out",
              "chunk,cut,full,mix")
 SHOWN = 5  # failed seeds of a case
@@ -53,6 +53,19 @@ def misbehave(env, tap, parser, name, *options):
                 case.equal(result["noticed"], result["wrong"] + result["edited"], "noticed")
             if name in TAMPERING:
                 print(f"# {result}", flush=True)
+
+
+def unscrubbed(env, tap, parser, name):
+    """What breaks the contract may send old memory then, but never a VPI, and is noticed."""
+    runs = env.args.runs or (4 if env.args.quick else 40)
+    with tap.case(f"{parser}: {name}, not scrubbed, {runs} seeds") as case, libra.sysctl("scrub", 0):
+        result, _ = hostile.run(env, parser, "--seed", env.args.seed, "--runs", runs,
+                                "--behaviour", name)
+        print(f"# {result}", flush=True)
+        case.check(result["counted"]["anchors_minted"] > 0, "nothing was anchored")
+        case.equal(result["tokens"], 0, "connections that were sent a VPI")
+        if name != "edit":
+            case.equal(result["noticed"], result["wrong"] + result["edited"], "noticed")
 
 
 def unseen(env, tap):
@@ -88,6 +101,8 @@ def body(env, tap):
             for name in env.args.behaviour or PARSERS[parser]:
                 with scrub(env, name in TAMPERING):
                     misbehave(env, tap, parser, name, "--behaviour", name)
+                if env.with_libra and name in TAMPERING:
+                    unscrubbed(env, tap, parser, name)
             if not env.args.behaviour:
                 with scrub(env, False):
                     misbehave(env, tap, parser, "what the seed says", "--some")

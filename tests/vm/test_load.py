@@ -21,12 +21,14 @@ def body(env, tap):
             for program, listen, origin in PROXIES:
                 stack.enter_context(env.proxy(program, "b", listen, origin))
                 loads.append((program, env.load(listen, "64k", "-c", 64, "-d", seconds)))
+            received = {}
             for program, load in loads:
                 result = load.result()
+                received[program] = result["bytes"]
                 case.check(result["exact"] == result["requests"] > 100,
                            f"{program}: {result['exact']} of {result['requests']} were exact: "
                            f"{complaint(result)}")
-        env.check_anchored(case, before)
+        env.check_anchored(case, before, received)
         env.check_idle(case)
 
 

@@ -82,9 +82,10 @@ std::string report_status(const Json& answer) {
     if (text(answer, "enabled") == "false")
         out += "net.libra.enabled is 0: nothing is anchored until it is 1\n";
     if (count_of(answer, "unattached") != "0")
-        out += fmt::format("{} connections could not be attached: nothing is anchored until librad "
-                           "has adopted them\n",
-                           count_of(answer, "unattached"));
+        out += fmt::format(
+            "{} connections could not be attached: nothing is anchored until librad "
+            "has adopted them\n",
+            count_of(answer, "unattached"));
 
     std::vector<Row> rows = {{"ID", "ROLE", "ADDRESS", "CGROUP", "PARSER", "DOMAIN", "MODE",
                               "MATCHED", "ATTACHED", "ADOPTED", "REFUSED", ""}};

@@ -14,7 +14,7 @@ namespace libra {
 namespace {
 constexpr std::uint32_t kOnlyKey = 0;
 constexpr const char* kUnattached = "/proc/sys/net/libra/unattached";
-}
+}  // namespace
 
 Result<PolicyProgram> PolicyProgram::load() {
     std::size_t size = 0;

@@ -58,7 +58,8 @@ def misbehave(env, tap, parser, name, *options):
 def unscrubbed(env, tap, parser, name):
     """What breaks the contract may send old memory then, but never a VPI, and is noticed."""
     runs = env.args.runs or (4 if env.args.quick else 40)
-    with tap.case(f"{parser}: {name}, not scrubbed, {runs} seeds") as case, libra.sysctl("scrub", 0):
+    with tap.case(f"{parser}: {name}, not scrubbed, {runs} seeds") as case, \
+            libra.sysctl("scrub", 0):
         result, _ = hostile.run(env, parser, "--seed", env.args.seed, "--runs", runs,
                                 "--behaviour", name)
         print(f"# {result}", flush=True)

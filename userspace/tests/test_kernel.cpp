@@ -106,12 +106,13 @@ TEST(KernelStats, EveryNameHasADescription) {
     names.insert(names.end(), gauges.begin(), gauges.end());
     for (const std::string& name : names) {
         const std::string text = describe_stat(name);
-        if (name.starts_with("fallback_"))
+        if (name.starts_with("fallback_")) {
             EXPECT_EQ(text, "copied natively: " + spelt_out(name.substr(9)));
-        else if (name.starts_with("fail_stop_"))
+        } else if (name.starts_with("fail_stop_")) {
             EXPECT_EQ(text, "connections aborted: " + spelt_out(name.substr(10)));
-        else
+        } else {
             EXPECT_NE(text, spelt_out(name)) << name << " has none";
+        }
     }
 }
 

@@ -109,7 +109,6 @@ static void vpi_forged(struct kunit *test)
 	int i;
 
 	libra_vpi_write(genuine, &t->minted);
-	memcpy(vpi, genuine, sizeof(vpi));
 	for (i = 0; i < 1000000; i++) {
 		at = LIBRA_VPI_MAGIC_SIZE +
 		     i % (LIBRA_VPI_SIZE - LIBRA_VPI_MAGIC_SIZE - 1);

@@ -140,7 +140,7 @@ def main(argv=None):
         signal.signal(number, _interrupt)
     try:
         groups = groups_of(args)
-        # All virtual CPUs share one clock of instructions: see report.clock_note().
+        # All virtual CPUs share one clock of instructions: see place.clock_note().
         if args.icount and not args.smp:
             args.smp = 1
         if args.list:

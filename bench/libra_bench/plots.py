@@ -6,7 +6,7 @@ import os
 from . import rows, systems
 from .error import BenchError
 from .matrix import size_name
-from .report import suffix
+from .place import suffix
 
 try:
     import matplotlib

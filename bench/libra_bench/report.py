@@ -6,43 +6,9 @@ import os
 
 from . import rows, systems, targets
 from .matrix import size_name
+from .place import clock_note, suffix, warning
 
 REPORT = "report.md"
-# accel: what every title says of it, and what a report begins with.
-PLACES = {
-    "tcg": ("emulated, TCG", "**All figures here are emulated**: QEMU interpreted the "
-            "instructions. Copies are much dearer then than on hardware, system calls less so; a "
-            "ratio here is no ratio on hardware."),
-    "um": ("user-mode Linux", "**User-mode Linux**: copies at the native speed of the machine, "
-           "system calls and page faults many times dearer than on hardware, one processor for all "
-           "roles. All programs keep the memory that they free, because faults would hide the "
-           "rest. Parsers are in C, and the proxy's connections are attached by what is preloaded "
-           "into it."),
-}
-
-
-def _place(result):
-    accel = result["configuration"]["accel"]
-    return PLACES.get(accel, (accel, ""))
-
-
-def suffix(result):
-    """What every title and table of a run says of where its figures are from."""
-    configuration = result["configuration"]
-    how, _ = _place(result)
-    if configuration.get("clock") == "instructions":
-        how += ", 1 ns = 1 instruction"
-    return f"({configuration['kernel_name']} kernel, {how})"
-
-
-def clock_note(result):
-    """What is wrong with clocks of instructions on several CPUs; nothing on one."""
-    configuration = result["configuration"]
-    cpus = configuration["hosts"]["proxy"]["cpus"]
-    if configuration.get("clock") != "instructions" or cpus < 2:
-        return ""
-    return (f"**Its clocks are not a process's own**: {cpus} virtual CPUs shared one clock of "
-            "instructions, so a process was charged for what the other ran meanwhile as well.")
 
 
 def _table(head, lines):
@@ -144,8 +110,7 @@ def _head(result):
     proxy = configuration["hosts"]["proxy"]
     uname = proxy["uname"]
     lines = [f"# Libra benchmark {suffix(result)}", ""]
-    _, warning = _place(result)
-    lines += [line for said in (warning, clock_note(result)) if said for line in (said, "")]
+    lines += [line for said in (warning(result), clock_note(result)) if said for line in (said, "")]
     pinned = proxy["pinned"]
     lines += [
         f"- kernel {uname[2]}, {proxy['cpus']} CPUs ({configuration['cpu_model']}), "

@@ -41,5 +41,5 @@ def run(build, url, reference, *options, timeout=180):
 def complaint(result):
     """What went wrong, in one line."""
     return ", ".join(f"{key} {result[key]}" for key in
-                     ("sha_mismatch", "errors", "error_kinds", "first_error", "first_mismatch")
+                     ("mismatches", "errors", "error_kinds", "first_error", "first_mismatch")
                      if result.get(key)) or "nothing"

@@ -128,8 +128,8 @@ def main():
                        "--timeout", "1", *options]
             run = subprocess.run(command, stdout=subprocess.PIPE, timeout=30, check=False)
             seen = json.loads(run.stdout)
-            expected = {"sha_mismatch": 0, "errors": 0, "aborted": 0, **expected}
-            expected["status"] = int(bool(expected["sha_mismatch"] or expected["errors"]))
+            expected = {"mismatches": 0, "errors": 0, "aborted": 0, **expected}
+            expected["status"] = int(bool(expected["mismatches"] or expected["errors"]))
             seen["status"] = run.returncode
             wrong = {key: seen.get(key) for key in expected if seen.get(key) != expected[key]}
             if wrong:
@@ -140,22 +140,22 @@ def main():
             check(path, path, many, requests=40, exact=40, bytes=40 * len(BODY))
         check("one-shot", "exact", [*many, "--close"], requests=40, exact=40)
         check("head", "head", [*many, "--method", "HEAD"], requests=40, exact=40, bytes=0)
-        check("head, wrong length", "head-wrong", ["--method", "HEAD"], sha_mismatch=1)
+        check("head, wrong length", "head-wrong", ["--method", "HEAD"], mismatches=1)
         for path in ("first", "last", "chunked-flipped", "shorter", "longer",
                      "until-close-short"):
-            check(path, path, ["-n", "3"], requests=3, sha_mismatch=3, exact=0)
-        check("wrong bytes outweigh a reset", "wrong-then-reset", sha_mismatch=1)
+            check(path, path, ["-n", "3"], requests=3, mismatches=3, exact=0)
+        check("wrong bytes outweigh a reset", "wrong-then-reset", mismatches=1)
         for path, kind in (("truncated", "truncated"), ("reset", "reset"),
                            ("silent", "timeout"), ("status", "status"),
                            ("not-http", "malformed"), ("behind-the-end", "malformed")):
             check(path, path, errors=1, error_kinds={kind: 1})
         check("gzip", "gzip", [*many, "--gzip"], requests=40, exact=40, bytes=40 * len(BODY))
-        check("gzip, wrong inside", "gzip-flipped", ["--gzip"], sha_mismatch=1)
+        check("gzip, wrong inside", "gzip-flipped", ["--gzip"], mismatches=1)
         for path, kind in (("gzip-garbage", "malformed"), ("gzip-end", "malformed"),
                            ("gzip-cut", "truncated"), ("exact", "malformed")):
             check(path, path, ["--gzip"], errors=1, error_kinds={kind: 1})
         check("gzip, not asked for", "gzip", errors=1, error_kinds={"malformed": 1})
-        check("expected status", "status", ["--status", "502"], sha_mismatch=1)
+        check("expected status", "status", ["--status", "502"], mismatches=1)
         check("nobody listens", "exact", ["-n", "2"], host="127.0.0.1:1", errors=2,
               error_kinds={"connect": 2})
         for how in ([], ["--abort-reset"]):

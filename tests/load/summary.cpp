@@ -68,7 +68,7 @@ std::string Summary::json() const {
     nlohmann::ordered_json out;
     out["requests"] = requests_;
     out["exact"] = latencies_.size();
-    out["sha_mismatch"] = mismatches_;
+    out["mismatches"] = mismatches_;
     out["errors"] = errors_;
     out["aborted"] = aborted_;
     out["bytes"] = bytes_;

@@ -42,7 +42,7 @@ def run(env, tap, mode):
                     result = load.result()
                 if env.with_libra:
                     case.check(held > 0, f"{mode.held} was 0 at the kill: it proves nothing")
-                case.equal((result["errors"], result["sha_mismatch"]), (64, 0),
+                case.equal((result["errors"], result["mismatches"]), (64, 0),
                            "errors and mismatches")
                 mode.check_moved(env, case, before)
                 # A proxy that dies between two halves of a VPI has promised bytes that

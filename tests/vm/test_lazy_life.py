@@ -33,7 +33,7 @@ class Moved:
 
 def exact(case, load, timeout=180):
     result = load.result(timeout)
-    case.equal((result["errors"], result["sha_mismatch"]), (0, 0), complaint(result))
+    case.equal((result["errors"], result["mismatches"]), (0, 0), complaint(result))
     case.check(result["exact"] > 0, "there was no traffic")
 
 

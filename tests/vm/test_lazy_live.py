@@ -29,7 +29,7 @@ def switched(env, tap, program):
                 turns += 1
             for load in loads:
                 result = load.result()
-                case.equal((result["errors"], result["sha_mismatch"]), (0, 0), complaint(result))
+                case.equal((result["errors"], result["mismatches"]), (0, 0), complaint(result))
         moved = lazy.moved(before, env.counters())
         print(f"# {turns} turns, {moved}", flush=True)
         case.check(turns > 2, "there was no time for it")

@@ -70,7 +70,7 @@ def killed(env, tap):
                 refused(case, "a stopped proxy")
                 proxy.kill()
                 result = load.result()
-            case.equal(result["sha_mismatch"], 0, complaint(result))
+            case.equal(result["mismatches"], 0, complaint(result))
             case.equal(lazy.settle(), {}, "left behind")
             reload(env)
 
@@ -84,7 +84,7 @@ def traffic_of_others(env, tap):
             subprocess.run(["/bin/true"], env=env.preload(), check=True)
             reload(env)
             result = load.result()
-            case.equal((result["errors"], result["sha_mismatch"]), (0, 0), complaint(result))
+            case.equal((result["errors"], result["mismatches"]), (0, 0), complaint(result))
 
 
 def body(env, tap):

@@ -87,7 +87,7 @@ def exact(case, *loads, aborts=False):
     """aborts: a connection may end before its answer does, where Libra ended it."""
     results = [load.result() for load in loads]
     for result in results:
-        case.equal(result["sha_mismatch"], 0, complaint(result))
+        case.equal(result["mismatches"], 0, complaint(result))
         if not aborts:
             case.equal(result["errors"], 0, complaint(result))
     return results

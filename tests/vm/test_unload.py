@@ -147,7 +147,7 @@ def under_traffic(env, case, rounds, turn):
 
 def exact(case, load):
     result = load.result()
-    case.equal((result["errors"], result["sha_mismatch"]), (0, 0), complaint(result))
+    case.equal((result["errors"], result["mismatches"]), (0, 0), complaint(result))
     case.check(result["exact"] > 0, "there was no traffic")
 
 

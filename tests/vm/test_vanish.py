@@ -33,7 +33,7 @@ def run(env, tap, mode):
 def vanish(env, case, program, listen, how, mode):
     result = env.load(listen, "1m", "-c", 32, "-n", 160, "--abort-after", 150000,
                       "--abort-fraction", 0.5, "--rcvbuf", 65536, *how).result()
-    case.equal((result["aborted"], result["exact"], result["sha_mismatch"], result["errors"]),
+    case.equal((result["aborted"], result["exact"], result["mismatches"], result["errors"]),
                (80, 80, 0, 0), f"aborted, exact, mismatches, errors ({complaint(result)})")
     if env.with_libra:
         mode.check_released(case, program)

@@ -70,7 +70,7 @@ Result<Parser> Parser::load(const std::string& name) {
                          EBUSY);
         return std::move(link).error();
     }
-    return Parser(name, std::move(object).value(), std::move(link).value());
+    return Parser(std::move(object).value(), std::move(link).value());
 }
 
 }  // namespace libra

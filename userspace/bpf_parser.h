@@ -20,13 +20,9 @@ class Parser {
   public:
     static Result<Parser> load(const std::string& name);
 
-    const std::string& name() const { return name_; }
-
   private:
-    Parser(std::string name, BpfObject object, BpfLink link)
-        : name_(std::move(name)), object_(std::move(object)), link_(std::move(link)) {}
+    Parser(BpfObject object, BpfLink link) : object_(std::move(object)), link_(std::move(link)) {}
 
-    std::string name_;
     BpfObject object_;
     BpfLink link_;  // after object_: unregistered before the object closes
 };

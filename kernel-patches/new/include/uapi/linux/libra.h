@@ -13,8 +13,6 @@
 #include <linux/types.h>
 #endif
 
-#define LIBRA_ABI_VERSION	1
-
 #define LIBRA_NAME_MAX		16	/* parser name with its NUL */
 #define LIBRA_SCRATCH_SIZE	64	/* bytes of parser memory per socket */
 

@@ -125,13 +125,17 @@ def ends(env, tap, mode, program):
             case.equal(at.moved("anchors_minted"), minted, "anchors with those after the detach")
 
 
+def short_lived(env, mode):
+    """An origin whose connections end soon: those that are older than a detach, or than their
+    parser's end, keep nothing any more, and a proxy uses them for as long as it can."""
+    return env.origin(ORIGIN, sendfile=mode.sendfile, extra="keepalive_requests 8;")
+
+
 def comes_and_goes(env, tap, mode, program):
     """Every round meets connections of every age, and tokens on their way."""
     seconds = 8 if env.args.quick else 20
-    # Connections to an origin that are older than a detach keep nothing any more: new ones.
-    origin = env.origin(ORIGIN, sendfile=mode.sendfile, extra="keepalive_requests 8;")
     with scene(env, tap, mode, program, "attached and detached again and again",
-               origin=origin) as (case, at):
+               origin=short_lived(env, mode)) as (case, at):
         # First of all: a connection that is adopted keeps tokens from flying while it lives.
         at.attach()
         loads = [at.load("-c", 8, "-d", seconds, *options) for options in ((), ("--close",))]
@@ -220,7 +224,8 @@ def unattachable(env, tap, mode, program):
     def unattached():
         return int(libra.read_sysctl("unattached"))
 
-    with scene(env, tap, mode, program, "a connection that cannot be attached") as (case, at):
+    with scene(env, tap, mode, program, "a connection that cannot be attached",
+               origin=short_lived(env, mode)) as (case, at):
         at.attach()
         exact(case, at.load("-c", 4, "-n", 12))
         case.check(at.moved("anchors_minted") > 0, "nothing was anchored")

@@ -4,7 +4,6 @@
 import contextlib
 import json
 import os
-import re
 import subprocess
 import time
 
@@ -77,18 +76,6 @@ def sysctl(name, value):
     finally:
         with open(path, "w", encoding="ascii") as out:
             out.write(old)
-
-
-def take_parsers_away(build):
-    """Unregisters the parsers of a librad that goes on: what its policies name cannot be
-    attached any more."""
-    with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as cache:
-        tools = re.search(r"^LIBRA_KTOOLS:PATH=(.*)", cache.read(), re.M)[1]
-    bpftool = os.path.join(tools, "bin/bpftool")
-    links = subprocess.run([bpftool, "-j", "link", "list"], capture_output=True, check=True)
-    for link in json.loads(links.stdout):
-        if link["type"] == "struct_ops":
-            subprocess.run([bpftool, "link", "detach", "id", str(link["id"])], check=True)
 
 
 def wait_idle(timeout, names=GAUGES):

@@ -6,7 +6,7 @@ import contextlib
 import time
 
 import vmtest
-from harness import libra, modes
+from harness import bpf, libra, modes
 from harness.load import complaint
 from harness.raw_http import RawClient
 from harness.scripted_origin import ScriptedOrigin
@@ -39,14 +39,6 @@ class Scene:
     def moved(self, name):
         return libra.counters()[name] - self._before[name]
 
-    def wait_moved(self, name, beyond, timeout):
-        """Whether the counter gets beyond that, some time."""
-        end = time.monotonic() + timeout
-        while self.moved(name) <= beyond:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.02)
-        return True
 
     def load(self, *options):
         return self.env.load(LISTEN, "256k", *options)
@@ -125,6 +117,15 @@ def ends(env, tap, mode, program):
             case.equal(at.moved("anchors_minted"), minted, "anchors with those after the detach")
 
 
+def comes_true(what, timeout=1):
+    end = time.monotonic() + timeout
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def short_lived(env, mode):
     """An origin whose connections end soon: those that are older than a detach, or than their
     parser's end, keep nothing any more, and a proxy uses them for as long as it can."""
@@ -142,8 +143,8 @@ def comes_and_goes(env, tap, mode, program):
         rounds = anchoring = flying = 0
         while loads[0].running():
             minted = at.moved("anchors_minted")
-            anchoring += at.wait_moved("anchors_minted", minted, 1)
-            flying += libra.counters()["anchors_live"] > 0
+            anchoring += comes_true(lambda minted=minted: at.moved("anchors_minted") > minted)
+            flying += comes_true(lambda: libra.counters()["anchors_live"] > 0)
             at.detach()
             time.sleep(0.1)
             at.attach()
@@ -229,7 +230,7 @@ def unattachable(env, tap, mode, program):
         at.attach()
         exact(case, at.load("-c", 4, "-n", 12))
         case.check(at.moved("anchors_minted") > 0, "nothing was anchored")
-        libra.take_parsers_away(env.build)
+        case.equal(bpf.detach_struct_ops(), 1, "parsers that were taken away from librad")
         with RawClient(LISTEN) as old:
             at.get(case, old, "not attached")
             before = unattached()
@@ -239,10 +240,8 @@ def unattachable(env, tap, mode, program):
             at.daemon.process.stop()
             with libra.Daemon(env.build, env.directory) as at.daemon:
                 at.attach()
-                end = time.monotonic() + 20
-                while unattached() and time.monotonic() < end:
-                    time.sleep(0.1)
-                case.equal(unattached(), 0, "not attached, with another librad")
+                case.check(comes_true(lambda: not unattached(), 20),
+                           "another librad does not adopt it")
                 minted = at.moved("anchors_minted")
                 exact(case, at.load("-c", 4, "-n", 12))
                 at.get(case, old, "adopted")

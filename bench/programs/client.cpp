@@ -247,7 +247,7 @@ void Client::start(Connection& connection, Time due, bool counted) {
     if (options_.vary) {
         connection.own = build_request((*options_.vary + varied_++) % kBodies);
         connection.request = &connection.own;
-        connection.check = load::BodyCheck(connection.own.answer);
+        connection.check = test::BodyCheck(connection.own.answer);
     }
     connection.check.restart();
     connection.reader.restart();

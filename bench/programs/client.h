@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "load/body_check.h"
+#include "common/body_check.h"
 #include "message.h"
 #include "net.h"
 #include "pattern.h"
@@ -79,7 +79,7 @@ class Client {
         Request own;
         std::size_t sent = 0;
         std::uint64_t paid = 0;  // payload bytes reported so far
-        load::BodyCheck check;
+        test::BodyCheck check;
         MessageReader reader{Kind::kResponse};
     };
     using State = Connection::State;

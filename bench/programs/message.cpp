@@ -5,14 +5,14 @@
 #include <cstring>
 #include <vector>
 
-#include "load/text.h"
+#include "common/text.h"
 
 namespace libra::bench {
 namespace {
 
-using load::parse_number;
-using load::same;
-using load::trim;
+using test::parse_number;
+using test::same;
+using test::trim;
 
 // A chunk's size line and the end of the chunk before it; what else comes
 // along is body that could have been discarded unread.
@@ -101,7 +101,7 @@ void MessageReader::drop() {
     begin_ = end_ = 0;
 }
 
-MessageReader::Result MessageReader::read(const Fd& fd, load::BodyCheck* check, Tls* tls) {
+MessageReader::Result MessageReader::read(const Fd& fd, test::BodyCheck* check, Tls* tls) {
     bool drained = false;
     for (int turn = 0; turn < kTurns || (tls != nullptr && tls->pending()); ++turn) {
         if (const Result result = consume(check); result != Result::kMore || drained)
@@ -132,7 +132,7 @@ std::size_t MessageReader::wanted() const {
 }
 
 // Body bytes never get into the buffer but with a head or a chunk's size.
-ssize_t MessageReader::fetch(const Fd& fd, std::size_t count, load::BodyCheck* check, Tls* tls) {
+ssize_t MessageReader::fetch(const Fd& fd, std::size_t count, test::BodyCheck* check, Tls* tls) {
     const auto receive = [&fd, tls](char* to, std::size_t most) {
         return tls != nullptr ? tls->receive(to, most) : ::recv(fd.get(), to, most, 0);
     };
@@ -156,14 +156,14 @@ ssize_t MessageReader::fetch(const Fd& fd, std::size_t count, load::BodyCheck* c
     return got;
 }
 
-void MessageReader::feed(std::string_view bytes, load::BodyCheck& check) {
+void MessageReader::feed(std::string_view bytes, test::BodyCheck& check) {
     if (head_.gzip)
         decodes_ = decodes_ && gunzip_.feed(bytes, check);
     else
         check.feed(bytes);
 }
 
-MessageReader::Result MessageReader::end_body(const load::BodyCheck* check) {
+MessageReader::Result MessageReader::end_body(const test::BodyCheck* check) {
     const bool whole = check == nullptr || !head_.gzip || (decodes_ && gunzip_.done());
     return whole ? Result::kDone : Result::kBad;
 }
@@ -175,7 +175,7 @@ void MessageReader::take_body(std::size_t count) {
 }
 
 // Deals with what is buffered. kMore: nothing is left that could be dealt with.
-MessageReader::Result MessageReader::consume(load::BodyCheck* check) {
+MessageReader::Result MessageReader::consume(test::BodyCheck* check) {
     for (;;) {
         switch (state_) {
             case State::kHead:
@@ -274,7 +274,7 @@ std::optional<std::string_view> MessageReader::take_line() {
     return text.substr(0, end);
 }
 
-MessageReader::Result MessageReader::at_eof(const load::BodyCheck* check) {
+MessageReader::Result MessageReader::at_eof(const test::BodyCheck* check) {
     if (state_ == State::kUntilClose) {
         state_ = State::kDone;
         return end_body(check);

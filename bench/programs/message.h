@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
-#include "load/body_check.h"
-#include "load/gunzip.h"
+#include "common/body_check.h"
+#include "common/gunzip.h"
 #include "net.h"
 #include "tls.h"
 
@@ -50,7 +50,7 @@ class MessageReader {
     void drop();     // for the next connection
     // check: null: discard the body; else it gets what the body decodes to. tls: what the
     // message comes through.
-    Result read(const Fd& fd, load::BodyCheck* check, Tls* tls = nullptr);
+    Result read(const Fd& fd, test::BodyCheck* check, Tls* tls = nullptr);
 
     const Head& head() const { return head_; }
     bool begun() const { return state_ != State::kHead || end_ > begin_; }
@@ -61,16 +61,16 @@ class MessageReader {
   private:
     enum class State { kHead, kBody, kUntilClose, kChunkLine, kChunkEnd, kTrailer, kDone };
 
-    Result consume(load::BodyCheck* check);
+    Result consume(test::BodyCheck* check);
     Result take_head();
     Result take_chunk_line();
     std::optional<std::string_view> take_line();
     void take_body(std::size_t count);
     std::size_t wanted() const;
-    ssize_t fetch(const Fd& fd, std::size_t count, load::BodyCheck* check, Tls* tls);
-    void feed(std::string_view bytes, load::BodyCheck& check);
-    Result end_body(const load::BodyCheck* check);
-    Result at_eof(const load::BodyCheck* check);
+    ssize_t fetch(const Fd& fd, std::size_t count, test::BodyCheck* check, Tls* tls);
+    void feed(std::string_view bytes, test::BodyCheck& check);
+    Result end_body(const test::BodyCheck* check);
+    Result at_eof(const test::BodyCheck* check);
 
     bool in_body() const { return state_ == State::kBody || state_ == State::kUntilClose; }
 
@@ -79,7 +79,7 @@ class MessageReader {
     Head head_;
     std::uint64_t left_ = 0;  // of the body or of the chunk
     std::uint64_t received_ = 0;
-    load::Gunzip gunzip_;
+    test::Gunzip gunzip_;
     bool decodes_ = true;  // so far
     int error_ = 0;
     std::size_t begin_ = 0;

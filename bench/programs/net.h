@@ -10,13 +10,13 @@
 #include <span>
 #include <string>
 
-#include "load/error.h"
-#include "load/fd.h"
+#include "common/error.h"
+#include "common/fd.h"
 
 namespace libra::bench {
 
-using load::Error;
-using load::Fd;
+using test::Error;
+using test::Fd;
 
 struct Endpoint {
     sockaddr_storage address = {};

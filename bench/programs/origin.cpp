@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "load/text.h"
+#include "common/text.h"
 
 namespace libra::bench {
 namespace {
@@ -18,7 +18,7 @@ std::optional<std::uint64_t> take_body(std::string_view& target, std::string_vie
         return {};
     target.remove_prefix(prefix.size());
     if (const auto slash = target.find('/'); slash != std::string_view::npos) {
-        if (!load::parse_number(target.substr(slash + 1), body, 10))
+        if (!test::parse_number(target.substr(slash + 1), body, 10))
             return {};
         target = target.substr(0, slash);
     }
@@ -29,7 +29,7 @@ std::optional<std::uint64_t> take_body(std::string_view& target, std::string_vie
 std::optional<Asked> asked_in(std::string_view target, std::string_view prefix) {
     Asked asked;
     const auto body = take_body(target, prefix);
-    if (!body || !load::parse_number(target, asked.size, 10) || asked.size > kMostBytes)
+    if (!body || !test::parse_number(target, asked.size, 10) || asked.size > kMostBytes)
         return {};
     asked.begin = begin_of(*body);
     return asked;

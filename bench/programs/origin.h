@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "load/body_check.h"
+#include "common/body_check.h"
 #include "message.h"
 #include "net.h"
 #include "pattern.h"
@@ -47,7 +47,7 @@ class Origin {
     struct Connection {
         Fd fd;
         MessageReader reader{Kind::kRequest};
-        std::optional<load::BodyCheck> check;
+        std::optional<test::BodyCheck> check;
         std::deque<Piece> out;
         bool last = false;  // close after this answer
         bool writing = false;

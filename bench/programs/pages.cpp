@@ -18,13 +18,13 @@
 #include <string>
 #include <vector>
 
-#include "load/error.h"
-#include "load/fd.h"
+#include "common/error.h"
+#include "common/fd.h"
 
 namespace {
 
-using libra::load::Error;
-using libra::load::Fd;
+using libra::test::Error;
+using libra::test::Fd;
 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kHeader = 200;  // in front of the payload, as a proxy's own

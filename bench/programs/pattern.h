@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "hostile/common/blob.h"
+#include "common/blob.h"
 
 namespace libra::bench {
 

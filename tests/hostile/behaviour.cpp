@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "load/error.h"
+#include "common/error.h"
 
 namespace libra::test {
 
@@ -58,7 +58,7 @@ Behaviours Behaviours::parse(const std::string& names) {
             continue;
         const auto at = std::find(all_names().begin(), all_names().end(), name);
         if (at == all_names().end())
-            throw load::Error("no behaviour '" + name + "': see --help");
+            throw Error("no behaviour '" + name + "': see --help");
         behaviours.add(static_cast<Behaviour>(at - all_names().begin()));
     }
     return behaviours;

@@ -57,7 +57,7 @@ class Behaviours {
     Promise promise(bool http1, bool framed) const;
 
     static const std::vector<std::string>& all_names();
-    static Behaviours parse(const std::string& names);  // comma-separated; throws load::Error
+    static Behaviours parse(const std::string& names);  // comma-separated; throws Error
     // Some of those that keep the contract.
     static Behaviours some(Random& random);
 

@@ -11,14 +11,13 @@
 #include <cstring>
 #include <utility>
 
-#include "load/error.h"
+#include "common/error.h"
 
 namespace libra::test {
 namespace {
 
 using enum Behaviour;
 using Clock = std::chrono::steady_clock;
-using load::Error;
 
 constexpr std::size_t kMemory = 512 * 1024;
 constexpr auto kStall = std::chrono::seconds(20);

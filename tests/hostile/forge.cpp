@@ -9,15 +9,14 @@
 #include <chrono>
 #include <iterator>
 
+#include "common/error.h"
 #include "common/random.h"
-#include "load/error.h"
 #include "piece.h"
 #include "unseen.h"
 
 namespace libra::test {
 namespace {
 
-using load::Error;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kWait = 10'000;            // milliseconds

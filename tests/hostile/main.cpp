@@ -12,9 +12,9 @@
 
 #include "behaviour.h"
 #include "common/counters.h"
+#include "common/error.h"
 #include "exchange.h"
 #include "forge.h"
-#include "load/error.h"
 #include "unseen.h"
 
 namespace {
@@ -72,7 +72,7 @@ class Hostile {
         if (!options.plain) {
             magic_ = learn_magic(network_, options.parser == "http1");
             if (magic_.empty())
-                throw libra::load::Error("nothing is anchored: attach ports " +
+                throw libra::test::Error("nothing is anchored: attach ports " +
                                          std::to_string(options.ports.listen) + " and " +
                                          std::to_string(options.ports.origin));
         } else {
@@ -142,7 +142,7 @@ class Hostile {
         Outcome outcome;
         try {
             outcome = Exchange(network_, blob_, magic_, plan, seed).run();
-        } catch (const libra::load::Error& error) {
+        } catch (const libra::test::Error& error) {
             outcome.wrong = 1;
             outcome.complaint = error.what();
         }

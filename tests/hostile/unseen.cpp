@@ -12,13 +12,11 @@
 #include <string_view>
 #include <utility>
 
-#include "load/error.h"
+#include "common/error.h"
 #include "piece.h"
 
 namespace libra::test {
 namespace {
-
-using load::Error;
 
 constexpr int kWait = 10'000;  // milliseconds
 

@@ -7,14 +7,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/counters.h"
+#include "common/fd.h"
 #include "frame.h"
-#include "hostile/common/counters.h"
-#include "load/fd.h"
 
 namespace libra::test {
 namespace {
-
-using load::Fd;
 
 // Kept open: discard() needs it as often as it likes.
 int device() {

@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "common/counters.h"
 #include "frame.h"
-#include "hostile/common/counters.h"
 
 namespace libra::test {
 

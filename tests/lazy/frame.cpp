@@ -18,8 +18,8 @@
 #include <utility>
 
 #include "arena.h"
-#include "hostile/common/counters.h"
-#include "load/fd.h"
+#include "common/counters.h"
+#include "common/fd.h"
 
 namespace libra::test {
 namespace {
@@ -213,8 +213,8 @@ Child::~Child() {
 int run_cases(const std::string& only) {
     // Never mapped, it keeps the hooks in place: to put them there takes a second each
     // time on an emulated machine.
-    const load::Fd device(setting().plain ? -1 : open_device());
-    const load::Fd arena(setting().plain ? -1 : new_arena(device.get(), kPage));
+    const Fd device(setting().plain ? -1 : open_device());
+    const Fd arena(setting().plain ? -1 : new_arena(device.get(), kPage));
     int count = 0;
     int failed = 0;
     for (const Case& one : cases()) {

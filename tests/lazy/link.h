@@ -8,11 +8,9 @@
 #include <cstdint>
 #include <string>
 
-#include "load/fd.h"
+#include "common/fd.h"
 
 namespace libra::test {
-
-using load::Fd;
 
 struct Link {
     // buffer: bytes that either end's socket takes without anybody reading; 0 as it is.

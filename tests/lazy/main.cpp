@@ -11,9 +11,9 @@
 #include <optional>
 #include <string>
 
+#include "common/counters.h"
 #include "counted.h"
 #include "frame.h"
-#include "hostile/common/counters.h"
 
 int main(int argc, char** argv) {
     using libra::test::setting;

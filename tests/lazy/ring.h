@@ -15,8 +15,8 @@
 #include <cstring>
 #include <string>
 
+#include "common/fd.h"
 #include "frame.h"
-#include "load/fd.h"
 
 namespace libra::test {
 
@@ -24,7 +24,7 @@ class Ring {
   public:
     Ring() {
         io_uring_params params = {};
-        fd_ = load::Fd(static_cast<int>(::syscall(__NR_io_uring_setup, 16, &params)));
+        fd_ = Fd(static_cast<int>(::syscall(__NR_io_uring_setup, 16, &params)));
         if (!fd_)
             skip(std::string("io_uring: ") + std::strerror(errno));
         if (!(params.features & IORING_FEAT_SINGLE_MMAP))
@@ -89,7 +89,7 @@ class Ring {
         return memory;
     }
 
-    load::Fd fd_;
+    Fd fd_;
     std::size_t rings_size_, sqes_size_;
     char* rings_;
     io_uring_sqe* sqes_;

@@ -12,7 +12,8 @@
 #include <cstring>
 #include <utility>
 
-#include "error.h"
+#include "common/error.h"
+#include "common/socket.h"
 
 namespace libra::load {
 namespace {
@@ -21,17 +22,12 @@ using std::chrono::duration;
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using test::Error;
 
 constexpr std::size_t kBufferSize = 256 * 1024;
 constexpr milliseconds kLongestWait(100);
 constexpr milliseconds kReadTick(50);      // how often a slow reader reads
 constexpr milliseconds kRefusedPause(10);  // before the next try to connect
-
-int socket_error(int fd) {
-    int error = 0;
-    socklen_t size = sizeof(error);
-    return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
-}
 
 }  // namespace
 
@@ -167,7 +163,7 @@ bool Client::connect(Connection& connection) {
 void Client::handle(Connection& connection, std::uint32_t events) {
     switch (connection.state) {
         case Connection::State::kConnecting:
-            if (const int error = socket_error(connection.fd.get()))
+            if (const int error = test::pending_error(connection.fd))
                 finish(connection, Outcome::kConnect, std::strerror(error));
             else
                 send(connection);
@@ -179,7 +175,7 @@ void Client::handle(Connection& connection, std::uint32_t events) {
             // A slow reader that does not watch is still told of a reset.
             if (connection.events == 0 && (events & (EPOLLERR | EPOLLHUP)) != 0)
                 finish(connection, Outcome::kReset,
-                       std::strerror(socket_error(connection.fd.get())));
+                       std::strerror(test::pending_error(connection.fd)));
             else
                 read(connection);
             break;

@@ -7,14 +7,18 @@
 #include <string>
 #include <vector>
 
-#include "body_check.h"
-#include "fd.h"
+#include "common/body_check.h"
+#include "common/fd.h"
+#include "common/response.h"
 #include "options.h"
-#include "response.h"
 #include "summary.h"
 #include "target.h"
 
 namespace libra::load {
+
+using test::BodyCheck;
+using test::Fd;
+using test::Response;
 
 class Client {
   public:

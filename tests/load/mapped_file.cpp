@@ -5,10 +5,13 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "error.h"
-#include "fd.h"
+#include "common/error.h"
+#include "common/fd.h"
 
 namespace libra::load {
+
+using test::Error;
+using test::Fd;
 
 MappedFile::MappedFile(const std::string& path) {
     Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -6,9 +6,11 @@
 #include <cstring>
 #include <memory>
 
-#include "error.h"
+#include "common/error.h"
 
 namespace libra::load {
+
+using test::Error;
 
 Target resolve(const std::string& url) {
     static const std::string scheme = "http://";

@@ -99,11 +99,11 @@ void Client::Connection::begin() {
     const Message& message = asked_.front();
     response_.restart(message.shape == Shape::kHead, false);
     if (message.upload())
-        body_ = load::BodyCheck(kThanks);
+        body_ = test::BodyCheck(kThanks);
     else if (message.shape == Shape::kHead || message.shape == Shape::kNoContent)
-        body_ = load::BodyCheck("");
+        body_ = test::BodyCheck("");
     else
-        body_ = load::BodyCheck(message.body(client_.blob_));
+        body_ = test::BodyCheck(message.body(client_.blob_));
 }
 
 void Client::Connection::ready(std::uint32_t events) {

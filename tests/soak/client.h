@@ -9,8 +9,8 @@
 #include <list>
 #include <vector>
 
+#include "common/response.h"
 #include "connection.h"
-#include "load/response.h"
 
 namespace libra::soak {
 
@@ -58,8 +58,8 @@ class Client {
         std::uint32_t watched_ = 0;
         std::deque<Message> asked_;
         Output output_;
-        load::Response response_;
-        load::BodyCheck body_{""};
+        test::Response response_;
+        test::BodyCheck body_{""};
         bool slow_;
         bool stalled_;
         bool once_;  // one batch, then closes

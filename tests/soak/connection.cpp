@@ -8,11 +8,11 @@
 #include <cerrno>
 #include <iostream>
 
-#include "load/error.h"
+#include "common/error.h"
 
 namespace libra::soak {
 
-using load::Error;
+using test::Error;
 
 constexpr int kTurn = 1000;  // sends of small segments before the next connection
 

@@ -14,7 +14,7 @@
 
 namespace libra::soak {
 
-using load::Fd;
+using test::Fd;
 
 struct Report {
     std::uint64_t messages = 0;  // that ended, however

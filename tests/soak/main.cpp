@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client.h"
-#include "load/error.h"
+#include "common/error.h"
 #include "origin.h"
 
 namespace {
@@ -53,7 +53,7 @@ void raise_descriptor_limit(unsigned connections) {
     limit.rlim_cur = std::max(limit.rlim_cur, need);
     limit.rlim_max = std::max(limit.rlim_max, need);
     if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        throw libra::load::Error::from_errno("RLIMIT_NOFILE");
+        throw libra::test::Error::from_errno("RLIMIT_NOFILE");
 }
 
 int soak(const Options& options) {

@@ -12,12 +12,12 @@
 #include <cerrno>
 #include <charconv>
 
-#include "load/error.h"
+#include "common/error.h"
 
 namespace libra::soak {
 namespace {
 
-using load::Error;
+using test::Error;
 
 // The value of a field, lower-case names as proxies may write them either way.
 std::string field(const std::string& head, std::string_view name) {

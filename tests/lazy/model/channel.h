@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "hostile/common/random.h"
+#include "common/random.h"
 #include "link.h"
 #include "ring.h"
 

@@ -7,13 +7,11 @@
 #include <cstring>
 #include <sstream>
 
+#include "common/fd.h"
 #include "frame.h"
-#include "load/fd.h"
 
 namespace libra::test {
 namespace {
-
-using load::Fd;
 
 // Addresses behind each lot that are kept free for it to grow.
 constexpr std::size_t kSpare = 16;

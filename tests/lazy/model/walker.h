@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "channel.h"
+#include "common/random.h"
 #include "frame.h"
-#include "hostile/common/random.h"
 #include "journal.h"
 #include "lot.h"
 #include "pin.h"

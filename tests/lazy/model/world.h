@@ -11,7 +11,7 @@
 #include <shared_mutex>
 #include <vector>
 
-#include "hostile/common/random.h"
+#include "common/random.h"
 #include "lot.h"
 #include "pin.h"
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <stdexcept>
 
-namespace libra::load {
+namespace libra::test {
 namespace {
 
 constexpr int kGzipOnly = 16 + MAX_WBITS;
@@ -48,4 +48,4 @@ bool Gunzip::feed(std::string_view bytes, BodyCheck& body) {
     return true;
 }
 
-}  // namespace libra::load
+}  // namespace libra::test

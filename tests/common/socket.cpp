@@ -10,12 +10,10 @@
 #include <cerrno>
 #include <string>
 
-#include "load/error.h"
+#include "common/error.h"
 
 namespace libra::test {
 namespace {
-
-using load::Error;
 
 constexpr int kWait = 10'000;  // milliseconds until a handshake has failed
 

@@ -13,7 +13,7 @@
 #include "body_check.h"
 #include "gunzip.h"
 
-namespace libra::load {
+namespace libra::test {
 
 class Response {
   public:
@@ -69,4 +69,4 @@ class Response {
     Gunzip gunzip_;
 };
 
-}  // namespace libra::load
+}  // namespace libra::test

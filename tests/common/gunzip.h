@@ -9,7 +9,7 @@
 
 #include "body_check.h"
 
-namespace libra::load {
+namespace libra::test {
 
 class Gunzip {
   public:
@@ -31,4 +31,4 @@ class Gunzip {
     bool done_ = false;
 };
 
-}  // namespace libra::load
+}  // namespace libra::test

@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "load/error.h"
+#include "common/error.h"
 
 namespace libra::test {
 
@@ -20,7 +20,7 @@ inline bool counters_exist() {
 inline Counters read_counters() {
     std::ifstream stat("/proc/net/libra_stat");
     if (!stat)
-        throw load::Error("no /proc/net/libra_stat: load the module, or use --plain");
+        throw Error("no /proc/net/libra_stat: load the module, or use --plain");
     Counters counters;
     std::string name;
     std::uint64_t value = 0;

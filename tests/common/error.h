@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The one error of this program: what was tried, and why it did not work.
+// The one error of these programs: what was tried, and why it did not work.
 #pragma once
 
 #include <cerrno>
@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace libra::load {
+namespace libra::test {
 
 class Error : public std::runtime_error {
   public:
@@ -18,4 +18,4 @@ class Error : public std::runtime_error {
     }
 };
 
-}  // namespace libra::load
+}  // namespace libra::test

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace libra::load {
+namespace libra::test {
 
 class BodyCheck {
   public:
@@ -78,4 +78,4 @@ class BodyCheck {
     std::string difference_;
 };
 
-}  // namespace libra::load
+}  // namespace libra::test

@@ -5,7 +5,7 @@
 
 #include "text.h"
 
-namespace libra::load {
+namespace libra::test {
 namespace {
 
 constexpr std::size_t kMaxText = 65536;
@@ -180,4 +180,4 @@ bool Response::parse_field(std::string_view line) {
     return true;
 }
 
-}  // namespace libra::load
+}  // namespace libra::test

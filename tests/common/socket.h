@@ -5,13 +5,11 @@
 #include <cstdint>
 #include <string>
 
-#include "load/fd.h"
+#include "common/fd.h"
 
 namespace libra::test {
 
-using load::Fd;
-
-Fd listen_on(std::uint16_t port);                       // all of these throw load::Error
+Fd listen_on(std::uint16_t port);                       // all of these throw Error
 Fd connect_to(std::uint16_t port);                      // established when it returns
 Fd accept_from(const Fd& listener);                     // waits for one
 void set_buffers(const Fd& fd, int send, int receive);  // bytes; 0: as it is

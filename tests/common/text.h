@@ -8,7 +8,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace libra::load {
+namespace libra::test {
 
 // All of the text is the number, or false; value is then of no use.
 template <typename Number>
@@ -29,4 +29,4 @@ inline std::string_view trim(std::string_view text) {
     return text;
 }
 
-}  // namespace libra::load
+}  // namespace libra::test

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-namespace libra::load {
+namespace libra::test {
 
 class Fd {
   public:
@@ -35,4 +35,4 @@ class Fd {
     int fd_ = -1;
 };
 
-}  // namespace libra::load
+}  // namespace libra::test

@@ -12,25 +12,14 @@
 
 #include "common/body_check.h"
 #include "common/gunzip.h"
+#include "common/http_head.h"
 #include "net.h"
 #include "tls.h"
 
 namespace libra::bench {
 
-struct Head {
-    std::string method;  // of a request
-    std::string target;
-    int status = 0;  // of a response
-    bool http_1_0 = false;
-    bool keep_alive = true;
-    bool chunked = false;
-    bool gzip = false;  // Content-Encoding
-    std::optional<std::uint64_t> length;
-};
-
-enum class Kind { kRequest, kResponse };
-
-std::optional<Head> parse_head(std::string_view text, Kind kind);
+using Head = test::HttpHead;
+using Kind = test::HttpKind;
 
 class MessageReader {
   public:

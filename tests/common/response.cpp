@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "http_head.h"
 #include "text.h"
 
 namespace libra::test {
@@ -110,26 +111,14 @@ void Response::line_done() {
 }
 
 bool Response::parse_head() {
-    std::string_view head = text_;
-    const auto next_line = [&head] {
-        const auto end = head.find("\r\n");
-        const auto line = head.substr(0, end);
-        head.remove_prefix(end + 2);
-        return line;
-    };
-
-    const std::string_view start = next_line();
-    if (start.size() < 12 || !start.starts_with("HTTP/1.") || start[8] != ' ')
+    const auto head = test::parse_head(text_, HttpKind::kResponse);
+    if (!head)
         return false;
-    if (!parse_number(start.substr(9, 3), status_, 10))
-        return false;
-    keep_alive_ = start[7] == '1';
-    chunked_ = false;
-    gzip_ = false;
-    content_length_.reset();
-    for (auto line = next_line(); !line.empty(); line = next_line())
-        if (!parse_field(line))
-            return false;
+    status_ = head->status;
+    keep_alive_ = head->keep_alive;
+    chunked_ = head->chunked;
+    gzip_ = head->gzip;
+    content_length_ = head->length;
 
     if (status_ >= 100 && status_ < 200 && status_ != 101)
         return true;  // the answer is still to come
@@ -148,34 +137,6 @@ bool Response::parse_head() {
         state_ = State::kUntilClose;
     } else {
         state_ = left_ == 0 ? State::kDone : State::kBody;
-    }
-    return true;
-}
-
-bool Response::parse_field(std::string_view line) {
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos)
-        return false;
-    const auto name = line.substr(0, colon);
-    const auto value = trim(line.substr(colon + 1));
-    if (same(name, "content-length")) {
-        std::uint64_t length = 0;
-        if (content_length_ || !parse_number(value, length, 10))
-            return false;
-        content_length_ = length;
-    } else if (same(name, "transfer-encoding")) {
-        if (!same(value, "chunked"))
-            return false;
-        chunked_ = true;
-    } else if (same(name, "content-encoding")) {
-        if (!same(value, "gzip"))
-            return false;
-        gzip_ = true;
-    } else if (same(name, "connection")) {
-        if (same(value, "close"))
-            keep_alive_ = false;
-        if (same(value, "keep-alive"))
-            keep_alive_ = true;
     }
     return true;
 }

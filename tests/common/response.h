@@ -50,7 +50,6 @@ class Response {
   private:
     std::size_t take_line(std::string_view bytes);
     bool parse_head();
-    bool parse_field(std::string_view line);
     void line_done();
     void take_body(std::string_view bytes, BodyCheck& body);
     bool decoded() const { return !gzip_ || gunzip_.done(); }

@@ -10,30 +10,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 
 #include "common/error.h"
+#include "common/http_head.h"
+#include "common/text.h"
 
 namespace libra::soak {
 namespace {
 
 using test::Error;
-
-// The value of a field, lower-case names as proxies may write them either way.
-std::string field(const std::string& head, std::string_view name) {
-    const auto same = [](char a, char b) { return (a | 0x20) == (b | 0x20); };
-    const std::string key = "\r\n" + std::string(name) + ":";
-    const auto at = std::search(head.begin(), head.end(), key.begin(), key.end(), same);
-    if (at == head.end())
-        return "";
-    const auto begin =
-        head.find_first_not_of(' ', static_cast<std::size_t>(at - head.begin()) + key.size());
-    return head.substr(begin, head.find("\r\n", begin) - begin);
-}
-
-bool number(std::string_view text, int base, std::size_t& value) {
-    return std::from_chars(text.data(), text.data() + text.size(), value, base).ec == std::errc{};
-}
 
 }  // namespace
 
@@ -121,28 +106,25 @@ bool Origin::Connection::understand() {
 }
 
 bool Origin::Connection::head(const std::string& text) {
-    const std::size_t path = text.find(" /");
-    std::size_t n = 0;
-    if (path == std::string::npos || !number(std::string_view(text).substr(path + 2), 10, n))
+    const auto head = test::parse_head(text, test::HttpKind::kRequest);
+    std::uint64_t number = 0;
+    if (!head || !head->target.starts_with('/') ||
+        !test::parse_number(std::string_view(head->target).substr(1), number, 10))
         return false;
-    message_.emplace(origin_.report_.mix, n);
-    old_ = text.find(" HTTP/1.0\r\n") != std::string::npos;
+    message_.emplace(origin_.report_.mix, number);
+    old_ = head->http_1_0;
     received_ = 0;
     exact_ = true;
-    left_ = 0;
-    if (!field(text, "Transfer-Encoding").empty()) {
-        state_ = State::kChunkLine;
-        return true;
-    }
-    number(field(text, "Content-Length"), 10, left_);
-    state_ = State::kBody;
+    left_ = head->length.value_or(0);
+    state_ = head->chunked ? State::kChunkLine : State::kBody;
     return true;
 }
 
 bool Origin::Connection::line(const std::string& text) {
     switch (state_) {
         case State::kChunkLine:
-            if (!number(text, 16, left_))
+            if (!test::parse_number(test::trim(text.substr(0, text.find_first_of(";\r"))), left_,
+                                    16))
                 return false;
             state_ = left_ == 0 ? State::kTrailer : State::kChunkData;
             return true;

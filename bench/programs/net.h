@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Sockets and epoll as the benchmark programs use them: nothing blocks.
+// Sockets as the benchmark programs use them: nothing blocks.
 #pragma once
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include <chrono>
 #include <cstdint>
-#include <span>
 #include <string>
 
+#include "common/epoll.h"
 #include "common/error.h"
 #include "common/fd.h"
 
 namespace libra::bench {
 
+using test::Epoll;
 using test::Error;
 using test::Fd;
 
@@ -41,18 +41,5 @@ Fd stop_signal();
 
 // As many open files as we may have.
 void raise_file_limit();
-
-class Epoll {
-  public:
-    Epoll();
-    void add(const Fd& fd, std::uint32_t events, std::uint64_t data);
-    void modify(const Fd& fd, std::uint32_t events, std::uint64_t data);
-    // What happened within `limit` (negative: for ever).
-    std::span<const epoll_event> wait(std::chrono::nanoseconds limit);
-
-  private:
-    Fd fd_;
-    epoll_event events_[256] = {};
-};
 
 }  // namespace libra::bench

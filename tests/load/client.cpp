@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -32,12 +31,7 @@ constexpr milliseconds kRefusedPause(10);  // before the next try to connect
 }  // namespace
 
 Client::Client(const Options& options, Target target, std::string_view reference)
-    : options_(options),
-      target_(std::move(target)),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      buffer_(kBufferSize) {
-    if (!epoll_)
-        throw Error::from_errno("epoll_create1");
+    : options_(options), target_(std::move(target)), buffer_(kBufferSize) {
     request_ = options_.method + " " + target_.path + " HTTP/1.1\r\nHost: " + target_.host +
                "\r\n" + (options_.close ? "Connection: close\r\n" : "") +
                (options_.gzip ? "Accept-Encoding: gzip\r\n" : "") + "\r\n";
@@ -47,15 +41,10 @@ Client::Client(const Options& options, Target target, std::string_view reference
 }
 
 Summary Client::run() {
-    std::array<epoll_event, 64> events;
     begin_ = Clock::now();
     for (int wait = tick(begin_); wait >= 0; wait = tick(Clock::now())) {
-        const int count =
-            ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait);
-        if (count < 0 && errno != EINTR)
-            throw Error::from_errno("epoll_wait");
-        for (int i = 0; i < count; ++i)
-            handle(connections_[events[i].data.u64], events[i].events);
+        for (const epoll_event& event : epoll_.wait(milliseconds(wait)))
+            handle(connections_[event.data.u64], event.events);
     }
     summary_.set_seconds(duration<double>(Clock::now() - begin_).count());
     return std::move(summary_);
@@ -142,10 +131,7 @@ bool Client::connect(Connection& connection) {
         ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &options_.receive_buffer,
                      sizeof(options_.receive_buffer));
 
-    epoll_event event = {};
-    event.data.u64 = static_cast<std::uint64_t>(&connection - connections_.data());
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
-        throw Error::from_errno("epoll_ctl");
+    epoll_.add(connection.fd, 0, index(connection));
     connection.events = 0;
 
     if (::connect(fd, reinterpret_cast<const sockaddr*>(&target_.address), target_.address_size) ==
@@ -313,12 +299,12 @@ void Client::finish(Connection& connection, Outcome outcome, const std::string& 
 void Client::watch(Connection& connection, std::uint32_t events) {
     if (connection.events == events)
         return;
-    epoll_event event = {};
-    event.events = events;
-    event.data.u64 = static_cast<std::uint64_t>(&connection - connections_.data());
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection.fd.get(), &event) != 0)
-        throw Error::from_errno("epoll_ctl");
+    epoll_.modify(connection.fd, events, index(connection));
     connection.events = events;
+}
+
+std::uint64_t Client::index(const Connection& connection) const {
+    return static_cast<std::uint64_t>(&connection - connections_.data());
 }
 
 }  // namespace libra::load

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/body_check.h"
+#include "common/epoll.h"
 #include "common/fd.h"
 #include "common/response.h"
 #include "options.h"
@@ -17,6 +18,7 @@
 namespace libra::load {
 
 using test::BodyCheck;
+using test::Epoll;
 using test::Fd;
 using test::Response;
 
@@ -64,12 +66,13 @@ class Client {
     void handle(Connection& connection, std::uint32_t events);
     void finish(Connection& connection, Outcome outcome, const std::string& detail);
     void watch(Connection& connection, std::uint32_t events);
+    std::uint64_t index(const Connection& connection) const;
     int tick(Clock::time_point now);
 
     Options options_;
     Target target_;
     std::string request_;
-    Fd epoll_;
+    Epoll epoll_;
     std::vector<Connection> connections_;
     std::vector<char> buffer_;
     std::uint64_t started_ = 0;  // requests

@@ -4,15 +4,11 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
+#include <chrono>
 #include <iostream>
 
-#include "common/error.h"
-
 namespace libra::soak {
-
-using test::Error;
 
 constexpr int kTurn = 1000;  // sends of small segments before the next connection
 
@@ -21,35 +17,17 @@ void Report::say(const Message& message, const std::string& what) const {
               << std::endl;
 }
 
-Loop::Loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
-    if (!epoll_)
-        throw Error::from_errno("epoll_create1");
-}
-
 void Loop::add(const Fd& fd, Handler& handler, std::uint32_t events) {
-    control(EPOLL_CTL_ADD, fd, handler, events);
+    epoll_.add(fd, events, reinterpret_cast<std::uintptr_t>(&handler));
 }
 
 void Loop::change(const Fd& fd, Handler& handler, std::uint32_t events) {
-    control(EPOLL_CTL_MOD, fd, handler, events);
-}
-
-void Loop::control(int how, const Fd& fd, Handler& handler, std::uint32_t events) {
-    epoll_event event = {};
-    event.events = events;
-    event.data.ptr = &handler;
-    if (::epoll_ctl(epoll_.get(), how, fd.get(), &event) != 0)
-        throw Error::from_errno("epoll_ctl");
+    epoll_.modify(fd, events, reinterpret_cast<std::uintptr_t>(&handler));
 }
 
 void Loop::wait(int milliseconds) {
-    std::array<epoll_event, 64> events;
-    const int count =
-        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), milliseconds);
-    if (count < 0 && errno != EINTR)
-        throw Error::from_errno("epoll_wait");
-    for (int i = 0; i < count; ++i)
-        static_cast<Handler*>(events[i].data.ptr)->ready(events[i].events);
+    for (const epoll_event& event : epoll_.wait(std::chrono::milliseconds(milliseconds)))
+        reinterpret_cast<Handler*>(event.data.u64)->ready(event.events);
 }
 
 bool Output::send(const Fd& fd, const Fd* file, const Blob& blob, std::size_t segment) {

@@ -2,13 +2,12 @@
 // What both ends share: an epoll loop, output that waits for room, and the report.
 #pragma once
 
-#include <sys/epoll.h>
-
 #include <cstdint>
 #include <deque>
 #include <string>
 #include <string_view>
 
+#include "common/epoll.h"
 #include "common/socket.h"
 #include "message.h"
 
@@ -34,14 +33,12 @@ class Handler {
 
 class Loop {
   public:
-    Loop();
     void add(const Fd& fd, Handler& handler, std::uint32_t events);
     void change(const Fd& fd, Handler& handler, std::uint32_t events);
     void wait(int milliseconds);
 
   private:
-    void control(int how, const Fd& fd, Handler& handler, std::uint32_t events);
-    Fd epoll_;
+    test::Epoll epoll_;
 };
 
 class Output {

@@ -132,6 +132,7 @@ class Environment:
         if not received:
             return
         native = sum(received.values()) - (now["tx_redeemed_bytes"] - before["tx_redeemed_bytes"])
+        print(f"# clients received {received}, {native} of it natively", flush=True)
         case.check(native < min(received.values()) / 2,
                    f"{native} bytes were not sent from anchors; clients received {received}: one "
                    "proxy may have anchored nothing")

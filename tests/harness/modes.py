@@ -26,8 +26,9 @@ class Token:
         return env.proxy(program, config, listen, origin, **more)
 
     @staticmethod
-    def check_moved(env, case, before):
-        env.check_anchored(case, before)
+    def check_moved(env, case, before, received=None):
+        """received: as for check_anchored()."""
+        env.check_anchored(case, before, received)
 
     @staticmethod
     def check_released(case, _program):
@@ -61,7 +62,9 @@ class Lazy:
         return env.proxy(program, config, listen, origin, mode=None, preload=True, **more)
 
     @staticmethod
-    def check_moved(env, case, before):
+    def check_moved(env, case, before, received=None):
+        """received: of no use, what HAProxy copies in its own memory is not lazy."""
+        del received
         if not env.with_libra:
             return
         moved = lazy.moved(before, env.counters())

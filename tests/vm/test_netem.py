@@ -70,25 +70,28 @@ def run(env, tap, mode):
             with tap.case(f"{mode.name}, {name}") as case:
                 before = env.counters()
                 with fault(netem, mtu):
-                    transfer(env, case, loads, more)
-                mode.check_moved(env, case, before)
+                    received = transfer(env, case, loads, more)
+                mode.check_moved(env, case, before, received)
     with tap.case(f"{mode.name}, nothing is left") as case:
         mode.check_idle(env, case)
 
 
 def transfer(env, case, loads, more):
-    """Both proxies at once, each with both sizes."""
+    """Both proxies at once, each with both sizes; what the clients of each received."""
     running = []
     for size, (connections, requests, quick) in zip(("1m", "10m"), loads):
         count = quick if env.args.quick else requests
         if count:
-            running += [(f"{program}, {size}", count,
+            running += [(program, size, count,
                          env.load(listen, size, "-c", connections, "-n", count, "--timeout", 120,
                                   *more))
                         for program, _, listen, _ in PROXIES]
-    for what, count, load in running:
+    received = dict.fromkeys((program for program, *_ in PROXIES), 0)
+    for program, size, count, load in running:
         result = load.result()
-        case.equal(result["exact"], count, f"{what}: exact ({complaint(result)})")
+        received[program] += result["bytes"]
+        case.equal(result["exact"], count, f"{program}, {size}: exact ({complaint(result)})")
+    return received
 
 
 def body(env, tap):

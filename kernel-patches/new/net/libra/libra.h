@@ -89,7 +89,7 @@ enum {
 extern unsigned int libra_net_id;
 struct libra_net *libra_net(const struct net *net);
 
-/* Work that belongs to a socket, which it holds. */
+/* Work that holds what it is about, and thereby the module. */
 extern struct workqueue_struct *libra_wq;
 
 #define LIBRA_INC(ln, item)		this_cpu_inc((ln)->mib->count[item])

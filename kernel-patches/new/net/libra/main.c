@@ -106,8 +106,7 @@ static void __exit libra_exit(void)
 	/*
 	 * The module's references are held by parsers, attached sockets and
 	 * payload memory. There are none; but the last socket may still be on its way out of
-	 * libra_sk_destruct(), perhaps in a work of ours, and its memory may
-	 * wait for RCU.
+	 * libra_sk_destruct(), and its memory may wait for RCU.
 	 */
 	libra_lazy_exit();
 	destroy_workqueue(libra_wq);

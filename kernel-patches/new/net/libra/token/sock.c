@@ -257,7 +257,6 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 	ls->policy = args->policy;
 	spin_lock_init(&ls->parse_lock);
 	mutex_init(&ls->tx_lock);
-	libra_hold_init(ls);
 	INIT_LIST_HEAD(&ls->minted);
 	INIT_LIST_HEAD(&ls->redeeming);
 	ls->call.ctx.role = ls->role;

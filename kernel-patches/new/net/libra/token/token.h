@@ -395,8 +395,9 @@ struct libra_sock {
 	 *	the framing behind and between them
 	 * @tx.held: the owed bytes
 	 * @tx.of_vpi: which of them are of the VPI
-	 * @tx.release: sends what is held and is no VPI for certain
 	 * @tx.prefix: how many bytes of a magic the last payload bytes sent were
+	 * @tx.prefix_seq: which they are
+	 * @tx.prefix_whole: nothing was put between them
 	 * @tx.window: how many bytes to look at next
 	 * @tx.first_window: the same at the beginning of a send(), unless that
 	 *	is payload; 0 before anything was sent
@@ -410,8 +411,9 @@ struct libra_sock {
 		u32 owed;
 		u8 held[LIBRA_HOLD_MAX];
 		DECLARE_BITMAP(of_vpi, LIBRA_HOLD_MAX);
-		struct delayed_work release;
 		u32 prefix;
+		u32 prefix_seq;
+		bool prefix_whole;
 		u32 window;
 		u32 first_window;
 	} tx;
@@ -470,7 +472,6 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size);
 
 /* What tx_hold.c holds back, when a socket ends; false: it was half a VPI. */
 bool libra_hold_end(struct libra_sock *ls, bool alone);
-void libra_hold_init(struct libra_sock *ls);
 void libra_tx_unlock(struct libra_sock *ls);
 
 /* Has any VPI ever been minted? Until then nothing has to be looked for. */

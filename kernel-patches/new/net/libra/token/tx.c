@@ -13,7 +13,7 @@
  * in payload or not: a stale VPI has to be found in order to be refused.
  *
  * A segmenter only moves over bytes that the transport accepted. The exception
- * are bytes that may be the beginning of a VPI whose rest is still to come, and
+ * are bytes that must be the beginning of a VPI whose rest is still to come, and
  * what is put between them: they are accepted and held, see tx_hold.c.
  */
 #include <linux/skbuff.h>
@@ -195,30 +195,41 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 	if (between && ls->tx.prefix)
 		return ret;
 	tail = min_t(u32, ret, LIBRA_VPI_MAGIC_SIZE - 1);
-	ls->tx.prefix = tail - libra_match(win->data + win->pos - tail, tail);
+	tail -= libra_match(win->data + win->pos - tail, tail);
+	libra_hold_remember(ls, tail);
 	return ret;
 }
 
 /*
- * The last bytes sent were the beginning of a magic, which had to go because
- * nothing said that the segment goes on. If it goes on as a magic, it was one.
- * Returns 0 if it does not.
+ * The last bytes sent were the beginning of a magic, which may have been chance. If
+ * it goes on as a magic, it was one. Returns 0 if it does not, or if an anchor is to
+ * be sent from here on.
  */
 static int libra_tx_continued(struct libra_tx *tx, struct libra_window *win,
 			      u32 n)
 {
 	struct libra_sock *ls = tx->ls;
+	bool whole = ls->tx.prefix_whole;
+	u8 *at = win->data + win->pos;
+	u32 seq = ls->tx.prefix_seq;
 	u32 prefix = ls->tx.prefix;
+	u32 same;
 	int ret;
 
-	n = min_t(u32, n, LIBRA_VPI_MAGIC_SIZE - prefix);
-	if (memcmp(win->data + win->pos, libra_vpi_magic() + prefix, n))
+	same = min_t(u32, n, LIBRA_VPI_MAGIC_SIZE - prefix);
+	if (memcmp(at, libra_vpi_magic() + prefix, same))
 		return 0;
-	if (prefix + n > LIBRA_VPI_CHANCE)
+	if (prefix + same > LIBRA_VPI_CHANCE) {
+		if (libra_hold_take_back(tx, at, n))
+			return 0;
 		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
-	ret = libra_tx_copied(tx, win, n);
-	if (ret > 0)
+	}
+	ret = libra_tx_copied(tx, win, same);
+	if (ret > 0) {
 		ls->tx.prefix = prefix + ret;
+		ls->tx.prefix_whole = whole && ls->tx.prefix_seq == seq + prefix;
+		ls->tx.prefix_seq = seq;
+	}
 	return ret;
 }
 
@@ -241,12 +252,13 @@ static int libra_tx_cut(struct libra_tx *tx, struct libra_window *win, u32 n)
 			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 		return libra_tx_copied(tx, win, n);
 	}
-	if (!libra_hold_wanted(ls, n))
-		return libra_tx_copied(tx, win, n);
 
 	/* Cut by the end of this send(), or by framing. */
-	if (!libra_hold_look_ahead(tx, win->data + win->pos, n))
-		libra_hold_begin(tx, win, n);
+	if (libra_hold_look_ahead(tx, win->data + win->pos, n))
+		return 0;
+	if (n <= LIBRA_VPI_CHANCE)
+		return libra_tx_copied(tx, win, n);
+	libra_hold_begin(tx, win, n);
 	return 0;
 }
 
@@ -347,6 +359,8 @@ static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
 		if (err)
 			return err;
 		ls->tx.prefix = 0;
+		if (ls->tx.redeemed)
+			return 0;
 	}
 	clean = READ_ONCE(libra_vpi_minted) ? libra_match(at, n) : n;
 	/*
@@ -407,6 +421,7 @@ static int libra_tx_direct(struct libra_tx *tx)
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, ret);
 	}
 	libra_seg_consume(&ls->tx.seg, NULL, ret);
+	ls->tx.prefix = 0;
 	return 0;
 }
 
@@ -477,6 +492,7 @@ static int libra_tx_odd(struct libra_tx *tx)
 		memmove(buf, buf + at, kept);
 	}
 	ls->tx.prefix = kept;
+	ls->tx.prefix_whole = false;
 
 	ret = READ_ONCE(ls->sk->sk_prot)->sendmsg(ls->sk, tx->out.msg,
 						  msg_data_left(tx->out.msg));
@@ -506,7 +522,7 @@ static int libra_tx_locked(struct libra_tx *tx)
 
 	if (ls->tx.seg.state == LIBRA_SEG_PASS) {
 		/* Half an anchor, and no telling where the rest would go. */
-		if (ls->tx.redeemed || ls->tx.cut > LIBRA_VPI_CHANCE ||
+		if (ls->tx.redeemed || ls->tx.cut ||
 		    (ls->tx.owed && libra_sock_changed(ls)))
 			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 		ls->tx.window = LIBRA_WINDOW_MAX;

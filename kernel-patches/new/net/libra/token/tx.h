@@ -65,7 +65,8 @@ int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi);
 void libra_tx_redeemed(struct libra_sock *ls, struct libra_minted *minted);
 
 /* tx_hold.c */
-bool libra_hold_wanted(const struct libra_sock *ls, u32 n);
+void libra_hold_remember(struct libra_sock *ls, u32 n);
+bool libra_hold_take_back(struct libra_tx *tx, const u8 *at, u32 n);
 bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n);
 void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n);
 int libra_hold_continue(struct libra_tx *tx);

@@ -12,11 +12,12 @@
  * the rest of the VPI is then the next thing in its memory, or it has an id
  * already, and nothing has to be held.
  *
- * A few bytes of a magic may be mere chance. To hold them for ever would stall a
- * protocol whose peer waits for them; so they are held only while there are
- * anchors for which they could stand, and never longer than LIBRA_HOLD_TIME, the
- * ceiling that TCP_CORK has. What is released like that and goes on as a VPI
- * nevertheless is a fail-stop, see libra_sock.tx.prefix.
+ * A few bytes of a magic may be mere chance. They are never held: a protocol whose
+ * peer waits for them would stall, and whoever can have bytes sent and measure how
+ * long they take would find the magic, byte by byte. They are sent and remembered.
+ * If they turn out to be a VPI's while TCP has not sent them yet, because it is
+ * corked (MSG_MORE) or the peer is slow, they are taken back; if it has, that is a
+ * fail-stop.
  *
  * The segmenter has moved over all bytes that are held.
  */
@@ -25,18 +26,6 @@
 
 #include "token.h"
 #include "tx.h"
-
-#define LIBRA_HOLD_TIME		(HZ / 5)
-
-/**
- * libra_hold_wanted() - is the beginning of a magic worth waiting for?
- * @ls: attachment, under tx_lock
- * @n: bytes of it
- */
-bool libra_hold_wanted(const struct libra_sock *ls, u32 n)
-{
-	return n > LIBRA_VPI_CHANCE || atomic_long_read(&ls->net->anchors);
-}
 
 /*
  * What lies behind the next @n bytes in the application's memory. It was not
@@ -80,11 +69,82 @@ bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n)
 	return true;
 }
 
-/* The work holds the socket, and thereby the attachment and the module. */
-static void libra_hold_arm(struct libra_sock *ls)
+/**
+ * libra_hold_remember() - bytes that may be chance were handed to the transport
+ * @ls: attachment, under tx_lock
+ * @n: how many, the last ones that it got
+ */
+void libra_hold_remember(struct libra_sock *ls, u32 n)
 {
-	if (!mod_delayed_work(libra_wq, &ls->tx.release, LIBRA_HOLD_TIME))
-		sock_hold(ls->sk);
+	ls->tx.prefix = n;
+	ls->tx.prefix_whole = true;
+	ls->tx.prefix_seq = READ_ONCE(tcp_sk(ls->sk)->write_seq) - n;
+}
+
+/*
+ * Write over the bytes of tx.prefix, if TCP has not sent them. It does so under the
+ * socket lock, which we have, and of what was not sent there is no clone; the memory is
+ * a window's, or TCP's own.
+ */
+static bool libra_hold_replace(struct libra_tx *tx, const u8 *data)
+{
+	const struct libra_sock *ls = tx->ls;
+	u32 seq = ls->tx.prefix_seq, off;
+	struct sock *sk = ls->sk;
+	struct sk_buff *skb;
+
+	skb_queue_reverse_walk(&sk->sk_write_queue, skb) {
+		if (after(TCP_SKB_CB(skb)->seq, seq))
+			continue;
+		off = seq - TCP_SKB_CB(skb)->seq;
+		return off < skb->len && ls->tx.prefix <= skb->len - off &&
+		       !before(seq, tcp_sk(sk)->snd_nxt) && !skb_cloned(skb) &&
+		       !skb_store_bits(skb, off, data, ls->tx.prefix);
+	}
+	return false;
+}
+
+/**
+ * libra_hold_take_back() - what was sent as chance goes on as a VPI
+ * @tx: the send() call; tx.prefix bytes of the VPI went before
+ * @at: its next ones, which are the next ones of the call's iterator
+ * @n: how many
+ *
+ * The anchor's first bytes take the places of those that went. libra_tx_anchor()
+ * looks whether the rest of the VPI is right.
+ *
+ * Return: true; tx.redeemed is set. Or false if it is too late, or no VPI of ours: the
+ * connection has to be aborted.
+ */
+bool libra_hold_take_back(struct libra_tx *tx, const u8 *at, u32 n)
+{
+	u8 vpi[LIBRA_VPI_ID_SIZE], first[LIBRA_VPI_MAGIC_SIZE];
+	const struct libra_anchor *anchor;
+	struct libra_sock *ls = tx->ls;
+	u32 prefix = ls->tx.prefix;
+	struct libra_minted *minted;
+	struct iov_iter from;
+
+	if (ls->tx.redeemed || ls->tx.seg.state != LIBRA_SEG_PAYLOAD ||
+	    !ls->tx.prefix_whole || !tx->out.locked || prefix + n < sizeof(vpi))
+		return false;
+	memcpy(vpi, libra_vpi_magic(), prefix);
+	memcpy(vpi + prefix, at, sizeof(vpi) - prefix);
+	if (memcmp(vpi, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE))
+		return false;
+	minted = libra_minted_redeem_cut(ls->dom, vpi, ls);
+	if (!minted)
+		return false;
+	libra_tx_redeemed(ls, minted);
+
+	anchor = &minted->anchor;
+	iov_iter_bvec(&from, ITER_SOURCE, anchor->bv, anchor->nr, prefix);
+	if (copy_from_iter(first, prefix, &from) != prefix ||
+	    !libra_hold_replace(tx, first))
+		return false;
+	ls->tx.sent = prefix;
+	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, prefix);
+	return true;
 }
 
 /* Nobody will ever receive what is held. */
@@ -93,12 +153,6 @@ static bool libra_hold_pointless(const struct sock *sk)
 	return sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN ||
 	       !((1 << sk->sk_state) &
 		 (TCPF_SYN_RECV | TCPF_ESTABLISHED | TCPF_CLOSE_WAIT));
-}
-
-static void libra_hold_disarm(struct libra_sock *ls)
-{
-	if (cancel_delayed_work(&ls->tx.release))
-		sock_put(ls->sk);
 }
 
 /* Accept @n bytes at the window's position, which are @of_vpi or framing. */
@@ -124,7 +178,7 @@ static void libra_hold_add(struct libra_tx *tx, struct libra_window *win, u32 n,
  * libra_hold_begin() - hold the beginning of a VPI
  * @tx: the send() call
  * @win: the beginning is at its position
- * @n: bytes of it, fewer than a VPI has
+ * @n: bytes of it, more than may be chance and fewer than a VPI has
  */
 void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n)
 {
@@ -133,8 +187,6 @@ void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n)
 	bitmap_zero(ls->tx.of_vpi, LIBRA_HOLD_MAX);
 	libra_hold_add(tx, win, n, true);
 	ls->tx.prefix = 0;
-	if (n <= LIBRA_VPI_CHANCE)
-		libra_hold_arm(ls);
 }
 
 /**
@@ -184,25 +236,6 @@ int libra_hold_flush(struct libra_sock *ls, bool locked)
 	memmove(ls->tx.held, ls->tx.held + ret, ls->tx.owed - ret);
 	WRITE_ONCE(ls->tx.owed, ls->tx.owed - ret);
 	return ls->tx.owed ? -EAGAIN : 0;
-}
-
-/* It was no VPI, or must not wait any longer. */
-static void libra_hold_let_go(struct libra_sock *ls, u32 prefix)
-{
-	ls->tx.cut = 0;
-	ls->tx.prefix = prefix;
-	LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, prefix);
-}
-
-/* The message is over. A few bytes may be chance. */
-static int libra_hold_over(struct libra_tx *tx)
-{
-	struct libra_sock *ls = tx->ls;
-
-	if (ls->tx.cut > LIBRA_VPI_CHANCE)
-		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
-	libra_hold_let_go(ls, ls->tx.cut);
-	return 0;
 }
 
 /* The VPI is whole: the anchor's first bytes take the places of those held. */
@@ -257,7 +290,7 @@ static int libra_hold_step(struct libra_tx *tx, struct libra_window *win)
 	if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD) {
 		/* Framing, or the beginning of what may be framing. */
 		if (!ls->tx.seg.goes_on || n > LIBRA_HOLD_MAX - ls->tx.owed)
-			return libra_hold_over(tx) ? : 1;
+			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 		libra_hold_add(tx, win, n, false);
 		return 0;
 	}
@@ -265,16 +298,15 @@ static int libra_hold_step(struct libra_tx *tx, struct libra_window *win)
 	if (ls->tx.cut < LIBRA_VPI_MAGIC_SIZE) {
 		same = min(n, LIBRA_VPI_MAGIC_SIZE - ls->tx.cut);
 		if (memcmp(at, libra_vpi_magic() + ls->tx.cut, same)) {
-			libra_hold_let_go(ls, 0);
+			ls->tx.cut = 0;		/* it was no VPI */
 			return 1;
 		}
 	}
 	if (n >= LIBRA_VPI_SIZE - ls->tx.cut)
 		return libra_hold_redeem(tx, at) ? : 1;
-	if (n == ls->tx.seg.left && !ls->tx.seg.goes_on)
-		return libra_hold_over(tx) ? : 1;
-	if (n > LIBRA_HOLD_MAX - ls->tx.owed)
-		return libra_hold_over(tx) ? : 1;
+	if ((n == ls->tx.seg.left && !ls->tx.seg.goes_on) ||
+	    n > LIBRA_HOLD_MAX - ls->tx.owed)
+		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 	libra_hold_add(tx, win, n, true);
 	return 0;
 }
@@ -291,7 +323,6 @@ int libra_hold_continue(struct libra_tx *tx)
 	struct libra_window win;
 	int ret = 0;
 
-	libra_hold_disarm(ls);
 	if (ls->tx.cut) {
 		ret = libra_tx_look(tx, &win);
 		if (ret)
@@ -303,30 +334,7 @@ int libra_hold_continue(struct libra_tx *tx)
 		if (ret < 0)
 			return ret;
 	}
-	if (!ls->tx.cut)
-		return libra_hold_flush(ls, tx->out.locked);
-	if (ls->tx.cut <= LIBRA_VPI_CHANCE)
-		libra_hold_arm(ls);
-	return 0;
-}
-
-static void libra_hold_release(struct work_struct *work)
-{
-	struct libra_sock *ls = container_of(to_delayed_work(work),
-					     struct libra_sock, tx.release);
-	struct sock *sk = ls->sk;
-
-	/* Without the lock: a sender has it, and deals with it. */
-	if (mutex_trylock(&ls->tx_lock)) {
-		if (ls->tx.cut <= LIBRA_VPI_CHANCE && !ls->released) {
-			if (ls->tx.cut)
-				libra_hold_let_go(ls, ls->tx.cut);
-			if (libra_hold_flush(ls, false) == -EAGAIN)
-				libra_hold_arm(ls);
-		}
-		libra_tx_unlock(ls);
-	}
-	sock_put(sk);
+	return ls->tx.cut ? 0 : libra_hold_flush(ls, tx->out.locked);
 }
 
 /*
@@ -357,26 +365,14 @@ bool libra_hold_end(struct libra_sock *ls, bool alone)
 {
 	bool clean = true;
 
-	libra_hold_disarm(ls);
 	if (alone)
 		mutex_lock(&ls->tx_lock);
 	else if (!libra_hold_lock(ls))
 		return !READ_ONCE(ls->tx.owed);
-	if (ls->tx.cut > LIBRA_VPI_CHANCE) {
+	if (ls->tx.cut)
 		clean = libra_hold_pointless(ls->sk);
-	} else if (ls->tx.owed) {
-		libra_hold_let_go(ls, ls->tx.cut);
+	else if (ls->tx.owed)
 		clean = libra_hold_flush(ls, false) != -EAGAIN;
-	}
 	libra_tx_unlock(ls);
 	return clean;
-}
-
-/**
- * libra_hold_init() - a socket is attached
- * @ls: attachment
- */
-void libra_hold_init(struct libra_sock *ls)
-{
-	INIT_DELAYED_WORK(&ls->tx.release, libra_hold_release);
 }

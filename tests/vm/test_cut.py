@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A send() that ends as a VPI begins: nothing waits for what may be chance.
+
+What is one is sent exactly, or the connection ends; which of the two depends on where the proxy
+has the rest of it.
+"""
+
+import contextlib
+import os
+import socket
+import time
+
+import vmtest
+from harness import libra
+from test_isolation import BODY, connect, domains, mint, DOMAINS
+
+MAGIC = 8
+# As many bytes of a magic as may be chance, see LIBRA_VPI_CHANCE.
+CHANCE = 4
+VPI = 32
+SO_SNDBUFFORCE = 32
+# More than the client's end takes unread.
+AHEAD = os.urandom(2 << 20)
+# Half of what held bytes used to wait, and a lot more than a loopback takes.
+SOON = 0.1
+TRIES = 5
+
+
+@contextlib.contextmanager
+def client():
+    """(the proxy's end, the client) in domain 1, where all is payload."""
+    proxy, peer = connect(DOMAINS[1][0])
+    peer.settimeout(10)
+    proxy.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with proxy, peer:
+        yield proxy, peer
+
+
+def receive(sock, count):
+    got = b""
+    while len(got) < count and (data := sock.recv(count - len(got))):
+        got += data
+    return got
+
+
+def chance(tap, memory):
+    """Bytes of a stream that goes on, and by chance are what a VPI begins with."""
+    for n in range(1, CHANCE + 1):
+        with tap.case(f"{n} bytes like a VPI's arrive at once") as case, client() as ends:
+            proxy, peer = ends
+            times = []
+            for _ in range(TRIES):
+                data = os.urandom(100) + b"." + memory[:n]
+                begin = time.monotonic()
+                proxy.sendall(data)
+                case.check(receive(peer, len(data)) == data, "other bytes came")
+                times.append(time.monotonic() - begin)
+                proxy.sendall(b".")
+                case.equal(receive(peer, 1), b".", "behind them")
+            times.sort()
+            case.check(times[TRIES // 2] < SOON, f"they came after {times} s")
+
+
+def alone(tap, memory):
+    with tap.case("as the only bytes of a send, one by one") as case, client() as ends:
+        proxy, peer = ends
+        data = b"".join(memory[:1 + i % CHANCE] + b"-" for i in range(20))
+        begin = time.monotonic()
+        for i in range(len(data)):
+            proxy.sendall(data[i:i + 1])
+            case.equal(receive(peer, 1), data[i:i + 1], f"byte {i}")
+        took = time.monotonic() - begin
+        case.check(took < 20 * SOON, f"it took {took} s")
+
+
+def magic_in_pieces(tap, memory):
+    """Beyond chance it is too late: some of it has been sent."""
+    with tap.case("a magic in pieces ends the connection") as case, client() as ends:
+        proxy, peer = ends
+        before = libra.counters()["fail_stop_cut_vpi"]
+        proxy.sendall(memory[:CHANCE])
+        case.equal(receive(peer, CHANCE), memory[:CHANCE], "what may be chance")
+        with contextlib.suppress(ConnectionError):
+            proxy.sendall(memory[CHANCE:CHANCE + 1])
+        try:
+            case.equal(peer.recv(1), None, "behind that")
+        except ConnectionError:
+            pass
+        case.equal(libra.counters()["fail_stop_cut_vpi"] - before, 1, "fail-stops")
+
+
+def forward(n, moved=True, ahead=b"", flags=0):
+    """What a VPI stands for in two sends, cut after n bytes; moved: the first part is elsewhere
+    in memory; ahead: sent before that. What the client got of it, or None after an abort."""
+    memory = mint(1)
+    first = bytearray(memory[:n]) + b"#" * 64 if moved else memory
+    with client() as ends:
+        proxy, peer = ends
+        proxy.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20)
+        got = b""
+        try:
+            proxy.sendall(ahead)
+            proxy.sendall(memoryview(first)[:n], flags)
+            time.sleep(0.02)
+            proxy.sendall(memoryview(memory)[n:])
+            proxy.shutdown(socket.SHUT_WR)
+            while data := peer.recv(1 << 20):
+                got += data
+        except ConnectionError:
+            return None
+        return got[len(ahead):] if got.startswith(ahead) else got
+
+
+def cut(tap):
+    places = (*range(1, VPI), VPI + 1)
+    with tap.case("a VPI cut where its memory goes on is exact, wherever") as case:
+        for n in places:
+            case.check(forward(n, moved=False) == BODY, f"cut after {n} bytes")
+    with tap.case("a VPI cut and moved is exact where more was announced") as case:
+        for n in places:
+            case.check(forward(n, flags=socket.MSG_MORE) == BODY, f"cut after {n} bytes")
+    with tap.case("a VPI cut and moved is exact behind what waits for the client") as case:
+        for n in places:
+            case.check(forward(n, ahead=AHEAD) == BODY, f"cut after {n} bytes")
+    with tap.case("a VPI cut and moved is exact, or the connection ends") as case:
+        before = libra.counters()["fail_stop_cut_vpi"]
+        for n in places:
+            case.equal({None: "aborted", BODY: "exact"}.get(forward(n), "wrong"),
+                       "aborted" if n <= CHANCE else "exact", f"cut after {n} bytes")
+        case.equal(libra.counters()["fail_stop_cut_vpi"] - before, CHANCE, "fail-stops")
+
+
+def body(env, tap):
+    if not env.with_libra:
+        tap.skip("all", "needs Libra")
+        return
+    with domains(env), libra.sysctl("anchor_ttl_ms", 600_000):
+        memory = mint(1)  # live for as long as the test runs
+        chance(tap, memory)
+        alone(tap, memory)
+        magic_in_pieces(tap, memory)
+        cut(tap)
+    with tap.case("nothing is left") as case:
+        case.equal(libra.settle(), {}, "left behind")
+
+
+if __name__ == "__main__":
+    vmtest.main("cut", __doc__, body, daemon=False)

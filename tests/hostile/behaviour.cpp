@@ -39,6 +39,10 @@ bool Behaviours::breaks_contract() const {
            any_from(Behaviour::kMix, Behaviour::kTwoSinks);
 }
 
+bool Behaviours::moves_parts() const {
+    return any_from(Behaviour::kCopy, Behaviour::kChunk);
+}
+
 Promise Behaviours::promise(bool http1, bool framed) const {
     if (breaks_contract())
         return Promise::kNoStale;

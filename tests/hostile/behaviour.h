@@ -53,6 +53,8 @@ class Behaviours {
     // Whether it breaks the contract of an attachment: to forward payload unread
     // and unmodified.
     bool breaks_contract() const;
+    // Whether parts of a VPI may be sent from places that do not adjoin.
+    bool moves_parts() const;
     // `framed`: in chunks, so that lengths fit whatever is sent.
     Promise promise(bool http1, bool framed) const;
 

@@ -336,6 +336,21 @@ bool Exchange::sink_reads(std::size_t at) {
     return true;
 }
 
+// A VPI was cut in the bytes that may be anybody's, and its rest came from elsewhere in memory
+// when they had been sent: nothing but them is wrong. There may be framing between them.
+bool Exchange::is_late(const std::string& got, const std::string& possible) const {
+    std::size_t next = 0;  // in the magic
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        if (i < possible.size() && got[i] == possible[i])
+            continue;
+        const std::size_t at = magic_.find(got[i], next);
+        if (at >= kChance)
+            return false;
+        next = at + 1;
+    }
+    return true;
+}
+
 void Exchange::judge(std::size_t at, Outcome& outcome) const {
     const Sink& sink = sinks_[at];
     const std::string possible = sink.expected + sink.attempted;
@@ -347,7 +362,10 @@ void Exchange::judge(std::size_t at, Outcome& outcome) const {
     std::string wrong;
     bool edited = false;
 
-    if (begin < got.size()) {
+    if (begin < got.size() && aborted && plan_.behaviours.moves_parts() && is_late(got, possible)) {
+        ++outcome.aborted;
+        ++outcome.late;
+    } else if (begin < got.size()) {
         // Half of it is enough to tell.
         const std::size_t look = begin - std::min(begin, kStale.size());
         if (got.find(kStale, look) != std::string::npos) {

@@ -58,6 +58,7 @@ struct Outcome {
     std::uint64_t payload = 0;  // bytes that the proxy read
     unsigned exact = 0;         // sinks with all of it
     unsigned aborted = 0;       // with a beginning, and a reset
+    unsigned late = 0;          // of these: with up to four bytes of a VPI behind it
     unsigned vanished = 0;      // with a beginning: the peer was told to go
     unsigned edited = 0;        // with payload that is not what the application would send
     unsigned wrong = 0;         // anything else
@@ -105,6 +106,7 @@ class Exchange {
     void end_reading();
     bool maybe_vanish(std::size_t at);
     bool over() const;
+    bool is_late(const std::string& got, const std::string& possible) const;
     void judge(std::size_t at, Outcome& outcome) const;
 
     const Network& network_;

@@ -39,14 +39,15 @@ void Forwarder::end_message() {
         own("0\r\n\r\n");
 }
 
-// Cuts inside each VPI.
+// Cuts inside each VPI; seldom in what may be chance, where all that Libra can do is to notice.
 void Forwarder::recut(const Piece& piece) {
     std::size_t begin = 0;
     while (behaviours_.has(kCut)) {
         const std::size_t vpi = piece.real.find(magic_, begin);
         if (vpi == std::string::npos || vpi + kVpiSize > piece.size())
             break;
-        const std::size_t end = vpi + random_.between(1, kVpiSize - 1);
+        const std::size_t first = random_.one_in(100) ? 1 : kChance + 1;
+        const std::size_t end = vpi + random_.between(first, kVpiSize - 1);
         tamper(piece.part(begin, end - begin));
         begin = end;
     }

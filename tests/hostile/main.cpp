@@ -86,11 +86,11 @@ class Hostile {
             return run_unseen();
         if (options_.forge > 0)
             return run_forge();
-        nlohmann::ordered_json sum = {{"runs", 0},           {"payload", 0},  {"exact", 0},
-                                      {"aborted", 0},        {"vanished", 0}, {"edited", 0},
-                                      {"wrong", 0},          {"noticed", 0},  {"stale", 0},
-                                      {"stale_bytes", 0},    {"tokens", 0},   {"uncounted", 0},
-                                      {"broken_promises", 0}};
+        nlohmann::ordered_json sum = {{"runs", 0},      {"payload", 0},        {"exact", 0},
+                                      {"aborted", 0},   {"late", 0},           {"vanished", 0},
+                                      {"edited", 0},    {"wrong", 0},          {"noticed", 0},
+                                      {"stale", 0},     {"stale_bytes", 0},    {"tokens", 0},
+                                      {"uncounted", 0}, {"broken_promises", 0}};
         const auto before = counters();
         for (unsigned i = 0; i < options_.runs; ++i)
             run_one(options_.seed + i, sum);
@@ -156,7 +156,8 @@ class Hostile {
             complaint = "a connection was aborted, and no fail-stop was counted";
         if (promise == Promise::kNoStale && outcome.wrong == 0)
             complaint.clear();
-        if (complaint.empty() && promise == Promise::kExact && (outcome.aborted > 0 || stops > 0))
+        if (complaint.empty() && promise == Promise::kExact &&
+            (outcome.aborted > outcome.late || stops > outcome.late))
             complaint = "a fail-stop";
 
         sum["runs"] = sum["runs"].get<unsigned>() + 1;
@@ -166,6 +167,7 @@ class Hostile {
         add("payload", outcome.payload);
         add("exact", outcome.exact);
         add("aborted", outcome.aborted);
+        add("late", outcome.late);
         add("vanished", outcome.vanished);
         add("edited", outcome.edited);
         add("wrong", outcome.wrong);

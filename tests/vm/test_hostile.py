@@ -47,6 +47,8 @@ def misbehave(env, tap, parser, name, *options):
         if env.with_libra:
             counted = result["counted"]
             case.check(counted["anchors_minted"] > 0, "nothing was anchored")
+            if name in FAITHFUL:
+                case.check(result["exact"] > result["late"], f"{result['late']} were cut too early")
             # What went wrong has to end in a fail-stop at least; but nobody sees an
             # edit between the marks.
             if name != "edit":

@@ -75,19 +75,35 @@ def alone(tap, memory):
 
 
 def magic_in_pieces(tap, memory):
-    """Beyond chance it is too late: some of it has been sent."""
-    with tap.case("a magic in pieces ends the connection") as case, client() as ends:
+    """Beyond chance it is too late, if it is a VPI: some of it has been sent."""
+    made_up = memory[:MAGIC] + os.urandom(VPI - MAGIC)
+    with tap.case("a VPI in pieces ends the connection") as case, client() as ends:
         proxy, peer = ends
         before = libra.counters()["fail_stop_cut_vpi"]
         proxy.sendall(memory[:CHANCE])
         case.equal(receive(peer, CHANCE), memory[:CHANCE], "what may be chance")
         with contextlib.suppress(ConnectionError):
             proxy.sendall(memory[CHANCE:CHANCE + 1])
+            proxy.sendall(memory[CHANCE + 1:VPI])
         try:
             case.equal(peer.recv(1), None, "behind that")
         except ConnectionError:
             pass
         case.equal(libra.counters()["fail_stop_cut_vpi"] - before, 1, "fail-stops")
+    with tap.case("what somebody made up to look like one does not, in whatever pieces") as case:
+        before = libra.counters()
+        for first in (*range(1, CHANCE + 1), MAGIC, MAGIC + 5, VPI - 1, VPI):
+            for second in (1, 3, VPI - first):
+                with client() as ends:
+                    proxy, peer = ends
+                    data = made_up + made_up[:CHANCE] + b"behind it"
+                    pieces = (data[:first], data[first:first + second], data[first + second:])
+                    for piece in filter(None, pieces):
+                        proxy.sendall(piece)
+                    case.equal(receive(peer, len(data)), data, f"{first} and {second} bytes")
+        after = libra.counters()
+        case.equal(after["fail_stops"] - before["fail_stops"], 0, "fail-stops")
+        case.check(after["vpis_made_up"] > before["vpis_made_up"], "none was counted")
 
 
 def forward(n, moved=True, ahead=b"", flags=0):

@@ -91,6 +91,28 @@ def other_domain(env, tap):
         refused(case, 1, memory, "its own domain, again")
 
 
+def stranger(env, tap):
+    """A process that received nothing, and no other one of its session."""
+    with tap.case("what a stranger has of another domain is data to him") as case, domains(env):
+        memory = mint(1)
+        before = libra.counters()
+        mine, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("fork").Process(
+            target=_deliver_as_stranger, args=(theirs, memory), daemon=True)
+        process.start()
+        assert mine.poll(60), "the process does not answer"
+        case.check(mine.recv() == memory, "other bytes arrived")
+        process.join(20)
+        after = libra.counters()
+        case.equal(after["fail_stops"] - before["fail_stops"], 0, "fail-stops")
+        case.check(deliver(1, memory) == BODY, "in its own domain it is not good any more")
+
+
+def _deliver_as_stranger(pipe, memory):
+    os.setsid()
+    pipe.send(deliver(2, memory))
+
+
 class Namespace:
     """A child process in a network namespace of its own, which runs one function."""
 
@@ -230,6 +252,7 @@ def body(env, tap):
         tap.skip("all", "needs Libra")
         return
     other_domain(env, tap)
+    stranger(env, tap)
     other_namespace(env, tap)
     half_shut(env, tap)
     process_exit(env, tap)

@@ -30,6 +30,7 @@ struct libra_sock;
  * its own.
  *
  * @net: back pointer
+ * @number: random, never another one's
  * @lock: protects @domains
  * @domains: live domains, token mode
  * @mib: counters
@@ -48,6 +49,7 @@ struct libra_sock;
  */
 struct libra_net {
 	struct net *net;
+	u64 number;
 	spinlock_t lock;	/* protects @domains */
 	struct list_head domains;
 	struct libra_counters __percpu *mib;

@@ -31,6 +31,7 @@
 	X(TX_COPIED,		"tx_copied_bytes")			\
 	X(MINTED,		"anchors_minted")			\
 	X(REDEEMED,		"anchors_redeemed")			\
+	X(MADE_UP,		"vpis_made_up")				\
 	X(EXPIRED,		"anchors_expired")			\
 	X(RECLAIMED,		"anchors_reclaimed")			\
 	X(PARSER_CALLS,		"parser_calls")				\

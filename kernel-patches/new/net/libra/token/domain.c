@@ -32,7 +32,7 @@ struct libra_domain *libra_domain_get(struct libra_net *ln, u32 id)
 	refcount_set(&dom->ref, 1);
 	dom->net = ln;
 	dom->id = id;
-	dom->cookie = get_random_u64();
+	dom->cookie = libra_vpi_cookie(ln->number, id);
 	spin_lock_init(&dom->lock);
 	INIT_LIST_HEAD(&dom->passing.socks);
 	INIT_LIST_HEAD(&dom->msgs);
@@ -123,6 +123,7 @@ void libra_expire_later(struct libra_net *ln)
  */
 void libra_domains_init(struct libra_net *ln)
 {
+	ln->number = get_random_u64();
 	spin_lock_init(&ln->lock);
 	INIT_LIST_HEAD(&ln->domains);
 	INIT_DELAYED_WORK(&ln->expire, libra_expire);
@@ -139,4 +140,5 @@ void libra_domains_exit(struct libra_net *ln)
 	cancel_delayed_work_sync(&ln->expire);
 	libra_for_each_domain(ln, libra_purge_one, 0);
 	WARN_ON_ONCE(!list_empty(&ln->domains));
+	libra_received_exit(ln);
 }

@@ -14,8 +14,6 @@
  * and were not used since (adopted ones) all domains of their network namespace are
  * told to wait.
  */
-#include <linux/pid_namespace.h>
-#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/seq_file_net.h>
 
@@ -31,46 +29,6 @@
  */
 static DEFINE_SPINLOCK(libra_passing_lock);
 static LIST_HEAD(libra_passing_domains);
-
-static pid_t libra_session(void)
-{
-	return task_session_nr_ns(current, &init_pid_ns);
-}
-
-/**
- * libra_sessions_have() - is the current process among them?
- * @sessions: set
- *
- * Context: process context, under the lock of the set; without it, what is noted
- * just now may be missed.
- */
-bool libra_sessions_have(const struct libra_sessions *sessions)
-{
-	u32 i, nr = READ_ONCE(sessions->nr);
-	pid_t id = libra_session();
-
-	if (nr > LIBRA_SESSIONS)
-		return true;
-	for (i = 0; i < nr; i++)
-		if (READ_ONCE(sessions->id[i]) == id)
-			return true;
-	return false;
-}
-
-/**
- * libra_sessions_note() - the current process is one of them
- * @sessions: set
- *
- * Context: process context, under the lock of the set.
- */
-void libra_sessions_note(struct libra_sessions *sessions)
-{
-	if (libra_sessions_have(sessions))
-		return;
-	if (sessions->nr < LIBRA_SESSIONS)
-		WRITE_ONCE(sessions->id[sessions->nr], libra_session());
-	WRITE_ONCE(sessions->nr, sessions->nr + 1);
-}
 
 /**
  * libra_passing_begin() - nothing is known of what this socket sends

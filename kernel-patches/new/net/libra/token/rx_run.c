@@ -36,6 +36,8 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 		why = LIBRA_MIB_FB_PARSER_GONE;
 	else if (libra_memory_pressure(ls->sk))
 		why = LIBRA_MIB_FB_MEMCG;
+	else if (!libra_received_note(ls->dom))
+		why = LIBRA_MIB_FB_NOMEM;
 	else
 		return true;
 	LIBRA_INC(ln, why);

@@ -38,6 +38,7 @@
 struct libra_domain;
 struct libra_minted;
 struct libra_msg;
+struct libra_received;
 
 /* ---- parsers (parser.c) ------------------------------------------------- */
 
@@ -145,6 +146,9 @@ u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
 void libra_vpi_write_mark(u8 out[LIBRA_VPI_SIZE],
 			  const struct libra_minted *minted);
 bool libra_vpi_is_mark(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
+bool libra_vpi_is_authentic(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
+bool libra_vpi_has_mark(const u8 in[LIBRA_VPI_SIZE]);
+u64 libra_vpi_cookie(u64 net, u32 id);
 
 /* ---- matcher (match.c) -------------------------------------------------- */
 
@@ -249,6 +253,7 @@ struct libra_sessions {
 	u32 nr;
 };
 
+pid_t libra_session(void);
 bool libra_sessions_have(const struct libra_sessions *sessions);
 void libra_sessions_note(struct libra_sessions *sessions);
 
@@ -258,7 +263,9 @@ void libra_sessions_note(struct libra_sessions *sessions);
  * @node: in libra_net.domains, under libra_net.lock
  * @net: its network namespace
  * @id: the policy's domain number
- * @cookie: part of every VPI's authentication
+ * @cookie: part of every VPI's authentication; of the namespace and @id, so that VPIs
+ *	of an earlier domain with that id are still known
+ * @received: who received VPIs here, once somebody did; see received.c
  * @egress_passes: attached sockets per role whose outgoing stream is not
  *	understood (any more). While there is one towards the clients, responses
  *	are not anchored, and the other way round: a VPI in a stream that cannot
@@ -280,6 +287,7 @@ struct libra_domain {
 	struct libra_net *net;
 	u32 id;
 	u64 cookie;
+	struct libra_received *received;
 	atomic_t egress_passes[2];
 	struct {
 		struct list_head node;
@@ -298,6 +306,13 @@ void libra_domain_put(struct libra_domain *dom);
 void libra_domains_init(struct libra_net *ln);
 void libra_domains_exit(struct libra_net *ln);
 void libra_expire_later(struct libra_net *ln);
+
+/* ---- whose memory has VPIs (received.c) --------------------------------- */
+
+bool libra_received_note(struct libra_domain *dom);
+bool libra_received_any(struct libra_sock *ls);
+bool libra_received_vpi(const struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE]);
+void libra_received_exit(const struct libra_net *ln);
 
 /* ---- sockets (sock.c) --------------------------------------------------- */
 
@@ -334,6 +349,7 @@ void libra_expire_later(struct libra_net *ln);
  * @call: question to the parser
  * @minted: messages minted by this socket; domain lock
  * @redeeming: messages that this socket began to redeem; domain lock
+ * @looked_for: what libra_received_any() found out last
  * @tx_wanted: somebody who would not wait for @tx_lock has to be told when it is
  *	free; any context
  * @rx: ingress, under the socket lock
@@ -382,6 +398,7 @@ struct libra_sock {
 		struct libra_msg *msg;
 	} rx;
 
+	u64 looked_for;
 	struct mutex tx_lock;	/* protects @tx */
 	bool tx_wanted;
 	/**
@@ -391,6 +408,7 @@ struct libra_sock {
 	 * @tx.sent: bytes
 	 * @tx.cut: bytes of a VPI that were accepted without the rest of it;
 	 *	see tx_hold.c
+	 * @tx.gone: bytes of it that were sent before them, as chance
 	 * @tx.owed: bytes that were accepted but not sent: those @tx.cut, and
 	 *	the framing behind and between them
 	 * @tx.held: the owed bytes
@@ -408,6 +426,7 @@ struct libra_sock {
 		struct libra_minted *redeemed;
 		u32 sent;
 		u32 cut;
+		u32 gone;
 		u32 owed;
 		u8 held[LIBRA_HOLD_MAX];
 		DECLARE_BITMAP(of_vpi, LIBRA_HOLD_MAX);

@@ -169,6 +169,24 @@ void libra_tx_look_away(struct libra_tx *tx, struct libra_window *win)
 	put_page(win->page);
 }
 
+/*
+ * How many of @n bytes are certainly no part of a VPI that the application received. Behind
+ * them is one, or what may be one and is cut by the end.
+ */
+static u32 libra_tx_search(const struct libra_sock *ls, const u8 *at, u32 n)
+{
+	u32 pos = 0;
+
+	for (;;) {
+		pos += libra_match(at + pos, n - pos);
+		if (n - pos < LIBRA_VPI_SIZE || libra_received_vpi(ls->dom, at + pos))
+			return pos;
+		LIBRA_INC(ls->net, LIBRA_MIB_MADE_UP);
+		/* No other one begins in a magic. */
+		pos += LIBRA_VPI_MAGIC_SIZE;
+	}
+}
+
 /* @n bytes of the window as they are. */
 static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 {
@@ -200,10 +218,20 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 	return ret;
 }
 
+/* Of a VPI, tx.prefix bytes went before; all others are at hand. */
+static bool libra_tx_completes(const struct libra_sock *ls, const u8 *rest)
+{
+	u8 vpi[LIBRA_VPI_SIZE];
+
+	memcpy(vpi, libra_vpi_magic(), ls->tx.prefix);
+	memcpy(vpi + ls->tx.prefix, rest, sizeof(vpi) - ls->tx.prefix);
+	return libra_received_vpi(ls->dom, vpi);
+}
+
 /*
- * The last bytes sent were the beginning of a magic, which may have been chance. If
- * it goes on as a magic, it was one. Returns 0 if it does not, or if an anchor is to
- * be sent from here on.
+ * The last bytes sent were the beginning of a magic, which may have been chance. Does
+ * it go on as a VPI? Returns 0 if it does not, if an anchor is to be sent from here on,
+ * or if what goes on is held.
  */
 static int libra_tx_continued(struct libra_tx *tx, struct libra_window *win,
 			      u32 n)
@@ -219,10 +247,18 @@ static int libra_tx_continued(struct libra_tx *tx, struct libra_window *win,
 	same = min_t(u32, n, LIBRA_VPI_MAGIC_SIZE - prefix);
 	if (memcmp(at, libra_vpi_magic() + prefix, same))
 		return 0;
+	if (n >= LIBRA_VPI_SIZE - prefix && !libra_tx_completes(ls, at))
+		return 0;
 	if (prefix + same > LIBRA_VPI_CHANCE) {
 		if (libra_hold_take_back(tx, at, n))
 			return 0;
-		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+		/* Too late, if it is one; until that is known, no more of it goes. */
+		if (n >= LIBRA_VPI_SIZE - prefix ||
+		    ls->tx.seg.state != LIBRA_SEG_PAYLOAD ||
+		    (n == ls->tx.seg.left && !ls->tx.seg.goes_on))
+			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+		libra_hold_begin(tx, win, n);
+		return 0;
 	}
 	ret = libra_tx_copied(tx, win, same);
 	if (ret > 0) {
@@ -355,24 +391,26 @@ static int libra_tx_step(struct libra_tx *tx, struct libra_window *win)
 
 	between = ls->tx.seg.state == LIBRA_SEG_META && ls->tx.seg.goes_on;
 	if (ls->tx.prefix && !between) {
-		err = libra_tx_continued(tx, win, n);
+		/* Whether it goes on as a VPI is seen when there is enough of it. */
+		if (n < LIBRA_VPI_SIZE && n == win->len - win->pos && win->more)
+			return 0;
+		err = tx->searched ? libra_tx_continued(tx, win, n) : 0;
 		if (err)
 			return err;
 		ls->tx.prefix = 0;
-		if (ls->tx.redeemed)
+		if (ls->tx.redeemed || ls->tx.cut)
 			return 0;
 	}
-	clean = READ_ONCE(libra_vpi_minted) ? libra_match(at, n) : n;
+	clean = tx->searched ? libra_tx_search(ls, at, n) : n;
 	/*
 	 * The bytes before a mark are what is left of a VPI, or what was in the
 	 * application's memory before it. To see it in time, look that far
 	 * ahead.
 	 */
-	if (n - clean >= LIBRA_VPI_SIZE &&
-	    libra_vpi_is_mark(at + clean, ls->dom->cookie))
+	if (n - clean >= LIBRA_VPI_SIZE && libra_vpi_has_mark(at + clean))
 		return libra_tx_fail(tx, LIBRA_MIB_FS_STALE);
 	if (n == win->len - win->pos && win->more &&
-	    n - clean < LIBRA_VPI_SIZE && READ_ONCE(libra_vpi_minted)) {
+	    n - clean < LIBRA_VPI_SIZE && tx->searched) {
 		if (n < LIBRA_LOOK_AHEAD)
 			return 0;
 		clean = min(clean, n - (LIBRA_LOOK_AHEAD - 1));
@@ -425,9 +463,11 @@ static int libra_tx_direct(struct libra_tx *tx)
 	return 0;
 }
 
-static bool libra_tx_may_go_direct(const struct libra_sock *ls)
+static bool libra_tx_may_go_direct(const struct libra_tx *tx)
 {
-	return !READ_ONCE(libra_vpi_minted) &&
+	const struct libra_sock *ls = tx->ls;
+
+	return !tx->searched &&
 	       (ls->tx.seg.state == LIBRA_SEG_PAYLOAD ||
 		ls->tx.seg.state == LIBRA_SEG_PASS);
 }
@@ -449,11 +489,13 @@ static int libra_tx_stream(struct libra_tx *tx)
 		release_sock(sk);
 
 	while (!ret && !tx->out.full && msg_data_left(tx->out.msg)) {
+		/* Other threads may receive while this one waits, into what it sends. */
+		tx->searched = libra_received_any(ls);
 		if (ls->tx.owed)
 			ret = libra_hold_continue(tx);
 		else if (ls->tx.redeemed && ls->tx.seg.state == LIBRA_SEG_PAYLOAD)
 			ret = min(libra_tx_anchor(tx), 0);
-		else if (libra_tx_may_go_direct(ls))
+		else if (libra_tx_may_go_direct(tx))
 			ret = libra_tx_direct(tx);
 		else
 			ret = libra_tx_window(tx);
@@ -480,17 +522,23 @@ static int libra_tx_odd(struct libra_tx *tx)
 	int ret;
 
 	memcpy(buf, libra_vpi_magic(), kept);
-	while (READ_ONCE(libra_vpi_minted) && iov_iter_count(&from)) {
+	tx->searched = libra_received_any(ls);
+	if (!tx->searched)
+		kept = 0;
+	while (tx->searched) {
 		size_t got = copy_from_iter(buf + kept, sizeof(buf) - kept, &from);
-		u32 len = kept + got, at = libra_match(buf, len);
+		u32 len = kept + got, at = libra_tx_search(ls, buf, len);
 
-		if (len - at >= LIBRA_VPI_MAGIC_SIZE)
+		if (len - at >= LIBRA_VPI_SIZE)
 			return libra_tx_fail(tx, LIBRA_MIB_FS_FLAGS);
-		if (!got)
-			break;
 		kept = len - at;
 		memmove(buf, buf + at, kept);
+		if (!got || !iov_iter_count(&from))
+			break;
 	}
+	/* Half a VPI. */
+	if (kept > LIBRA_VPI_CHANCE)
+		return libra_tx_fail(tx, LIBRA_MIB_FS_FLAGS);
 	ls->tx.prefix = kept;
 	ls->tx.prefix_whole = false;
 
@@ -600,8 +648,7 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 		return -EAGAIN;
 	libra_passing_note(ls);
 
-	if (READ_ONCE(ls->tx.seg.state) == LIBRA_SEG_PASS &&
-	    !READ_ONCE(libra_vpi_minted))
+	if (READ_ONCE(ls->tx.seg.state) == LIBRA_SEG_PASS && !libra_received_any(ls))
 		return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, size);
 
 	if (msg->msg_flags & MSG_DONTWAIT) {

@@ -25,11 +25,13 @@
 /**
  * struct libra_tx - one send() call
  * @ls: attachment
+ * @searched: the application may have VPIs, see received.c
  * @out: the transport's view of it
  * @fail: why the connection has to be aborted, or 0
  */
 struct libra_tx {
 	struct libra_sock *ls;
+	bool searched;
 	struct libra_out out;
 	int fail;
 };

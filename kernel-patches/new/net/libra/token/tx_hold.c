@@ -177,8 +177,9 @@ static void libra_hold_add(struct libra_tx *tx, struct libra_window *win, u32 n,
 /**
  * libra_hold_begin() - hold the beginning of a VPI
  * @tx: the send() call
- * @win: the beginning is at its position
- * @n: bytes of it, more than may be chance and fewer than a VPI has
+ * @win: at its position
+ * @n: bytes of it; with the tx.prefix that went before, more than may be chance and
+ *	fewer than a VPI has
  */
 void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n)
 {
@@ -186,6 +187,7 @@ void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n)
 
 	bitmap_zero(ls->tx.of_vpi, LIBRA_HOLD_MAX);
 	libra_hold_add(tx, win, n, true);
+	ls->tx.gone = ls->tx.prefix;
 	ls->tx.prefix = 0;
 }
 
@@ -238,19 +240,45 @@ int libra_hold_flush(struct libra_sock *ls, bool locked)
 	return ls->tx.owed ? -EAGAIN : 0;
 }
 
-/* The VPI is whole: the anchor's first bytes take the places of those held. */
+/*
+ * The @n bytes that were held as the beginning of a VPI were none. What they end with
+ * may be the beginning of one that is: of that, no more than may be chance can go.
+ */
+static int libra_hold_let_go(struct libra_tx *tx, const u8 *held, u32 n)
+{
+	struct libra_sock *ls = tx->ls;
+
+	LIBRA_INC(ls->net, LIBRA_MIB_MADE_UP);
+	ls->tx.cut = 0;
+	n -= 1 + libra_match(held + 1, n - 1);
+	if (n > LIBRA_VPI_CHANCE)
+		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+	ls->tx.prefix = n;
+	ls->tx.prefix_whole = false;
+	return 0;
+}
+
+/*
+ * The VPI is whole: the anchor's first bytes take the places of those held. Or it was
+ * none.
+ */
 static int libra_hold_redeem(struct libra_tx *tx, const u8 *rest)
 {
 	u8 vpi[LIBRA_VPI_SIZE], first[LIBRA_VPI_SIZE];
 	struct libra_sock *ls = tx->ls;
-	u32 have = ls->tx.cut, i, n = 0;
+	u32 have = ls->tx.cut, n = ls->tx.gone, i;
 	const struct libra_anchor *anchor;
 	struct iov_iter from;
 	int err;
 
+	memcpy(vpi, libra_vpi_magic(), n);
 	for_each_set_bit(i, ls->tx.of_vpi, ls->tx.owed)
 		vpi[n++] = ls->tx.held[i];
-	memcpy(vpi + have, rest, LIBRA_VPI_SIZE - have);
+	memcpy(vpi + n, rest, LIBRA_VPI_SIZE - n);
+	if (!libra_received_vpi(ls->dom, vpi))
+		return libra_hold_let_go(tx, vpi, n);
+	if (ls->tx.gone)
+		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 	err = libra_tx_redeem(tx, vpi);
 	if (err)
 		return err;
@@ -277,7 +305,7 @@ static int libra_hold_step(struct libra_tx *tx, struct libra_window *win)
 {
 	struct libra_sock *ls = tx->ls;
 	const u8 *at = win->data + win->pos;
-	u32 n, same;
+	u32 n, have, same;
 	int err;
 
 	if (ls->tx.seg.state == LIBRA_SEG_ASK) {
@@ -295,14 +323,15 @@ static int libra_hold_step(struct libra_tx *tx, struct libra_window *win)
 		return 0;
 	}
 
-	if (ls->tx.cut < LIBRA_VPI_MAGIC_SIZE) {
-		same = min(n, LIBRA_VPI_MAGIC_SIZE - ls->tx.cut);
-		if (memcmp(at, libra_vpi_magic() + ls->tx.cut, same)) {
+	have = ls->tx.gone + ls->tx.cut;
+	if (have < LIBRA_VPI_MAGIC_SIZE) {
+		same = min(n, LIBRA_VPI_MAGIC_SIZE - have);
+		if (memcmp(at, libra_vpi_magic() + have, same)) {
 			ls->tx.cut = 0;		/* it was no VPI */
 			return 1;
 		}
 	}
-	if (n >= LIBRA_VPI_SIZE - ls->tx.cut)
+	if (n >= LIBRA_VPI_SIZE - have)
 		return libra_hold_redeem(tx, at) ? : 1;
 	if ((n == ls->tx.seg.left && !ls->tx.seg.goes_on) ||
 	    n > LIBRA_HOLD_MAX - ls->tx.owed)

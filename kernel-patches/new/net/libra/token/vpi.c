@@ -157,6 +157,43 @@ bool libra_vpi_is_mark(const u8 in[LIBRA_VPI_SIZE], u64 cookie)
 }
 
 /**
+ * libra_vpi_is_authentic() - is it a token, or one of its marks?
+ * @in: LIBRA_VPI_SIZE bytes that begin with the magic
+ * @cookie: of the domain of which it may be
+ *
+ * Return: true when this kernel wrote it for that domain since boot.
+ */
+bool libra_vpi_is_authentic(const u8 in[LIBRA_VPI_SIZE], u64 cookie)
+{
+	struct libra_vpi vpi;
+
+	memcpy(&vpi, in, sizeof(vpi));
+	return vpi.mac == libra_vpi_mac(&vpi, cookie);
+}
+
+/**
+ * libra_vpi_has_mark() - a mark, and not a token?
+ * @in: LIBRA_VPI_SIZE bytes that are authentic
+ */
+bool libra_vpi_has_mark(const u8 in[LIBRA_VPI_SIZE])
+{
+	struct libra_vpi vpi;
+
+	memcpy(&vpi, in, sizeof(vpi));
+	return vpi.mark;
+}
+
+/**
+ * libra_vpi_cookie() - of a domain
+ * @net: number of its network namespace, no other one's since boot
+ * @id: the policy's number for it
+ */
+u64 libra_vpi_cookie(u64 net, u32 id)
+{
+	return siphash_2u64(net, id, &libra_vpi_key);
+}
+
+/**
  * libra_vpi_id() - which anchor is it about?
  * @in: the first LIBRA_VPI_ID_SIZE bytes of a token, beginning with the magic
  *

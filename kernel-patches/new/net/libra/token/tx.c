@@ -113,6 +113,7 @@ static u32 libra_tx_window_size(u32 window, const struct iov_iter *from)
  * libra_tx_look() - copy the next bytes, to look at them and to send them
  * @tx: the send() call
  * @win: where to say what there is
+ * @skip: bytes in front of them that were looked at before
  *
  * Into the task's page fragment, as tcp_sendmsg() does with all of them. The
  * window is taken out of the fragment while it is in use, because the transport
@@ -120,15 +121,17 @@ static u32 libra_tx_window_size(u32 window, const struct iov_iter *from)
  *
  * Return: 0, -ENOMEM or -EFAULT; libra_tx_look_away() has to follow a 0.
  */
-int libra_tx_look(struct libra_tx *tx, struct libra_window *win)
+int libra_tx_look(struct libra_tx *tx, struct libra_window *win, size_t skip)
 {
 	struct libra_sock *ls = tx->ls;
 	struct iov_iter from = tx->out.msg->msg_iter;
 	struct page_frag *frag = sk_page_frag(ls->sk);
-	size_t left = iov_iter_count(&from);
-	u32 want = libra_tx_window_size(ls->tx.window, &from);
-	size_t got;
+	size_t left, got;
+	u32 want;
 
+	iov_iter_advance(&from, skip);
+	left = iov_iter_count(&from);
+	want = libra_tx_window_size(ls->tx.window, &from);
 	if (!skb_page_frag_refill(min_t(u32, want, LIBRA_WINDOW_MIN), frag,
 				  GFP_KERNEL))
 		return -ENOMEM;
@@ -169,11 +172,16 @@ void libra_tx_look_away(struct libra_tx *tx, struct libra_window *win)
 	put_page(win->page);
 }
 
-/*
- * How many of @n bytes are certainly no part of a VPI that the application received. Behind
- * them is one, or what may be one and is cut by the end.
+/**
+ * libra_tx_search() - how many bytes are certainly no part of a VPI that the
+ *	application received?
+ * @ls: attachment
+ * @at: bytes
+ * @n: how many
+ *
+ * Return: their number. Behind them is one, or what may be one and is cut by the end.
  */
-static u32 libra_tx_search(const struct libra_sock *ls, const u8 *at, u32 n)
+u32 libra_tx_search(const struct libra_sock *ls, const u8 *at, u32 n)
 {
 	u32 pos = 0;
 
@@ -431,7 +439,7 @@ static int libra_tx_window(struct libra_tx *tx)
 	struct libra_window win;
 	int ret;
 
-	ret = libra_tx_look(tx, &win);
+	ret = libra_tx_look(tx, &win, 0);
 	if (ret)
 		return ret;
 
@@ -441,6 +449,14 @@ static int libra_tx_window(struct libra_tx *tx)
 
 	libra_tx_look_away(tx, &win);
 	return min(ret, 0);
+}
+
+/* There may be a VPI. */
+static int libra_tx_searched(struct libra_tx *tx)
+{
+	int ret = libra_native_pays(tx) ? libra_native_send(tx) : 0;
+
+	return ret ? min(ret, 0) : libra_tx_window(tx);
 }
 
 /* Nothing to look for yet: straight from the application's memory. */
@@ -498,7 +514,7 @@ static int libra_tx_stream(struct libra_tx *tx)
 		else if (libra_tx_may_go_direct(tx))
 			ret = libra_tx_direct(tx);
 		else
-			ret = libra_tx_window(tx);
+			ret = libra_tx_searched(tx);
 	}
 
 	if (tx->out.locked) {

@@ -60,11 +60,16 @@ struct libra_window {
 	bool more;
 };
 
-int libra_tx_look(struct libra_tx *tx, struct libra_window *win);
+int libra_tx_look(struct libra_tx *tx, struct libra_window *win, size_t skip);
+u32 libra_tx_search(const struct libra_sock *ls, const u8 *at, u32 n);
 void libra_tx_look_away(struct libra_tx *tx, struct libra_window *win);
 int libra_tx_classify(struct libra_tx *tx, struct libra_window *win);
 int libra_tx_redeem(struct libra_tx *tx, const u8 *vpi);
 void libra_tx_redeemed(struct libra_sock *ls, struct libra_minted *minted);
+
+/* tx_native.c */
+bool libra_native_pays(const struct libra_tx *tx);
+int libra_native_send(struct libra_tx *tx);
 
 /* tx_hold.c */
 void libra_hold_remember(struct libra_sock *ls, u32 n);

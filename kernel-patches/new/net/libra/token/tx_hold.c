@@ -353,7 +353,7 @@ int libra_hold_continue(struct libra_tx *tx)
 	int ret = 0;
 
 	if (ls->tx.cut) {
-		ret = libra_tx_look(tx, &win);
+		ret = libra_tx_look(tx, &win, 0);
 		if (ret)
 			return ret;
 		do {

@@ -84,6 +84,11 @@ static u64 libra_vpi_mac(const struct libra_vpi *vpi, u64 cookie)
 			    &libra_vpi_key);
 }
 
+static bool libra_vpi_mac_is_right(const struct libra_vpi *vpi, u64 cookie)
+{
+	return vpi->mac == libra_vpi_mac(vpi, cookie);
+}
+
 static void libra_vpi_make(u8 out[LIBRA_VPI_SIZE],
 			   const struct libra_minted *minted, u32 mark)
 {
@@ -125,7 +130,7 @@ bool libra_vpi_read(const u8 in[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len)
 	struct libra_vpi vpi;
 
 	memcpy(&vpi, in, sizeof(vpi));
-	if (vpi.mark || vpi.mac != libra_vpi_mac(&vpi, cookie))
+	if (vpi.mark || !libra_vpi_mac_is_right(&vpi, cookie))
 		return false;
 	*id = vpi.id;
 	*len = vpi.len;
@@ -153,7 +158,7 @@ bool libra_vpi_is_mark(const u8 in[LIBRA_VPI_SIZE], u64 cookie)
 	struct libra_vpi vpi;
 
 	memcpy(&vpi, in, sizeof(vpi));
-	return vpi.mark == 1 && vpi.mac == libra_vpi_mac(&vpi, cookie);
+	return vpi.mark == 1 && libra_vpi_mac_is_right(&vpi, cookie);
 }
 
 /**
@@ -168,7 +173,7 @@ bool libra_vpi_is_authentic(const u8 in[LIBRA_VPI_SIZE], u64 cookie)
 	struct libra_vpi vpi;
 
 	memcpy(&vpi, in, sizeof(vpi));
-	return vpi.mac == libra_vpi_mac(&vpi, cookie);
+	return libra_vpi_mac_is_right(&vpi, cookie);
 }
 
 /**

@@ -106,6 +106,45 @@ def magic_in_pieces(tap, memory):
         case.check(after["vpis_made_up"] > before["vpis_made_up"], "none was counted")
 
 
+def parts(pieces, flags=0):
+    """Sends each from a place of its own in memory. What the client got, and whether that was
+    all there will be."""
+    with client() as ends:
+        proxy, peer = ends
+        got = b""
+        try:
+            for piece in pieces:
+                proxy.sendall(bytes(bytearray(piece)), flags)
+                time.sleep(0.02)
+            proxy.shutdown(socket.SHUT_WR)
+            while data := peer.recv(1 << 20):
+                got += data
+        except ConnectionError:
+            with contextlib.suppress(ConnectionError):
+                while data := peer.recv(1 << 20):
+                    got += data
+            return got, False
+        return got, True
+
+
+def altered(tap):
+    with tap.case("what begins as a VPI, and went, does not go on as something else") as case:
+        memory = mint(1)
+        got, whole = parts((memory[:3], memory[3:20], b"A" * 100))
+        case.check(not whole and memory[:3].startswith(got), f"{len(got)} bytes arrived")
+    with tap.case("half a mark is not taken for its VPI") as case:
+        for n in (16, 20, 23, 24, 31):
+            memory = mint(1)
+            got, whole = parts((memory[VPI:VPI + n],))
+            case.equal((got, whole), (b"", False), f"{n} bytes of a mark")
+    with tap.case("a VPI in three parts is exact where more was announced") as case:
+        for first, second in ((1, 1), (1, 2), (2, 2), (3, 1)):
+            memory = mint(1)
+            got, whole = parts((memory[:first], memory[first:first + second],
+                                memory[first + second:]), socket.MSG_MORE)
+            case.check(whole and got == BODY, f"{first}, {second}: {len(got)} bytes")
+
+
 def forward(n, moved=True, ahead=b"", flags=0):
     """What a VPI stands for in two sends, cut after n bytes; moved: the first part is elsewhere
     in memory; ahead: sent before that. What the client got of it, or None after an abort."""
@@ -157,6 +196,7 @@ def body(env, tap):
         alone(tap, memory)
         magic_in_pieces(tap, memory)
         cut(tap)
+        altered(tap)
     with tap.case("nothing is left") as case:
         case.equal(libra.settle(), {}, "left behind")
 

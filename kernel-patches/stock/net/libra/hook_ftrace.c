@@ -145,6 +145,7 @@ static int libra_lazy_inet_sendmsg(struct socket *sock, struct msghdr *msg,
 /**
  * struct libra_hook - a function that is redirected
  * @func: its name
+ * @takes_sk: its first argument is a struct sock, and not a struct socket
  * @to: where to, for an attached socket
  * @wanted: is this attached socket's call redirected?
  * @early_to: where to, for a socket that is neither attached nor established, or NULL
@@ -154,6 +155,7 @@ static int libra_lazy_inet_sendmsg(struct socket *sock, struct msghdr *msg,
  */
 struct libra_hook {
 	const char *func;
+	bool takes_sk;
 	void *to;
 	bool (*wanted)(const struct libra_sock *ls);
 	void *early_to;
@@ -167,6 +169,12 @@ struct libra_hook {
  * the module. Only a socket that was connected and disconnected gets here.
  */
 static int libra_inet_listen(struct socket *sock, int backlog)
+{
+	return -EOPNOTSUPP;
+}
+
+/* MPTCP listens on a subflow by way of this one. */
+static int libra_inet_listen_sk(struct sock *sk, int backlog)
 {
 	return -EOPNOTSUPP;
 }
@@ -222,24 +230,26 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 				 struct ftrace_regs *fregs)
 {
 	const struct libra_hook *hook = container_of(ops, struct libra_hook, ops);
-	const struct socket *sock;
+	struct sock *sk;
 	bool early;
 	void *to;
 	int bit;
 
-	sock = (const void *)ftrace_regs_get_argument(fregs, 0);
+	sk = (void *)ftrace_regs_get_argument(fregs, 0);
+	if (!hook->takes_sk)
+		sk = ((const struct socket *)sk)->sk;
 	/* A raw socket may have TCP's number, and is no tcp_sock. */
-	if (!sock->sk || !sk_is_tcp(sock->sk))
+	if (!sk || !sk_is_tcp(sk))
 		return;
 	/* Before it is looked up: see libra_sock_is_early(). */
-	early = hook->early_to && libra_sock_is_early(sock->sk);
+	early = hook->early_to && libra_sock_is_early(sk);
 	if (!early && !atomic_read(&libra_attached) && !atomic_read(&libra_arenas))
 		return;
 
 	bit = ftrace_test_recursion_trylock(ip, parent_ip);
 	if (bit < 0)
 		return;
-	to = libra_hook_target(hook, sock->sk, early,
+	to = libra_hook_target(hook, sk, early,
 			       ftrace_regs_get_argument(fregs, 2),
 			       ftrace_regs_get_argument(fregs, 3));
 	if (to)
@@ -251,6 +261,7 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 #define LIBRA_HOOK(name, replacement, when, early, lazy, lazy_when)	\
 	{								\
 		.func = name,						\
+		.takes_sk = (replacement) == (void *)libra_inet_listen_sk, \
 		.to = replacement,					\
 		.wanted = when,						\
 		.early_to = early,					\
@@ -284,6 +295,8 @@ static struct libra_hook libra_hooks[] = {
 	LIBRA_HOOK("inet_shutdown", libra_inet_shutdown, libra_wants_shutdown, NULL,
 		   NULL, NULL),
 	LIBRA_HOOK("inet_listen", libra_inet_listen, libra_wants_all, NULL, NULL, NULL),
+	LIBRA_HOOK("__inet_listen_sk", libra_inet_listen_sk, libra_wants_all, NULL, NULL,
+		   NULL),
 };
 
 static void libra_unhook(int n)

@@ -212,7 +212,7 @@ struct libra_minted *libra_minted_redeem(struct libra_domain *dom,
 /**
  * libra_minted_redeem_cut() - the same for a VPI of which the rest is to come
  * @dom: domain of the sending socket
- * @cut: at least LIBRA_VPI_ID_SIZE bytes that begin with the magic
+ * @cut: at least LIBRA_VPI_CUT_SIZE bytes that begin with the magic
  * @redeemer: the sending socket
  *
  * Whoever knows magic and id has seen the VPI. The caller sees to it that the
@@ -221,10 +221,31 @@ struct libra_minted *libra_minted_redeem(struct libra_domain *dom,
  * Return: the anchor, owned by the caller, or NULL.
  */
 struct libra_minted *libra_minted_redeem_cut(struct libra_domain *dom,
-					     const u8 cut[LIBRA_VPI_ID_SIZE],
+					     const u8 cut[LIBRA_VPI_CUT_SIZE],
 					     struct libra_sock *redeemer)
 {
+	if (libra_vpi_is_half_mark(cut))
+		return NULL;
 	return libra_minted_lookup(dom, libra_vpi_id(cut), redeemer);
+}
+
+/**
+ * libra_minted_is_live() - does a VPI stand for something?
+ * @dom: domain
+ * @id: of the VPI
+ *
+ * Context: any.
+ */
+bool libra_minted_is_live(struct libra_domain *dom, u64 id)
+{
+	struct libra_minted *minted;
+	bool live = false;
+
+	spin_lock_bh(&dom->lock);
+	hash_for_each_possible(dom->anchors, minted, hash, id)
+		live |= minted->id == id;
+	spin_unlock_bh(&dom->lock);
+	return live;
 }
 
 /**
@@ -258,6 +279,7 @@ static void libra_msg_kill(struct libra_msg *msg, struct list_head *dead,
 	struct libra_minted *minted, *next;
 
 	WRITE_ONCE(msg->dead, true);
+	list_del_init(&msg->unmet_node);
 	list_for_each_entry_safe(minted, next, &msg->anchors, msg_node) {
 		libra_minted_take(minted);
 		list_add_tail(&minted->msg_node, dead);

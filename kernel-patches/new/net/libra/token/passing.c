@@ -115,7 +115,7 @@ void __libra_passing_note(struct libra_sock *ls)
 
 	/* The set is not emptied while this socket passes. */
 	if (READ_ONCE(ls->passing.state) == LIBRA_PASSING_USED &&
-	    libra_sessions_have(&dom->passing.users))
+	    libra_sessions_have(&dom->passing.users, true))
 		return;
 	spin_lock_bh(&libra_passing_lock);
 	if (ls->passing.state == LIBRA_PASSING_UNUSED) {
@@ -147,7 +147,7 @@ bool libra_passing_elsewhere(const struct libra_domain *own, enum libra_role rol
 	list_for_each_entry(dom, &libra_passing_domains, passing.node) {
 		if (dom == own || !atomic_read(&dom->egress_passes[role]))
 			continue;
-		found = libra_sessions_have(&dom->passing.users) ||
+		found = libra_sessions_have(&dom->passing.users, dom->net == own->net) ||
 			(dom->passing.unused && dom->net == own->net);
 		if (found)
 			break;

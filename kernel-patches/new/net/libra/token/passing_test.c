@@ -86,17 +86,19 @@ static void sessions_overflow(struct kunit *test)
 	int i;
 
 	for (i = 0; i < LIBRA_SESSIONS; i++) {
-		KUNIT_EXPECT_FALSE(test, libra_sessions_have(&sessions));
+		KUNIT_EXPECT_FALSE(test, libra_sessions_have(&sessions, true));
 		libra_sessions_note(&sessions);
 		libra_sessions_note(&sessions);
 		KUNIT_EXPECT_EQ(test, i + 1, sessions.nr);
 		sessions.id[i] += 1 + i;	/* as if it were somebody else */
 	}
-	KUNIT_EXPECT_FALSE(test, libra_sessions_have(&sessions));
+	KUNIT_EXPECT_FALSE(test, libra_sessions_have(&sessions, true));
 	libra_sessions_note(&sessions);
-	KUNIT_EXPECT_TRUE(test, libra_sessions_have(&sessions));
+	KUNIT_EXPECT_TRUE(test, libra_sessions_have(&sessions, true));
 	libra_sessions_note(&sessions);
 	KUNIT_EXPECT_EQ(test, LIBRA_SESSIONS + 1, sessions.nr);
+	/* Not for who is in another namespace. */
+	KUNIT_EXPECT_FALSE(test, libra_sessions_have(&sessions, false));
 }
 
 static struct kunit_case passing_cases[] = {

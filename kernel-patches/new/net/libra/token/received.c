@@ -8,8 +8,9 @@
  * who knows a magic, or brought along from another process, and is data like any other:
  * nobody loses a connection for what a stranger uploads.
  *
- * A cookie and its receivers are remembered until the network namespace ends, longer
- * than the domain: memory of its processes may hold its VPIs for as long as they live.
+ * A cookie and its receivers are remembered for longer than the domain, until the network
+ * namespace has ended and the sessions as well: memory of their processes may hold VPIs
+ * for as long as these live.
  */
 #include <linux/pid_namespace.h>
 #include <linux/rculist.h>
@@ -21,7 +22,7 @@
 /**
  * struct libra_received - of one domain
  * @node: in the list, RCU
- * @net: its network namespace, which outlives this
+ * @net: its network namespace, NULL when that has ended
  * @cookie: of the domain, and of the one that has its id next
  * @by: who received there; written under the lock, read without
  * @rcu: to free it
@@ -54,17 +55,22 @@ pid_t libra_session(void)
 /**
  * libra_sessions_have() - is the current process among them?
  * @sessions: set
+ * @near: it uses a socket of the network namespace that the set is about; who is
+ *	elsewhere is not taken for one of too many
  *
  * Context: process context, under the lock of the set; without it, what is noted
  * just now may be missed.
  */
-bool libra_sessions_have(const struct libra_sessions *sessions)
+bool libra_sessions_have(const struct libra_sessions *sessions, bool near)
 {
 	u32 i, nr = READ_ONCE(sessions->nr);
 	pid_t id = libra_session();
 
-	if (nr > LIBRA_SESSIONS)
-		return true;
+	if (nr > LIBRA_SESSIONS) {
+		if (near)
+			return true;
+		nr = LIBRA_SESSIONS;
+	}
 	for (i = 0; i < nr; i++)
 		if (READ_ONCE(sessions->id[i]) == id)
 			return true;
@@ -79,11 +85,23 @@ bool libra_sessions_have(const struct libra_sessions *sessions)
  */
 void libra_sessions_note(struct libra_sessions *sessions)
 {
-	if (libra_sessions_have(sessions))
+	if (libra_sessions_have(sessions, true))
 		return;
 	if (sessions->nr < LIBRA_SESSIONS)
 		WRITE_ONCE(sessions->id[sessions->nr], libra_session());
 	WRITE_ONCE(sessions->nr, sessions->nr + 1);
+}
+
+static bool libra_session_lives(pid_t id)
+{
+	struct pid *pid;
+	bool lives;
+
+	rcu_read_lock();
+	pid = find_pid_ns(id, &init_pid_ns);
+	lives = pid && pid_task(pid, PIDTYPE_SID);
+	rcu_read_unlock();
+	return lives;
 }
 
 /*
@@ -92,18 +110,14 @@ void libra_sessions_note(struct libra_sessions *sessions)
  */
 static void libra_sessions_reuse(struct libra_sessions *sessions)
 {
-	struct pid *pid;
 	u32 i;
 
-	rcu_read_lock();
 	for (i = 0; i < LIBRA_SESSIONS; i++) {
-		pid = find_pid_ns(sessions->id[i], &init_pid_ns);
-		if (pid && pid_task(pid, PIDTYPE_SID))
+		if (libra_session_lives(sessions->id[i]))
 			continue;
 		WRITE_ONCE(sessions->id[i], libra_session());
-		break;
+		return;
 	}
-	rcu_read_unlock();
 }
 
 static struct libra_received *libra_received_find(u64 cookie)
@@ -132,7 +146,7 @@ bool libra_received_note(struct libra_domain *dom)
 {
 	struct libra_received *received = READ_ONCE(dom->received);
 
-	if (likely(received && libra_sessions_have(&received->by)))
+	if (likely(received && libra_sessions_have(&received->by, true)))
 		return true;
 	spin_lock(&libra_received_lock);
 	received = libra_received_find(dom->cookie);
@@ -153,14 +167,21 @@ out:
 	return received;
 }
 
-static bool libra_received_look(u64 own)
+static bool libra_received_here(const struct libra_received *received,
+				const struct libra_domain *dom)
+{
+	return libra_sessions_have(&received->by, READ_ONCE(received->net) == dom->net);
+}
+
+static bool libra_received_look(const struct libra_domain *dom)
 {
 	const struct libra_received *received;
 	bool found = false;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(received, &libra_received_list, node) {
-		found = received->cookie == own || libra_sessions_have(&received->by);
+		found = received->cookie == dom->cookie ||
+			libra_received_here(received, dom);
 		if (found)
 			break;
 	}
@@ -192,7 +213,7 @@ bool libra_received_any(struct libra_sock *ls)
 	known = READ_ONCE(ls->looked_for);
 	if (likely(known >> 1 == ((u64)changes << 31 | session)))
 		return known & 1;
-	any = libra_received_look(ls->dom->cookie);
+	any = libra_received_look(ls->dom);
 	WRITE_ONCE(ls->looked_for, ((u64)changes << 31 | session) << 1 | any);
 	return any;
 }
@@ -217,7 +238,7 @@ bool libra_received_vpi(const struct libra_domain *dom, const u8 vpi[LIBRA_VPI_S
 	found = false;
 	rcu_read_lock();
 	list_for_each_entry_rcu(received, &libra_received_list, node) {
-		found = libra_sessions_have(&received->by) &&
+		found = libra_received_here(received, dom) &&
 			libra_vpi_is_authentic(vpi, received->cookie);
 		if (found)
 			break;
@@ -226,9 +247,26 @@ bool libra_received_vpi(const struct libra_domain *dom, const u8 vpi[LIBRA_VPI_S
 	return found;
 }
 
+static bool libra_received_is_over(const struct libra_received *received)
+{
+	u32 i;
+
+	if (received->net)
+		return false;
+	/* Too many to know them all. */
+	if (received->by.nr > LIBRA_SESSIONS)
+		return true;
+	for (i = 0; i < received->by.nr; i++)
+		if (libra_session_lives(received->by.id[i]))
+			return false;
+	return true;
+}
+
 /**
  * libra_received_exit() - a network namespace ends
  * @ln: network namespace without domains
+ *
+ * Who received there may have sockets elsewhere.
  *
  * Context: process context.
  */
@@ -238,10 +276,25 @@ void libra_received_exit(const struct libra_net *ln)
 
 	spin_lock(&libra_received_lock);
 	list_for_each_entry_safe(received, next, &libra_received_list, node) {
-		if (received->net != ln)
+		if (received->net == ln)
+			WRITE_ONCE(received->net, NULL);
+		if (!libra_received_is_over(received))
 			continue;
 		list_del_rcu(&received->node);
 		kfree_rcu(received, rcu);
 	}
 	spin_unlock(&libra_received_lock);
+}
+
+/**
+ * libra_received_free() - nobody is attached any more, nor will be
+ *
+ * Context: module exit.
+ */
+void libra_received_free(void)
+{
+	struct libra_received *received, *next;
+
+	list_for_each_entry_safe(received, next, &libra_received_list, node)
+		kfree(received);
 }

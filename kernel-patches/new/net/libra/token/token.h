@@ -128,6 +128,8 @@ struct libra_call {
 #define LIBRA_VPI_SIZE		32
 /* Magic and id. */
 #define LIBRA_VPI_ID_SIZE	16
+/* All but the MAC: enough to tell it from its marks. */
+#define LIBRA_VPI_CUT_SIZE	24
 /*
  * How many bytes of a magic at the end of what there is may be chance. More than
  * that in random bytes is one in 2^40.
@@ -143,6 +145,7 @@ const u8 *libra_vpi_magic_place(void);
 void libra_vpi_write(u8 vpi[LIBRA_VPI_SIZE], const struct libra_minted *minted);
 bool libra_vpi_read(const u8 vpi[LIBRA_VPI_SIZE], u64 cookie, u64 *id, u32 *len);
 u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE]);
+bool libra_vpi_is_half_mark(const u8 in[LIBRA_VPI_CUT_SIZE]);
 void libra_vpi_write_mark(u8 out[LIBRA_VPI_SIZE],
 			  const struct libra_minted *minted);
 bool libra_vpi_is_mark(const u8 in[LIBRA_VPI_SIZE], u64 cookie);
@@ -190,8 +193,9 @@ struct libra_minted *libra_minted_redeem(struct libra_domain *dom,
 					 const u8 vpi[LIBRA_VPI_SIZE],
 					 struct libra_sock *redeemer);
 struct libra_minted *libra_minted_redeem_cut(struct libra_domain *dom,
-					     const u8 cut[LIBRA_VPI_ID_SIZE],
+					     const u8 cut[LIBRA_VPI_CUT_SIZE],
 					     struct libra_sock *redeemer);
+bool libra_minted_is_live(struct libra_domain *dom, u64 id);
 void libra_minted_free(struct libra_minted *minted);
 
 /**
@@ -254,7 +258,7 @@ struct libra_sessions {
 };
 
 pid_t libra_session(void);
-bool libra_sessions_have(const struct libra_sessions *sessions);
+bool libra_sessions_have(const struct libra_sessions *sessions, bool near);
 void libra_sessions_note(struct libra_sessions *sessions);
 
 /**
@@ -313,6 +317,7 @@ bool libra_received_note(struct libra_domain *dom);
 bool libra_received_any(struct libra_sock *ls);
 bool libra_received_vpi(const struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE]);
 void libra_received_exit(const struct libra_net *ln);
+void libra_received_free(void);
 
 /* ---- sockets (sock.c) --------------------------------------------------- */
 

@@ -245,10 +245,10 @@ static int libra_tx_continued(struct libra_tx *tx, struct libra_window *win,
 			      u32 n)
 {
 	struct libra_sock *ls = tx->ls;
-	bool whole = ls->tx.prefix_whole;
 	u8 *at = win->data + win->pos;
 	u32 seq = ls->tx.prefix_seq;
 	u32 prefix = ls->tx.prefix;
+	bool whole;
 	u32 same;
 	int ret;
 
@@ -261,17 +261,23 @@ static int libra_tx_continued(struct libra_tx *tx, struct libra_window *win,
 		if (libra_hold_take_back(tx, at, n))
 			return 0;
 		/* Too late, if it is one; until that is known, no more of it goes. */
-		if (n >= LIBRA_VPI_SIZE - prefix ||
-		    ls->tx.seg.state != LIBRA_SEG_PAYLOAD ||
-		    (n == ls->tx.seg.left && !ls->tx.seg.goes_on))
+		if (ls->tx.redeemed || n >= LIBRA_VPI_SIZE - prefix)
 			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
-		libra_hold_begin(tx, win, n);
-		return 0;
+		if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD &&
+		    (n < ls->tx.seg.left || ls->tx.seg.goes_on)) {
+			libra_hold_begin(tx, win, n);
+			return 0;
+		}
+		return libra_hold_is_half(ls, prefix, at, n) ?
+		       libra_tx_fail(tx, LIBRA_MIB_FS_CUT) : 0;
 	}
+	/* Something may have come between. */
+	whole = ls->tx.prefix_whole &&
+		READ_ONCE(tcp_sk(ls->sk)->write_seq) == seq + prefix;
 	ret = libra_tx_copied(tx, win, same);
 	if (ret > 0) {
 		ls->tx.prefix = prefix + ret;
-		ls->tx.prefix_whole = whole && ls->tx.prefix_seq == seq + prefix;
+		ls->tx.prefix_whole = whole;
 		ls->tx.prefix_seq = seq;
 	}
 	return ret;
@@ -292,7 +298,8 @@ static int libra_tx_cut(struct libra_tx *tx, struct libra_window *win, u32 n)
 
 	/* Cut by the end of the message, or where no VPI belongs. */
 	if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD || last) {
-		if (n > LIBRA_VPI_CHANCE)
+		if (n > LIBRA_VPI_CHANCE &&
+		    libra_hold_is_half(ls, 0, win->data + win->pos, n))
 			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 		return libra_tx_copied(tx, win, n);
 	}

@@ -72,6 +72,7 @@ bool libra_native_pays(const struct libra_tx *tx);
 int libra_native_send(struct libra_tx *tx);
 
 /* tx_hold.c */
+bool libra_hold_is_half(const struct libra_sock *ls, u32 gone, const u8 *at, u32 n);
 void libra_hold_remember(struct libra_sock *ls, u32 n);
 bool libra_hold_take_back(struct libra_tx *tx, const u8 *at, u32 n);
 bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n);

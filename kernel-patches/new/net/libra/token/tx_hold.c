@@ -58,7 +58,7 @@ bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n)
 	if (ls->tx.redeemed)
 		return false;
 	memcpy(vpi, at, n);
-	if (n >= LIBRA_VPI_ID_SIZE)
+	if (n >= LIBRA_VPI_CUT_SIZE)
 		minted = libra_minted_redeem_cut(ls->dom, vpi, ls);
 	else if (libra_hold_peek(tx, n, vpi + n, LIBRA_VPI_SIZE - n) &&
 		 !memcmp(vpi, libra_vpi_magic(), LIBRA_VPI_MAGIC_SIZE))
@@ -118,7 +118,7 @@ static bool libra_hold_replace(struct libra_tx *tx, const u8 *data)
  */
 bool libra_hold_take_back(struct libra_tx *tx, const u8 *at, u32 n)
 {
-	u8 vpi[LIBRA_VPI_ID_SIZE], first[LIBRA_VPI_MAGIC_SIZE];
+	u8 vpi[LIBRA_VPI_CUT_SIZE], first[LIBRA_VPI_MAGIC_SIZE];
 	const struct libra_anchor *anchor;
 	struct libra_sock *ls = tx->ls;
 	u32 prefix = ls->tx.prefix;
@@ -145,6 +145,44 @@ bool libra_hold_take_back(struct libra_tx *tx, const u8 *at, u32 n)
 	ls->tx.sent = prefix;
 	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, prefix);
 	return true;
+}
+
+/**
+ * libra_hold_is_half() - nothing comes behind it: is it half a VPI?
+ * @ls: attachment, under tx_lock
+ * @gone: bytes of a magic that were sent before
+ * @at: the next ones of what may be a VPI
+ * @n: how many; all together more than may be chance, and fewer than a VPI has
+ *
+ * What cannot be told is taken for one; but not towards an upstream on which no request
+ * is anchored. There a client decides what a message ends with, and others would lose
+ * the connection.
+ *
+ * Return: true when it has to be a fail-stop.
+ */
+bool libra_hold_is_half(const struct libra_sock *ls, u32 gone, const u8 *at, u32 n)
+{
+	u8 vpi[LIBRA_VPI_SIZE];
+
+	if (ls->role == LIBRA_ROLE_PASSIVE ||
+	    ls->call.ctx.flags & LIBRA_F_ANCHOR_REQUESTS)
+		return true;
+	if (gone + n < LIBRA_VPI_ID_SIZE)
+		return false;
+	memcpy(vpi, libra_vpi_magic(), gone);
+	memcpy(vpi + gone, at, n);
+	return libra_minted_is_live(ls->dom, libra_vpi_id(vpi));
+}
+
+/* The same for what is held. */
+static bool libra_hold_has_half(const struct libra_sock *ls)
+{
+	u8 held[LIBRA_VPI_SIZE];
+	u32 i, n = 0;
+
+	for_each_set_bit(i, ls->tx.of_vpi, ls->tx.owed)
+		held[n++] = ls->tx.held[i];
+	return libra_hold_is_half(ls, ls->tx.gone, held, n);
 }
 
 /* Nobody will ever receive what is held. */
@@ -296,6 +334,15 @@ static int libra_hold_redeem(struct libra_tx *tx, const u8 *rest)
 	return 0;
 }
 
+/* Nothing more comes of it. */
+static int libra_hold_over(struct libra_tx *tx)
+{
+	if (libra_hold_has_half(tx->ls))
+		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+	tx->ls->tx.cut = 0;
+	return 1;
+}
+
 /*
  * The bytes at the window's position come behind those held. Returns 0 to go
  * on, an error, or 1 when nothing is to be waited for any more: then what is
@@ -318,7 +365,7 @@ static int libra_hold_step(struct libra_tx *tx, struct libra_window *win)
 	if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD) {
 		/* Framing, or the beginning of what may be framing. */
 		if (!ls->tx.seg.goes_on || n > LIBRA_HOLD_MAX - ls->tx.owed)
-			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+			return libra_hold_over(tx);
 		libra_hold_add(tx, win, n, false);
 		return 0;
 	}
@@ -335,7 +382,7 @@ static int libra_hold_step(struct libra_tx *tx, struct libra_window *win)
 		return libra_hold_redeem(tx, at) ? : 1;
 	if ((n == ls->tx.seg.left && !ls->tx.seg.goes_on) ||
 	    n > LIBRA_HOLD_MAX - ls->tx.owed)
-		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+		return libra_hold_over(tx);
 	libra_hold_add(tx, win, n, true);
 	return 0;
 }
@@ -398,7 +445,7 @@ bool libra_hold_end(struct libra_sock *ls, bool alone)
 		mutex_lock(&ls->tx_lock);
 	else if (!libra_hold_lock(ls))
 		return !READ_ONCE(ls->tx.owed);
-	if (ls->tx.cut)
+	if (ls->tx.cut && libra_hold_has_half(ls))
 		clean = libra_hold_pointless(ls->sk);
 	else if (ls->tx.owed)
 		clean = libra_hold_flush(ls, false) != -EAGAIN;

@@ -211,3 +211,15 @@ u64 libra_vpi_id(const u8 in[LIBRA_VPI_ID_SIZE])
 	memcpy(&id, in + offsetof(struct libra_vpi, id), sizeof(id));
 	return id;
 }
+
+/**
+ * libra_vpi_is_half_mark() - of a mark, and not of a token?
+ * @in: the first LIBRA_VPI_CUT_SIZE bytes of one of them
+ */
+bool libra_vpi_is_half_mark(const u8 in[LIBRA_VPI_CUT_SIZE])
+{
+	u32 mark;
+
+	memcpy(&mark, in + offsetof(struct libra_vpi, mark), sizeof(mark));
+	return mark;
+}

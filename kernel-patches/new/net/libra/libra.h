@@ -34,13 +34,13 @@ struct libra_sock;
  * @lock: protects @domains
  * @domains: live domains, token mode
  * @mib: counters
+ * @unattached: connections that a policy names, that could not be attached, and that
+ *	were not adopted since: while there are any nothing is anchored, token mode
  * @charge: bytes all anchors are accounted for
  * @charge_peak: the most that was ever
  * @anchors: live anchors, token mode
  * @anchor_bytes: their payload
  * @attached: attached sockets, token mode
- * @unattached: connections that a policy names, that could not be attached, and that
- *	were not adopted since: while there are any nothing is anchored, token mode
  * @lazy_pages: pages that stand for bytes nobody has looked at, lazy mode
  * @payload_pages: pages of payload memory, lazy mode
  * @payload_processes: processes that have any, lazy mode
@@ -53,17 +53,18 @@ struct libra_net {
 	spinlock_t lock;	/* protects @domains */
 	struct list_head domains;
 	struct libra_counters __percpu *mib;
-	atomic_long_t charge;
+	atomic_long_t unattached;
+	/* Written for each anchor, beside what every call reads. */
+	atomic_long_t charge ____cacheline_aligned_in_smp;
 	atomic_long_t charge_peak;
 	atomic_long_t anchors;
 	atomic_long_t anchor_bytes;
 	atomic_long_t attached;
-	atomic_long_t unattached;
 	atomic_long_t lazy_pages;
 	atomic_long_t payload_pages;
 	atomic_long_t payload_processes;
 	struct delayed_work expire;
-	struct ctl_table_header *sysctl_header;
+	struct ctl_table_header *sysctl_header ____cacheline_aligned_in_smp;
 	struct {
 		u8 enabled;
 		u8 scrub;

@@ -34,14 +34,13 @@ struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp)
 	refcount_inc(&source->dom->ref);
 	msg->dom = source->dom;
 	msg->stamp = jiffies;
-	msg->opened = jiffies;
 	INIT_LIST_HEAD(&msg->anchors);
 	INIT_LIST_HEAD(&msg->redeemer_node);
+	INIT_LIST_HEAD(&msg->unmet_node);
 
 	spin_lock_bh(&msg->dom->lock);
 	list_add_tail(&msg->dom_node, &msg->dom->msgs);
 	list_add_tail(&msg->source_node, &source->minted);
-	list_add_tail(&msg->unmet_node, &msg->dom->unmet);
 	spin_unlock_bh(&msg->dom->lock);
 	return msg;
 }
@@ -148,6 +147,10 @@ void libra_minted_publish(struct libra_minted *minted)
 	hash_add(dom->anchors, &minted->hash, minted->id);
 	list_add_tail(&minted->msg_node, &msg->anchors);
 	msg->stamp = jiffies;
+	if (!msg->opened) {
+		msg->opened = jiffies | 1;
+		list_add_tail(&msg->unmet_node, &dom->unmet);
+	}
 	atomic_long_inc(&dom->net->anchors);
 	atomic_long_add(minted->anchor.len, &dom->net->anchor_bytes);
 	spin_unlock_bh(&dom->lock);

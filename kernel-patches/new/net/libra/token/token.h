@@ -209,7 +209,7 @@ void libra_minted_free(struct libra_minted *minted);
  *	of its anchors, until that socket is closed
  * @anchors: the live ones
  * @unmet_node: in libra_domain.unmet, until one of its anchors is redeemed
- * @opened: jiffies of the first mint
+ * @opened: jiffies of the first mint, by one more or less; 0 before
  * @stamp: jiffies of the last mint
  * @dead: nothing more is minted for it
  *

@@ -496,6 +496,26 @@ static bool libra_tx_may_go_direct(const struct libra_tx *tx)
 }
 
 /*
+ * Where the transport had no room, wait as one native call would: once for all pieces,
+ * and without taking an error that is for the next call. Returns 0 to go on.
+ */
+static int libra_tx_wait(struct libra_tx *tx, int ret)
+{
+	struct sock *sk = tx->ls->sk;
+
+	if (ret == -EAGAIN || (!ret && tx->out.full && !sk_stream_memory_free(sk))) {
+		ret = libra_out_wait(&tx->out);
+		/* A ULP came on top, or it is another connection, while the lock was released. */
+		if (!ret && libra_sock_changed(tx->ls))
+			ret = tx->out.sent ? -EAGAIN : -EPIPE;
+	}
+	/* There was room: it ended at memory that cannot be read. */
+	if (!ret)
+		tx->out.full = false;
+	return ret;
+}
+
+/*
  * All pieces go under one socket lock, as all of a native send() do, where the
  * transport is TCP itself. That is so as long as nothing came on top of what was
  * attached, see libra_attach_sock().
@@ -508,7 +528,9 @@ static int libra_tx_stream(struct libra_tx *tx)
 
 	lock_sock(sk);
 	tx->out.locked = !libra_sock_changed(ls);
-	if (!tx->out.locked)
+	if (tx->out.locked)
+		libra_out_patient(&tx->out);
+	else
 		release_sock(sk);
 
 	while (!ret && !tx->out.full && msg_data_left(tx->out.msg)) {
@@ -522,6 +544,8 @@ static int libra_tx_stream(struct libra_tx *tx)
 			ret = libra_tx_direct(tx);
 		else
 			ret = libra_tx_searched(tx);
+		if (tx->out.locked)
+			ret = libra_tx_wait(tx, ret);
 	}
 
 	if (tx->out.locked) {
@@ -671,7 +695,9 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 		return -EAGAIN;
 	libra_passing_note(ls);
 
-	if (READ_ONCE(ls->tx.seg.state) == LIBRA_SEG_PASS && !libra_received_any(ls))
+	/* Without bytes it is a question about the connection. */
+	if (!msg_data_left(msg) ||
+	    (READ_ONCE(ls->tx.seg.state) == LIBRA_SEG_PASS && !libra_received_any(ls)))
 		return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, size);
 
 	if (msg->msg_flags & MSG_DONTWAIT) {
@@ -681,7 +707,11 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 		return -ERESTARTSYS;
 	}
 	libra_out_init(&tx.out, sk, msg);
-	ret = libra_tx_locked(&tx);
+	/* Behind shutdown(), which may not have told TCP yet; nothing more can be held. */
+	if (READ_ONCE(ls->ended) && !libra_sock_changed(ls))
+		ret = sk_stream_error(sk, msg->msg_flags, -EPIPE);
+	else
+		ret = libra_tx_locked(&tx);
 	if (sk->sk_prot == ls->prot)
 		libra_out_push(&tx.out);
 	libra_tx_unlock(ls);

@@ -445,10 +445,12 @@ bool libra_hold_end(struct libra_sock *ls, bool alone)
 		mutex_lock(&ls->tx_lock);
 	else if (!libra_hold_lock(ls))
 		return !READ_ONCE(ls->tx.owed);
-	if (ls->tx.cut && libra_hold_has_half(ls))
+	if (ls->tx.cut && libra_hold_has_half(ls)) {
 		clean = libra_hold_pointless(ls->sk);
-	else if (ls->tx.owed)
+	} else if (ls->tx.owed) {
+		ls->tx.cut = 0;
 		clean = libra_hold_flush(ls, false) != -EAGAIN;
+	}
 	libra_tx_unlock(ls);
 	return clean;
 }

@@ -187,6 +187,51 @@ RELAY_TEST(piece_after_reset)
 	EXPECT_EQ(EPIPE, errno);
 }
 
+/* The sender sleeps when the reset comes: it has sent some, and the error is for the next. */
+RELAY_TEST(reset_of_sender)
+{
+	size_t total, much = 16 << 20;
+	char *buf = take(_metadata, r, SIZE, &total);
+	char *more = relay_buffer(much);
+	char byte;
+	ssize_t n;
+
+	r->drops = true;
+	relay_forward(r, buf, total);
+	ASSERT_TRUE(relay_exact_part(r, total));
+	if (!fork()) {
+		usleep(50000);
+		reset(_metadata, &r->b);
+		_exit(0);
+	}
+	/* The child's must be the last descriptor. */
+	close(r->b);
+	n = send(r->down, more, much, MSG_NOSIGNAL);
+	EXPECT_LT(0, n);
+	EXPECT_GT((ssize_t)much, n);
+	EXPECT_EQ(-1, recv(r->down, &byte, 1, 0));
+	EXPECT_EQ(ECONNRESET, errno);
+	wait(NULL);
+}
+
+/* No bytes, but an answer. */
+RELAY_TEST(empty_send)
+{
+	size_t total;
+	char *buf = take(_metadata, r, SIZE, &total);
+
+	r->drops = true;
+	relay_forward(r, buf, total);
+	ASSERT_TRUE(relay_exact_part(r, total));
+	EXPECT_EQ(0, send(r->down, buf, 0, MSG_NOSIGNAL));
+	reset(_metadata, &r->b);
+	EXPECT_NE(0, relay_poll(r->down, POLLRDHUP, SOON));
+	EXPECT_EQ(-1, send(r->down, buf, 0, MSG_NOSIGNAL));
+	EXPECT_EQ(ECONNRESET, errno);
+	EXPECT_EQ(-1, send(r->down, buf, 0, MSG_NOSIGNAL));
+	EXPECT_EQ(EPIPE, errno);
+}
+
 /* The reader sleeps when the reset comes. */
 RELAY_TEST(reset_of_sleeper)
 {

@@ -50,6 +50,7 @@ u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_aligned_key_t *key);
 
 #define LIBRA_VPI_SIZE		32
 #define LIBRA_VPI_ID_SIZE	16
+#define LIBRA_VPI_CUT_SIZE	24
 #define LIBRA_VPI_MAGIC_SIZE	8
 
 struct libra_domain {

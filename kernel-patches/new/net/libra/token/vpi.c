@@ -195,7 +195,7 @@ bool libra_vpi_has_mark(const u8 in[LIBRA_VPI_SIZE])
  */
 u64 libra_vpi_cookie(u64 net, u32 id)
 {
-	return siphash_2u64(net, id, &libra_vpi_key);
+	return siphash_3u64(net, id, 0, &libra_vpi_key);
 }
 
 /**

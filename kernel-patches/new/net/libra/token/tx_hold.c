@@ -279,13 +279,16 @@ int libra_hold_flush(struct libra_sock *ls, bool locked)
 }
 
 /*
- * The @n bytes that were held as the beginning of a VPI were none. What they end with
- * may be the beginning of one that is: of that, no more than may be chance can go.
+ * With what came behind them, the @n bytes that were held as the beginning of a VPI are
+ * none; or the application put something else there. What they end with may be the
+ * beginning of one that is: of that, no more than may be chance can go.
  */
 static int libra_hold_let_go(struct libra_tx *tx, const u8 *held, u32 n)
 {
 	struct libra_sock *ls = tx->ls;
 
+	if (libra_hold_is_half(ls, 0, held, n))
+		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
 	LIBRA_INC(ls->net, LIBRA_MIB_MADE_UP);
 	ls->tx.cut = 0;
 	n -= 1 + libra_match(held + 1, n - 1);

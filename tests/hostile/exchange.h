@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -107,6 +108,7 @@ class Exchange {
     bool maybe_vanish(std::size_t at);
     bool over() const;
     bool is_late(const std::string& got, const std::string& possible) const;
+    bool has_token(const std::string& got) const;
     void judge(std::size_t at, Outcome& outcome) const;
 
     const Network& network_;
@@ -126,7 +128,8 @@ class Exchange {
     bool reading_ = true;
     std::string memory_;  // that the proxy reads into
     std::array<Sink, kSinks> sinks_;
-    std::string altered_;  // metadata that was not read as it was sent
+    std::set<std::string> seen_;  // the beginnings of all VPIs that were read
+    std::string altered_;         // metadata that was not read as it was sent
 };
 
 }  // namespace libra::test

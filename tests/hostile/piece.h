@@ -28,6 +28,7 @@ struct Piece {
 };
 
 constexpr std::size_t kVpiSize = 32;
+constexpr std::size_t kIdSize = 16;  // the magic, and which anchor it is
 constexpr std::size_t kMagicSize = 8;
 // So many bytes of a magic may be chance: LIBRA_VPI_CHANCE in the kernel. More are
 // a VPI, and a fail-stop where none belongs.

@@ -228,12 +228,14 @@ bool libra_received_any(struct libra_sock *ls)
  *
  * Context: process context.
  */
-bool libra_received_vpi(const struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE])
+bool libra_received_vpi(struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE])
 {
 	const struct libra_received *received;
 	bool found;
 
-	if (libra_vpi_is_authentic(vpi, dom->cookie))
+	/* Or it is one that was tampered with: nobody else knows an id that is live. */
+	if (libra_vpi_is_authentic(vpi, dom->cookie) ||
+	    libra_minted_is_live(dom, libra_vpi_id(vpi)))
 		return true;
 	found = false;
 	rcu_read_lock();

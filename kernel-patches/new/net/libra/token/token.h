@@ -315,7 +315,7 @@ void libra_expire_later(struct libra_net *ln);
 
 bool libra_received_note(struct libra_domain *dom);
 bool libra_received_any(struct libra_sock *ls);
-bool libra_received_vpi(const struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE]);
+bool libra_received_vpi(struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE]);
 void libra_received_exit(const struct libra_net *ln);
 void libra_received_free(void);
 

@@ -45,10 +45,15 @@ class Forger {
                 change_genuine();
             if (round % kBetweenPlain == 0)
                 broken_magic();
-            if (random_.below(5) == 0 && used_.size() == kVpiSize)
+            if (random_.below(5) == 0 && used_.size() == kVpiSize) {
                 refuse(used_ + std::string(kBody - kVpiSize, 'f'));
+                continue;
+            }
+            const std::string memory = forgery();
+            if (is_live(memory))
+                refuse(memory);
             else
-                pass(forgery());
+                pass(memory);
         }
         change_genuine();
         forged_.seconds = passed();
@@ -66,6 +71,14 @@ class Forger {
             if (memory.compare(0, kMagicSize, magic_) != 0)
                 throw Error("nothing is anchored any more");
         }
+    }
+
+    // Whoever has an id that is live has seen its VPI: it was tampered with.
+    bool is_live(const std::string& vpi) const {
+        return std::any_of(std::begin(genuine_), std::end(genuine_),
+                           [&vpi](const std::string& memory) {
+                               return memory.compare(0, kIdSize, vpi, 0, kIdSize) == 0;
+                           });
     }
 
     std::string forgery() {
@@ -101,13 +114,14 @@ class Forger {
             accepted("a made-up VPI is not what was sent");
     }
 
-    // A VPI that stands for nothing any more.
+    // A VPI that stands for nothing any more, or that is not as it was.
     void refuse(const std::string& memory) {
         const std::string arrived = deliver(memory);
         if (aborted_ && arrived.empty())
             ++forged_.refused;
         else
-            accepted("a used VPI brought " + std::to_string(arrived.size()) + " bytes");
+            accepted("a used VPI, or one that was altered, brought " +
+                     std::to_string(arrived.size()) + " bytes");
     }
 
     // What is no magic is data.

@@ -75,19 +75,28 @@ initramfs() {
 	printf '%s\n' "$dir/initrd"
 }
 
-# accel_args kvm|tcg: sets ACCEL_ARGS, and adds to GUEST_ARGS. LIBRA_ICOUNT=N: the
-# guest's time is its instructions, 2^N ns for each; only while it idles, real time. What
-# else the machine does then hardly shows in its clocks. (With sleep=off, time would leap
-# wherever it waits for its files.)
+# accel_args kvm|tcg|parallel: sets QEMU and ACCEL_ARGS, and adds to GUEST_ARGS.
+# LIBRA_ICOUNT=N: the guest's time is its instructions, 2^N ns for each; only while it
+# idles, real time. What else the machine does then hardly shows in its clocks. (With
+# sleep=off, time would leap wherever it waits for its files.)
 accel_args() {
+	local thread=single
+	QEMU=(qemu-system-x86_64)
 	case $1 in
 	kvm) ACCEL_ARGS=(-accel kvm -cpu host) ;;
-	tcg)
+	tcg | parallel)
 		# With a thread per CPU, QEMU 7.2 runs an int3 of the kernel's text
 		# patching after the kernel has taken it back and waited for every CPU:
 		# "Oops: int3", now and then, even at boot without any module. One
-		# thread is exact, at the price of the second core.
-		ACCEL_ARGS=(-accel "tcg,thread=${LIBRA_TCG_THREAD:-single}" -cpu max)
+		# thread is exact, at the price of the second core, and of every race
+		# that takes two. From 8.1 on QEMU locks a page before it translates it.
+		if [ "$1" = parallel ]; then
+			thread=multi
+			qemu=${LIBRA_QEMU:-$("$TOP/scripts/fetch-qemu")}
+			# What it has unpacked does not find its own data.
+			QEMU=("$qemu" -L "$(dirname "$qemu")/../share/qemu")
+		fi
+		ACCEL_ARGS=(-accel "tcg,thread=$thread" -cpu max)
 		# The flags behind a CMPXCHG16B of QEMU 7.2 hold bits of what an earlier
 		# instruction added. Linux uses it where it allocates; an interrupt right
 		# there returned with them: a double fault, or traps nobody had set.
@@ -113,7 +122,7 @@ probe_accel() {
 	if [ -w /dev/kvm ]; then
 		say "probing KVM"
 		accel_args kvm
-		if timeout -k 1 8 qemu-system-x86_64 -nodefaults -no-user-config \
+		if timeout -k 1 8 "${QEMU[@]}" -nodefaults -no-user-config \
 			-display none -no-reboot -machine pc -smp 2 -m 512M -nic none \
 			-kernel "$kernel" -initrd "$initrd" "${ACCEL_ARGS[@]}" \
 			-append "$GUEST_ARGS libra.probe" -serial stdio \

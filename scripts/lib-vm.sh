@@ -40,10 +40,24 @@ boot_modules() {
 	done
 }
 
-# initramfs MODULES: print the path of one that fits these modules, busybox and
-# our init, made once per content.
+# stale_int3 KERNEL_BUILD: print the path of the module that lets a kernel, built there,
+# live with what scripts/vm --parallel does to it; made once per kernel.
+stale_int3() {
+	local from=$TOP/scripts/guest/stale-int3 build=$1 dir key
+	need_command make demo
+	key=$(cat "$build/include/config/kernel.release" "$build/.config" "$from"/* | sha256sum | cut -c1-16)
+	fill_stale_int3() {
+		cp "$from"/* "$1/"
+		quiet "$1/log" make -C "$build" M="$1" modules
+	}
+	dir=$(cache_entry "stale-int3-$key" fill_stale_int3)
+	printf '%s\n' "$dir/stale_int3.ko"
+}
+
+# initramfs MODULES [FILE]...: print the path of one that fits these modules, busybox and
+# our init, made once per content. Each FILE is a module that is loaded before them.
 initramfs() {
-	local modules=$1 files=() dir key f
+	local modules=$1 files=("${@:2}") dir key f
 	if [ -n "$modules" ]; then
 		for dir in "$modules"/*/; do
 			mapfile -t -O ${#files[@]} files < <(boot_modules "${dir%/}")
@@ -80,16 +94,17 @@ initramfs() {
 # idles, real time. What else the machine does then hardly shows in its clocks. (With
 # sleep=off, time would leap wherever it waits for its files.)
 accel_args() {
-	local thread=single
+	local thread=single qemu
 	QEMU=(qemu-system-x86_64)
 	case $1 in
 	kvm) ACCEL_ARGS=(-accel kvm -cpu host) ;;
 	tcg | parallel)
-		# With a thread per CPU, QEMU 7.2 runs an int3 of the kernel's text
+		# With a thread per CPU, a CPU may keep an int3 of the kernel's text
 		# patching after the kernel has taken it back and waited for every CPU:
 		# "Oops: int3", now and then, even at boot without any module. One
 		# thread is exact, at the price of the second core, and of every race
-		# that takes two. From 8.1 on QEMU locks a page before it translates it.
+		# that takes two. Before 8.1, QEMU has more ways to it than the one
+		# that guest/stale-int3 explains, and copes with.
 		if [ "$1" = parallel ]; then
 			thread=multi
 			qemu=${LIBRA_QEMU:-$("$TOP/scripts/fetch-qemu")}

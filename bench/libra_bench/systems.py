@@ -232,7 +232,7 @@ def nginx_text(variant, directory, listen, upstream, connections):
     http = NGINX.format(listen=listen, upstream=upstream, connections=connections,
                         tls=" ssl" * tls, directives=NGINX_CONFIGS[variant],
                         server=NGINX_TLS.format(dir=directory) * tls)
-    return servers.NGINX_COMMON.format(dir=directory, http=http, daemon="off",
+    return servers.NGINX_COMMON.format(dir=directory, http=http, daemon="off", workers=1,
                                        main="worker_rlimit_nofile 65536;",
                                        connections=4 * connections + 64)
 
@@ -242,7 +242,7 @@ def haproxy_text(variant, listen, upstream, connections):
     # of the descriptors that follow from this is in use (tune.pool-high-fd-ratio).
     maxconn = 16 * connections + 1024
     tuning = {"splice": HAPROXY_SPLICE_TUNING, "copy": HAPROXY_COPY_TUNING, "default": ""}[variant]
-    return servers.HAPROXY.format(listen=listen, upstream=upstream, tuning=tuning,
+    return servers.HAPROXY.format(listen=listen, upstream=upstream, tuning=tuning, workers=1,
                                   connections=maxconn) + \
         (HAPROXY_SPLICE if variant == "splice" else "")
 

@@ -27,6 +27,8 @@ def add_test_options(parser):
     parser.add_argument("--quick", action="store_true", help="shorter loads")
     parser.add_argument("--no-libra", action="store_true",
                         help="plain proxies: checks the tests themselves on any kernel")
+    parser.add_argument("--workers", metavar="N", type=int, default=1,
+                        help="of each nginx, and threads of each HAProxy (default: 1)")
 
 
 def test_options(description, add_more=None):
@@ -50,6 +52,7 @@ class Environment:
         self._parsers = parsers
         self._stack = contextlib.ExitStack()
         self._proxies = 0
+        servers.workers = getattr(args, "workers", 1)
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:

@@ -7,11 +7,14 @@ import shutil
 from . import netns
 from .process import Process
 
+# Of each program here: worker processes of nginx, threads of HAProxy (--workers).
+workers = 1
+
 NGINX_COMMON = """
 {main}
 daemon {daemon};
 user root;
-worker_processes 1;
+worker_processes {workers};
 pid {dir}/pid;
 error_log stderr warn;
 events {{ worker_connections {connections}; }}
@@ -71,7 +74,7 @@ NGINX_KEEPALIVE = """
 
 HAPROXY = """
 global
-    nbthread 1
+    nbthread {workers}
     maxconn {connections}
     {tuning}
 defaults
@@ -119,7 +122,7 @@ def start_nginx(name, directory, http, port, main="", connections=1024, environm
     os.makedirs(directory, exist_ok=True)
     conf = os.path.join(directory, "nginx.conf")
     with open(conf, "w", encoding="ascii") as out:
-        out.write(NGINX_COMMON.format(dir=directory, http=http, main=main,
+        out.write(NGINX_COMMON.format(dir=directory, http=http, main=main, workers=workers,
                                       connections=connections, daemon="on" if daemon else "off"))
     process = Process(name, [find_program("nginx"), "-p", directory, "-e", "stderr", "-c", conf],
                       os.path.join(directory, "log"), environment)
@@ -158,7 +161,7 @@ def start_proxy(directory, program, config, listen, upstream, extra="", connecti
             directives=NGINX_CONFIGS[config] + extra), _port(listen.split()[0]),
             connections=2 * connections, environment=environment)
     text = HAPROXY.format(listen=listen, upstream=upstream, tuning=HAPROXY_CONFIGS[config],
-                          connections=connections)
+                          connections=connections, workers=workers)
     return start_haproxy(name, directory, text, _port(listen.split()[0]), environment)
 
 

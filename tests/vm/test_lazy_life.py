@@ -96,6 +96,7 @@ def reload_haproxy(env, tap):
         conf = os.path.join(directory, "haproxy.cfg")
         with open(conf, "w", encoding="ascii") as out:
             out.write(servers.HAPROXY.format(listen=LISTEN, upstream=ORIGIN, connections=512,
+                                             workers=servers.workers,
                                              tuning=servers.HAPROXY_CONFIGS["b"]))
         with servers.ready(Process("haproxy -W", [servers.find_program("haproxy"), "-W", "-q",
                                                   "-f", conf],

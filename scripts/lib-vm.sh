@@ -10,7 +10,7 @@
 GUEST_ARGS='console=ttyS0 loglevel=7 oops=panic panic=-1 tsc=nowatchdog'
 GUEST_ARGS+=' rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30'
 
-# Interrupts of the debug kernel come from the MP table: with all its checks, and
+# Interrupts of the debug kernels come from the MP table: with all its checks, and
 # an emulated CPU, the interpreter of ACPI's _PRT needs 25 s for each device. What
 # else it is able to is for a hunt, because it doubles the time that all the rest
 # takes: --append 'slub_debug=FZPU page_owner=on page_poison=1'.
@@ -150,6 +150,22 @@ probe_accel() {
 	echo "$answer" >"$note.tmp.$$"
 	mv "$note.tmp.$$" "$note"
 	echo "$answer"
+}
+
+# libras_races CONSOLE: print it without those reports of data races in which nothing
+# of Libra's appears. A report stands between two lines of "=".
+libras_races() {
+	awk '
+	function flush() { if (!race || ours) printf "%s", block; block = ""; race = ours = 0 }
+	/(^|[] ])==========+$/ {
+		if (inside) { block = block $0 "\n"; flush(); inside = 0; next }
+		flush(); inside = 1
+	}
+	{ block = block $0 "\n" }
+	/BUG: KCSAN/ { race = 1 }
+	/\[libra\]|[ \/]libra_/ { ours = 1 }
+	!inside { flush() }
+	END { if (inside) { race = 0; flush() } }' "$1"
 }
 
 # splat CONSOLE: print what a kernel complained of; status 1 if it did not. The

@@ -50,14 +50,20 @@ std::string report_passing(const Json& answer) {
     std::string out;
     std::vector<Row> rows = {{"DOMAIN", "ROLE", "PEER", "LOCAL", "SECONDS", "WHY"}};
     for (const Json& domain : list(answer, "passing")) {
-        const std::string id = text(domain, "domain");
+        const bool named = !domain.value("domain", Json()).is_null();
+        const std::string id = named ? text(domain, "domain") : "-";
         for (const auto& [key, what] :
-             {std::pair{"clients", "responses"}, std::pair{"upstreams", "requests"}})
-            if (const std::string count = text(domain, key); count != "0")
-                out += fmt::format(
-                    "domain {}: no {} are kept in the kernel for the sake of {} of its {}, or of "
-                    "who uses them\n",
-                    id, what, count, key);
+             {std::pair{"clients", "responses"}, std::pair{"upstreams", "requests"}}) {
+            const std::string count = text(domain, key);
+            if (count == "0")
+                continue;
+            out += named ? fmt::format("domain {}: no {} are kept in the kernel for the sake of {} "
+                                       "of its {}, or of who uses them\n",
+                                       id, what, count, key)
+                         : fmt::format("no policy: no {} are kept in the kernel for those proxies "
+                                       "that use {} {} which no policy names\n",
+                                       what, count, key);
+        }
         for (const Json& connection : list(domain, "oldest"))
             rows.push_back({id, text(connection, "role"), text(connection, "peer"),
                             text(connection, "local"), text(connection, "seconds"),

@@ -103,6 +103,8 @@ AttachRequest read_attach(Fields& fields) {
     std::string mode;
     fields.read("parser", request.parser, true);
     fields.read("domain", request.domain, true);
+    if (request.domain == LIBRA_DOMAIN_NONE)
+        fields.fail(fmt::format("field 'domain' must be less than {}", LIBRA_DOMAIN_NONE));
     fields.read("mode", mode, true);
     fields.read("anchor_requests", request.anchor_requests);
     fields.read("no_scrub", request.no_scrub);

@@ -36,7 +36,7 @@ Result<Json> passing_domains() {
                               {"local", connection.local},
                               {"reason", connection.reason},
                               {"seconds", connection.seconds}});
-        all.push_back({{"domain", domain.domain},
+        all.push_back({{"domain", domain.domain == LIBRA_DOMAIN_NONE ? Json() : Json(domain.domain)},
                        {"clients", domain.clients},
                        {"upstreams", domain.upstreams},
                        {"oldest", std::move(oldest)}});

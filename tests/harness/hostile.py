@@ -18,8 +18,9 @@ def policies(env):
     if not env.with_libra:
         yield
         return
+    # All ends are libra-hostile's.
     with libra.Daemon(env.build, env.directory, tuple(PORTS)) as daemon, \
-            contextlib.ExitStack() as stack:
+            libra.sysctl("strangers", 0), contextlib.ExitStack() as stack:
         for domain, (parser, (listen, origin)) in enumerate(PORTS.items(), 1):
             stack.enter_context(daemon.policy(f"127.0.0.1:{listen}", f"127.0.0.1:{origin}",
                                               domain, options=["--anchor-requests"],

@@ -212,4 +212,4 @@ def body(env, tap):
 
 
 if __name__ == "__main__":
-    vmtest.main("fastopen", __doc__, body)
+    vmtest.main("fastopen", __doc__, body, one_session=True)

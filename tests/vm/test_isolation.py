@@ -25,8 +25,9 @@ def add_options(parser):
 
 @contextlib.contextmanager
 def domains(env, parser="raw"):
+    # All ends are this process's.
     with libra.Daemon(env.build, env.directory, (parser,)) as daemon, \
-            contextlib.ExitStack() as stack:
+            libra.sysctl("strangers", 0), contextlib.ExitStack() as stack:
         for domain, (listen, origin) in DOMAINS.items():
             stack.enter_context(daemon.policy(f"127.0.0.1:{listen}", f"127.0.0.1:{origin}",
                                               domain, parser=parser))

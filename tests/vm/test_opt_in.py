@@ -149,4 +149,4 @@ def body(env, tap):
 
 
 if __name__ == "__main__":
-    vmtest.main("opt-in", __doc__, body)
+    vmtest.main("opt-in", __doc__, body, one_session=True)

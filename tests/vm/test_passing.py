@@ -147,4 +147,4 @@ def body(env, tap):
 
 
 if __name__ == "__main__":
-    vmtest.main("passing", __doc__, body)
+    vmtest.main("passing", __doc__, body, one_session=True)

@@ -67,4 +67,4 @@ def body(env, tap):
 
 
 if __name__ == "__main__":
-    vmtest.main("scrub", __doc__, body, parsers=("raw",))
+    vmtest.main("scrub", __doc__, body, parsers=("raw",), one_session=True)

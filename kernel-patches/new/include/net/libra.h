@@ -28,6 +28,9 @@ struct msghdr;
  * @attach: TCP_LIBRA; under RCU and the socket lock
  * @early: before a call on a socket that is not established; under RCU and the
  *	socket lock
+ * @stranger: is this connection, which is not attached, one of a process that may have
+ *	VPIs? With a reference on the module then; under RCU
+ * @meet: attach it; gives the reference back
  * @enter: a reference on the current process, if it has payload memory; under RCU
  * @lazy_recvmsg: in place of inet_recvmsg(); gives the reference back
  * @lazy_sendmsg: in place of inet_sendmsg(); gives the reference back
@@ -44,6 +47,8 @@ struct libra_hooks {
 	void (*shutdown)(struct libra_sock *ls, int how);
 	int (*attach)(struct sock *sk, const struct libra_attach *args);
 	void (*early)(struct sock *sk);
+	bool (*stranger)(const struct sock *sk);
+	struct libra_sock *(*meet)(struct sock *sk);
 	struct libra_process *(*enter)(void);
 	int (*lazy_recvmsg)(struct libra_process *process, struct sock *sk,
 			    struct msghdr *msg, size_t size, int flags);
@@ -54,6 +59,7 @@ struct libra_hooks {
 #if IS_ENABLED(CONFIG_LIBRA)
 
 DECLARE_STATIC_KEY_FALSE(libra_key);
+DECLARE_STATIC_KEY_FALSE(libra_strangers_key);
 extern const struct libra_hooks __rcu *libra_hooks;
 
 /**
@@ -85,6 +91,7 @@ static inline bool libra_sock_is_early(const struct sock *sk)
 }
 
 struct libra_sock *__libra_early(struct sock *sk);
+struct libra_sock *__libra_stranger(struct sock *sk);
 
 /**
  * libra_of_io() - is this socket, on which there is a recvmsg or a sendmsg, attached?
@@ -95,11 +102,14 @@ struct libra_sock *__libra_early(struct sock *sk);
  */
 static inline struct libra_sock *libra_of_io(struct sock *sk)
 {
+	struct libra_sock *ls;
+
 	if (!static_branch_unlikely(&libra_key) || !sk_is_tcp(sk))
 		return NULL;
-	if (unlikely(libra_sock_is_early(sk)))
-		return __libra_early(sk);
-	return libra_of(sk);
+	ls = unlikely(libra_sock_is_early(sk)) ? __libra_early(sk) : libra_of(sk);
+	if (static_branch_unlikely(&libra_strangers_key) && !ls)
+		ls = __libra_stranger(sk);
+	return ls;
 }
 
 /* An attached socket holds the module, so its hooks are there. */

@@ -14,6 +14,9 @@
 DEFINE_STATIC_KEY_FALSE(libra_key);
 EXPORT_SYMBOL_GPL(libra_key);
 
+DEFINE_STATIC_KEY_FALSE(libra_strangers_key);
+EXPORT_SYMBOL_GPL(libra_strangers_key);
+
 const struct libra_hooks __rcu *libra_hooks;
 EXPORT_SYMBOL_GPL(libra_hooks);
 
@@ -62,6 +65,27 @@ struct libra_sock *__libra_early(struct sock *sk)
 	return libra_of(sk);
 }
 EXPORT_SYMBOL_GPL(__libra_early);
+
+/**
+ * __libra_stranger() - a socket that is not attached is used, where processes have VPIs
+ * @sk: TCP socket
+ *
+ * Context: process context; takes the socket lock.
+ * Return: its attachment or NULL.
+ */
+struct libra_sock *__libra_stranger(struct sock *sk)
+{
+	const struct libra_hooks *hooks;
+	bool stranger;
+
+	rcu_read_lock();
+	hooks = rcu_dereference(libra_hooks);
+	stranger = hooks && hooks->stranger(sk);
+	rcu_read_unlock();
+	/* The module stays until it has given its reference back. */
+	return stranger ? hooks->meet(sk) : NULL;
+}
+EXPORT_SYMBOL_GPL(__libra_stranger);
 
 /**
  * libra_memcg_charge() - charge what anchors pin

@@ -39,6 +39,25 @@ void libra_hook_remove(void)
 	static_branch_disable(&libra_key);
 }
 
+void libra_hook_strangers(void)
+{
+	static_branch_enable(&libra_strangers_key);
+}
+
+/* Gives back the reference that libra_static_stranger() took. */
+static struct libra_sock *libra_static_meet(struct sock *sk)
+{
+	struct libra_sock *ls = libra_meet_stranger(sk);
+
+	module_put(THIS_MODULE);
+	return ls;
+}
+
+static bool libra_static_stranger(const struct sock *sk)
+{
+	return libra_is_stranger(sk) && try_module_get(THIS_MODULE);
+}
+
 static int libra_static_attach(struct sock *sk, const struct libra_attach *args)
 {
 	return libra_attach_sock(sk, args, false);
@@ -56,6 +75,8 @@ static const struct libra_hooks libra_static_hooks = {
 	.shutdown = libra_sock_shutdown,
 	.attach = libra_static_attach,
 	.early = libra_sock_early,
+	.stranger = libra_static_stranger,
+	.meet = libra_static_meet,
 	.enter = libra_static_enter,
 	.lazy_recvmsg = libra_lazy_recvmsg,
 	.lazy_sendmsg = libra_lazy_sendmsg,
@@ -69,7 +90,8 @@ int __init libra_hook_backend_init(void)
 
 void libra_hook_backend_exit(void)
 {
+	static_branch_disable(&libra_strangers_key);
 	RCU_INIT_POINTER(libra_hooks, NULL);
-	/* libra_setsockopt(), __libra_enter() or __libra_early() may be in there. */
+	/* One of the functions in hook_core.c may be in there. */
 	synchronize_rcu();
 }

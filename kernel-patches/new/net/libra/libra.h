@@ -68,6 +68,7 @@ struct libra_net {
 	struct {
 		u8 enabled;
 		u8 scrub;
+		u8 strangers;
 		u8 lazy;
 		u8 lazy_feedback;
 		u32 lazy_tidy_ms;
@@ -136,6 +137,8 @@ void libra_hook_update(void);
  *	-ENOMEM.
  * libra_hook_unbind(): the socket dies. Any context; the memory has to stay for
  *	an RCU grace period.
+ * libra_hook_strangers(): from now on calls on sockets that are not attached have to
+ *	be looked at, see libra_is_stranger(). Sleeps.
  * libra_sk(): a socket's attachment or NULL; the caller holds the socket, which
  *	holds the attachment.
  * libra_memcg_charge(), libra_memcg_uncharge(): socket memory of a cgroup; in
@@ -145,6 +148,7 @@ int libra_hook_backend_init(void);
 void libra_hook_backend_exit(void);
 int libra_hook_install(void);
 void libra_hook_remove(void);
+void libra_hook_strangers(void);
 int libra_hook_bind(struct libra_sock *ls);
 void libra_hook_unbind(struct libra_sock *ls);
 struct libra_sock *libra_sk(const struct sock *sk);

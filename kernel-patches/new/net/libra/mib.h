@@ -51,6 +51,8 @@
 	X(FB_UNMET,		"fallback_unmet")			\
 	/* fallback: the client closed in the middle of the message */	\
 	X(FB_MSG_DEAD,		"fallback_message_over")		\
+	/* fallback: what else the process could send it by is looked for */ \
+	X(FB_JOINING,		"fallback_joining")			\
 	/* fallback: net.libra.enabled is 0 */				\
 	X(FB_DISABLED,		"fallback_disabled")			\
 	/* fallback: a connection that a policy names is not attached */ \
@@ -68,6 +70,8 @@
 	X(FB_ULP,		"fallback_ulp")				\
 	/* fallback for good: the stream was under way at attach */	\
 	X(FB_ADOPTED,		"fallback_adopted")			\
+	/* fallback for good: no policy names it, but its process has VPIs */ \
+	X(FB_STRANGER,		"fallback_stranger")			\
 	X(FB_TX_NATIVE,		"fallback_tx_native")			\
 	/* lazy mode: bytes read into payload memory and left in the kernel */ \
 	X(LAZY_RX,		"lazy_rx_bytes")			\

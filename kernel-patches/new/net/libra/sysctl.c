@@ -72,6 +72,15 @@ static const struct ctl_table libra_sysctls[] = {
 		.extra2		= SYSCTL_TWO,
 	},
 	{
+		.procname	= "strangers",
+		.data		= (void *)offsetof(struct libra_net, sysctl.strangers),
+		.maxlen		= sizeof(u8),
+		.mode		= 0644,
+		.proc_handler	= proc_dou8vec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_ONE,
+	},
+	{
 		.procname	= "lazy",
 		.data		= (void *)offsetof(struct libra_net, sysctl.lazy),
 		.maxlen		= sizeof(u8),
@@ -173,6 +182,7 @@ int libra_sysctl_init(struct libra_net *ln)
 
 	ln->sysctl.enabled = 1;
 	ln->sysctl.scrub = LIBRA_SCRUB_DEFAULT;
+	ln->sysctl.strangers = 1;
 	ln->sysctl.lazy = 1;
 	ln->sysctl.lazy_feedback = 1;
 	ln->sysctl.lazy_tidy_ms = 100;

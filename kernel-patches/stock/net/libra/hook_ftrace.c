@@ -10,7 +10,8 @@
  * any other case it returns, and the function runs as if nothing had happened. So
  * no task sleeps in module text without one of three that hold the module: an
  * attached socket until it is freed, a process until the call ends, or the callback
- * itself for a call on a socket that is not established yet (TCP Fast Open).
+ * itself for a call on a socket that may have to be attached first (TCP Fast Open,
+ * and see token/stranger.c).
  *
  * The hooks are only in place while there is a parser, an attached socket or
  * payload memory. For as long they are permanent: ftrace cannot be switched off
@@ -98,18 +99,29 @@ static int libra_inet_shutdown(struct socket *sock, int how)
 }
 
 /* Who is attached by that holds the module; the reference of the callback goes last. */
-static struct libra_sock *libra_early(struct sock *sk)
+static struct libra_sock *libra_meet(struct sock *sk)
 {
-	lock_sock(sk);
-	libra_sock_early(sk);
-	release_sock(sk);
-	return libra_sk(sk);
+	struct libra_sock *ls;
+	bool stranger;
+
+	if (libra_sock_is_early(sk)) {
+		lock_sock(sk);
+		libra_sock_early(sk);
+		release_sock(sk);
+	}
+	ls = libra_sk(sk);
+	if (ls)
+		return ls;
+	rcu_read_lock();
+	stranger = libra_is_stranger(sk);
+	rcu_read_unlock();
+	return stranger ? libra_meet_stranger(sk) : NULL;
 }
 
-static int libra_early_inet_recvmsg(struct socket *sock, struct msghdr *msg,
+static int libra_meet_inet_recvmsg(struct socket *sock, struct msghdr *msg,
 				    size_t size, int flags)
 {
-	struct libra_sock *ls = libra_early(sock->sk);
+	struct libra_sock *ls = libra_meet(sock->sk);
 	int ret;
 
 	ret = ls ? libra_recvmsg(ls, msg, size, flags) :
@@ -118,10 +130,10 @@ static int libra_early_inet_recvmsg(struct socket *sock, struct msghdr *msg,
 	return ret;
 }
 
-static int libra_early_inet_sendmsg(struct socket *sock, struct msghdr *msg,
+static int libra_meet_inet_sendmsg(struct socket *sock, struct msghdr *msg,
 				    size_t size)
 {
-	struct libra_sock *ls = libra_early(sock->sk);
+	struct libra_sock *ls = libra_meet(sock->sk);
 	int ret;
 
 	ret = ls ? libra_sendmsg(ls, msg, size) :
@@ -148,7 +160,7 @@ static int libra_lazy_inet_sendmsg(struct socket *sock, struct msghdr *msg,
  * @takes_sk: its first argument is a struct sock, and not a struct socket
  * @to: where to, for an attached socket
  * @wanted: is this attached socket's call redirected?
- * @early_to: where to, for a socket that is neither attached nor established, or NULL
+ * @meet_to: where to, for a socket that is not attached and may have to be, or NULL
  * @lazy_to: where to, in a process with payload memory, or NULL
  * @lazy_wanted: ... for such a call of recvmsg or sendmsg
  * @ops: of ftrace
@@ -158,7 +170,7 @@ struct libra_hook {
 	bool takes_sk;
 	void *to;
 	bool (*wanted)(const struct libra_sock *ls);
-	void *early_to;
+	void *meet_to;
 	void *lazy_to;
 	bool (*lazy_wanted)(struct sock *sk, size_t size, int flags);
 	struct ftrace_ops ops;
@@ -216,8 +228,9 @@ static void *libra_hook_target(const struct libra_hook *hook, struct sock *sk,
 	if (ls)
 		return hook->wanted(ls) ? hook->to : NULL;
 	/* It calls module_put(). A module that goes has no policy for it. */
-	if (early && try_module_get(THIS_MODULE))
-		return hook->early_to;
+	if (hook->meet_to && (early || libra_is_stranger(sk)) &&
+	    try_module_get(THIS_MODULE))
+		return hook->meet_to;
 	/* The reference is given back by what is called then. */
 	if (hook->lazy_to && atomic_read(&libra_arenas) &&
 	    hook->lazy_wanted(sk, size, flags) && libra_process_enter())
@@ -242,8 +255,9 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 	if (!sk || !sk_is_tcp(sk))
 		return;
 	/* Before it is looked up: see libra_sock_is_early(). */
-	early = hook->early_to && libra_sock_is_early(sk);
-	if (!early && !atomic_read(&libra_attached) && !atomic_read(&libra_arenas))
+	early = hook->meet_to && libra_sock_is_early(sk);
+	if (!early && !atomic_read(&libra_attached) && !atomic_read(&libra_arenas) &&
+	    !READ_ONCE(libra_receivers_nr))
 		return;
 
 	bit = ftrace_test_recursion_trylock(ip, parent_ip);
@@ -258,13 +272,13 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 }
 
 /* Permanent: without the hooks a VPI, and what is behind it, would be sent as it is. */
-#define LIBRA_HOOK(name, replacement, when, early, lazy, lazy_when)	\
+#define LIBRA_HOOK(name, replacement, when, meet, lazy, lazy_when)	\
 	{								\
 		.func = name,						\
 		.takes_sk = (replacement) == (void *)libra_inet_listen_sk, \
 		.to = replacement,					\
 		.wanted = when,						\
-		.early_to = early,					\
+		.meet_to = meet,					\
 		.lazy_to = lazy,					\
 		.lazy_wanted = lazy_when,				\
 		.ops = {						\
@@ -276,17 +290,17 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 
 static struct libra_hook libra_hooks[] = {
 	LIBRA_HOOK("inet_recvmsg", libra_inet_recvmsg, libra_wants_all,
-		   libra_early_inet_recvmsg, libra_lazy_inet_recvmsg,
+		   libra_meet_inet_recvmsg, libra_lazy_inet_recvmsg,
 		   libra_recv_may_gain),
 	LIBRA_HOOK("inet_sendmsg", libra_inet_sendmsg, libra_wants_all,
-		   libra_early_inet_sendmsg, libra_lazy_inet_sendmsg,
+		   libra_meet_inet_sendmsg, libra_lazy_inet_sendmsg,
 		   libra_wants_lazy_send),
 #if IS_ENABLED(CONFIG_IPV6)
 	LIBRA_HOOK("inet6_recvmsg", libra_inet_recvmsg, libra_wants_all,
-		   libra_early_inet_recvmsg, libra_lazy_inet_recvmsg,
+		   libra_meet_inet_recvmsg, libra_lazy_inet_recvmsg,
 		   libra_recv_may_gain),
 	LIBRA_HOOK("inet6_sendmsg", libra_inet_sendmsg, libra_wants_all,
-		   libra_early_inet_sendmsg, libra_lazy_inet_sendmsg,
+		   libra_meet_inet_sendmsg, libra_lazy_inet_sendmsg,
 		   libra_wants_lazy_send),
 #endif
 	/* inet6_release() and the AF_INET6 shutdown come through these, too. */
@@ -328,6 +342,11 @@ int libra_hook_install(void)
 void libra_hook_remove(void)
 {
 	libra_unhook(ARRAY_SIZE(libra_hooks));
+}
+
+/* The callback sees every call. */
+void libra_hook_strangers(void)
+{
 }
 
 /*

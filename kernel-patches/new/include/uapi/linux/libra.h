@@ -69,11 +69,15 @@ enum libra_mode {
 #define LIBRA_F_ALL		(LIBRA_F_ANCHOR_REQUESTS | LIBRA_F_ACTIVE |	\
 				 LIBRA_F_NO_SCRUB)
 
+/* Of connections that no policy names, see net.libra.strangers. */
+#define LIBRA_DOMAIN_NONE	0xffffffffU
+
 /**
  * struct libra_attach - how to attach one socket
  * @parser: NUL-terminated name of a registered parser
  * @domain: attach domain; a VPI is only redeemed in the domain (and network
- *	namespace) that minted it, so both sides of a proxy share one
+ *	namespace) that minted it, so both sides of a proxy share one; not
+ *	LIBRA_DOMAIN_NONE
  * @mode: enum libra_mode
  * @flags: LIBRA_F_*
  * @policy: opaque to the kernel, reported in tracepoints

@@ -62,6 +62,27 @@ void libra_domain_put(struct libra_domain *dom)
 	kfree(dom);
 }
 
+/**
+ * libra_domain_has() - is there such a live anchor?
+ * @ln: network namespace
+ * @cookie: of the domain
+ * @id: of the anchor
+ *
+ * Context: any.
+ */
+bool libra_domain_has(struct libra_net *ln, u64 cookie, u64 id)
+{
+	struct libra_domain *dom;
+	bool live = false;
+
+	spin_lock_bh(&ln->lock);
+	list_for_each_entry(dom, &ln->domains, node)
+		if (dom->cookie == cookie)
+			live = live || libra_minted_is_live(dom, id);
+	spin_unlock_bh(&ln->lock);
+	return live;
+}
+
 /* Domains as they are now; each one with a reference, because msgs end in it. */
 static void libra_for_each_domain(struct libra_net *ln,
 				  void (*fn)(struct libra_domain *dom,

@@ -29,13 +29,13 @@
  */
 struct libra_received {
 	struct list_head node;
-	const struct libra_net *net;
+	struct libra_net *net;
 	u64 cookie;
 	struct libra_sessions by;
 	struct rcu_head rcu;
 };
 
-/* Protects the list and what is in it; a leaf, in process context only. */
+/* Protects the list and what is in it; in process context only. */
 static DEFINE_SPINLOCK(libra_received_lock);
 static LIST_HEAD(libra_received_list);
 
@@ -219,6 +219,34 @@ bool libra_received_any(struct libra_sock *ls)
 }
 
 /**
+ * libra_received_id() - is this the id of a live VPI that the sender can have received?
+ * @dom: of the socket by which it is sent
+ * @id: of what may be a part of a VPI
+ *
+ * Nobody else knows one.
+ *
+ * Context: process context.
+ */
+bool libra_received_id(struct libra_domain *dom, u64 id)
+{
+	const struct libra_received *received;
+	bool found = libra_minted_is_live(dom, id);
+
+	if (found)
+		return true;
+	/* Under the lock, because of the network namespace. */
+	spin_lock(&libra_received_lock);
+	list_for_each_entry(received, &libra_received_list, node) {
+		found = received->net && libra_received_here(received, dom) &&
+			libra_domain_has(received->net, received->cookie, id);
+		if (found)
+			break;
+	}
+	spin_unlock(&libra_received_lock);
+	return found;
+}
+
+/**
  * libra_received_vpi() - is this a VPI that the sender can have received?
  * @dom: of the socket by which it is sent
  * @vpi: LIBRA_VPI_SIZE bytes that begin with the magic
@@ -233,9 +261,7 @@ bool libra_received_vpi(struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE])
 	const struct libra_received *received;
 	bool found;
 
-	/* Or it is one that was tampered with: nobody else knows an id that is live. */
-	if (libra_vpi_is_authentic(vpi, dom->cookie) ||
-	    libra_minted_is_live(dom, libra_vpi_id(vpi)))
+	if (libra_vpi_is_authentic(vpi, dom->cookie))
 		return true;
 	found = false;
 	rcu_read_lock();
@@ -246,7 +272,8 @@ bool libra_received_vpi(struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE])
 			break;
 	}
 	rcu_read_unlock();
-	return found;
+	/* Or it is one that was tampered with. */
+	return found || libra_received_id(dom, libra_vpi_id(vpi));
 }
 
 static bool libra_received_is_over(const struct libra_received *received)

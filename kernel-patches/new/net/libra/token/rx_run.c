@@ -36,10 +36,14 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 		why = LIBRA_MIB_FB_PARSER_GONE;
 	else if (libra_memory_pressure(ls->sk))
 		why = LIBRA_MIB_FB_MEMCG;
+	else if (!libra_receives())
+		why = LIBRA_MIB_FB_JOINING;
 	else if (!libra_received_note(ls->dom))
 		why = LIBRA_MIB_FB_NOMEM;
 	else
 		return true;
+	if (why == LIBRA_MIB_FB_JOINING)
+		WRITE_ONCE(ls->joined, false);
 	LIBRA_INC(ln, why);
 	return false;
 }

@@ -44,18 +44,22 @@ void libra_sock_exit(void)
 }
 
 /**
- * libra_sock_charge() - an attachment is used for the first time
+ * __libra_sock_used() - an attachment is used for the first time
  * @ls: attachment
  *
  * The caller's memory cgroup pays for it from now on. At the time of the attachment nobody
- * was known who could, as for the socket itself: accept() charges that.
+ * was known who could, as for the socket itself: accept() charges that. And the caller's
+ * session may be handed VPIs, if that can be; otherwise libra_may_anchor() has it tried
+ * again.
  *
- * Context: process context, of the application.
+ * Context: process context, of the application, without locks.
  */
-void libra_sock_charge(struct libra_sock *ls)
+void __libra_sock_used(struct libra_sock *ls)
 {
 	if (!xchg(&ls->charged, true))
 		kmem_cache_charge(ls, GFP_KERNEL | __GFP_NOFAIL);
+	if (!xchg(&ls->joined, true))
+		libra_receivers_join();
 }
 
 static void libra_sock_free_rcu(struct rcu_head *rcu)
@@ -165,7 +169,7 @@ static int libra_attach_check(const struct sock *sk,
 			      const struct libra_attach *args)
 {
 	if (args->mode > LIBRA_MODE_LAZY || args->flags & ~LIBRA_F_ALL ||
-	    !libra_name_valid(args->parser))
+	    args->domain == LIBRA_DOMAIN_NONE || !libra_name_valid(args->parser))
 		return -EINVAL;
 	if (!sk_fullsock(sk) || !sk_is_tcp(sk))
 		return -EOPNOTSUPP;
@@ -202,53 +206,29 @@ static enum libra_mib libra_attach_why_pass(const struct sock *sk)
 	return LIBRA_MIB_MAX;
 }
 
-/**
- * libra_attach_sock() - attach a TCP socket
- * @sk: on its way to TCP_ESTABLISHED (bpf_libra_attach()) or locked (TCP_LIBRA and
- *	bpf_libra_adopt(), established; libra_sock_early(), not yet); in any case
- *	nobody else changes sk_destruct
- * @args: how
- * @adopt: the stream is under way: pass
- *
- * Context: atomic.
- * Return: 0; -EINVAL, -EOPNOTSUPP, -EEXIST, -ENOENT for an unknown parser,
- * -ENOMEM. Nothing is attached then.
- */
-int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
-		      bool adopt)
+/* @parser: with a reference that is taken over; @why: it passes, or LIBRA_MIB_MAX. */
+static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
+			   struct libra_parser *parser, enum libra_mib why)
 {
 	struct libra_net *ln = libra_net(sock_net(sk));
 	typeof(sk->sk_destruct) *destruct;
 	struct libra_sock *ls;
-	enum libra_mib why;
 	int err;
-
-	err = libra_attach_check(sk, args);
-	if (err)
-		goto refused;
-	if (args->mode == LIBRA_MODE_OFF || args->mode == LIBRA_MODE_LAZY)
-		return 0;
 
 	err = -ENOENT;
 	if (!try_module_get(THIS_MODULE))
-		goto refused;
+		goto put_parser;
 
 	err = -ENOMEM;
 	ls = kmem_cache_zalloc(libra_sock_cache, GFP_ATOMIC | __GFP_NOWARN);
 	if (!ls)
 		goto put_module;
-
-	err = -ENOENT;
-	ls->parser = libra_parser_get(args->parser);
-	if (!ls->parser)
-		goto free;
-
-	err = -ENOMEM;
 	ls->dom = libra_domain_get(ln, args->domain);
 	if (!ls->dom)
-		goto put_parser;
+		goto free;
 
 	ls->sk = sk;
+	ls->parser = parser;
 	libra_sock_init_account(ls, ln);
 	ls->prot = sk->sk_prot;
 	ls->mode = args->mode;
@@ -269,7 +249,6 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 	if (err)
 		goto put_domain;
 
-	why = adopt ? LIBRA_MIB_FB_ADOPTED : libra_attach_why_pass(sk);
 	if (why != LIBRA_MIB_MAX) {
 		libra_seg_pass(ls, LIBRA_INGRESS, why);
 		libra_seg_pass(ls, LIBRA_EGRESS, why);
@@ -286,15 +265,85 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 
 put_domain:
 	libra_domain_put(ls->dom);
-put_parser:
-	libra_parser_put(ls->parser);
 free:
-	kfree(ls);
+	kmem_cache_free(libra_sock_cache, ls);
 put_module:
 	module_put(THIS_MODULE);
-refused:
+put_parser:
+	libra_parser_put(parser);
 	LIBRA_INC(ln, LIBRA_MIB_ATTACH_REFUSED);
 	return err;
+}
+
+/**
+ * libra_attach_sock() - attach a TCP socket
+ * @sk: on its way to TCP_ESTABLISHED (bpf_libra_attach()) or locked (TCP_LIBRA and
+ *	bpf_libra_adopt(), established; libra_sock_early(), not yet); in any case
+ *	nobody else changes sk_destruct
+ * @args: how
+ * @adopt: the stream is under way: pass
+ *
+ * Context: atomic.
+ * Return: 0; -EINVAL, -EOPNOTSUPP, -EEXIST, -ENOENT for an unknown parser,
+ * -ENOMEM. Nothing is attached then.
+ */
+int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
+		      bool adopt)
+{
+	struct libra_parser *parser;
+	int err;
+
+	err = libra_attach_check(sk, args);
+	if (err)
+		goto refused;
+	if (args->mode == LIBRA_MODE_OFF || args->mode == LIBRA_MODE_LAZY)
+		return 0;
+	parser = libra_parser_get(args->parser);
+	err = -ENOENT;
+	if (!parser)
+		goto refused;
+	return libra_attach_as(sk, args, parser, adopt ? LIBRA_MIB_FB_ADOPTED :
+							 libra_attach_why_pass(sk));
+
+refused:
+	LIBRA_INC(libra_net(sock_net(sk)), LIBRA_MIB_ATTACH_REFUSED);
+	return err;
+}
+
+/**
+ * libra_attach_stranger() - attach a connection that no policy names
+ * @sk: TCP socket that may send, locked
+ * @accepted: it is a client's
+ *
+ * Context: under the socket lock.
+ * Return: as libra_attach_sock() does.
+ */
+int libra_attach_stranger(struct sock *sk, bool accepted)
+{
+	static struct libra_parser none = {
+		.ref = REFCOUNT_INIT(1),	/* never dropped */
+		.name = "-",
+	};
+	const struct libra_attach args = {
+		.mode = LIBRA_MODE_DRY_RUN,
+		.domain = LIBRA_DOMAIN_NONE,
+		.flags = accepted ? 0 : LIBRA_F_ACTIVE,
+	};
+
+	refcount_inc(&none.ref);
+	return libra_attach_as(sk, &args, &none, LIBRA_MIB_FB_STRANGER);
+}
+
+/**
+ * libra_sock_is_fast_open() - may this connection send before it is established?
+ * @sk: TCP socket
+ *
+ * Return: true for TCP Fast Open, in either role, before the handshake is over.
+ */
+bool libra_sock_is_fast_open(const struct sock *sk)
+{
+	return tcp_passive_fastopen(sk) ||
+	       (sk->sk_state == TCP_SYN_SENT && inet_test_bit(DEFER_CONNECT, sk));
 }
 
 /**
@@ -312,10 +361,7 @@ refused:
  */
 void libra_sock_early(struct sock *sk)
 {
-	if (libra_sk(sk))
-		return;
-	if (tcp_passive_fastopen(sk) ||
-	    (sk->sk_state == TCP_SYN_SENT && inet_test_bit(DEFER_CONNECT, sk)))
+	if (!libra_sk(sk) && libra_sock_is_fast_open(sk))
 		trace_libra_early(sk);
 }
 

@@ -4,8 +4,11 @@
  *
  * Lock order:
  *
+ *   libra_receivers_lock (mutex) -> socket lock
  *   libra_sock.tx_lock (mutex) -> socket lock -> libra_sock.parse_lock
- *                                             -> libra_domain.lock
+ *                                             -> libra_received_lock
+ *                                                -> libra_net.lock
+ *                                                   -> libra_domain.lock
  *                                             -> libra_passing_lock
  *
  * The receive side runs under the socket lock, as tcp_recvmsg() does. The
@@ -307,6 +310,7 @@ struct libra_domain {
 
 struct libra_domain *libra_domain_get(struct libra_net *ln, u32 id);
 void libra_domain_put(struct libra_domain *dom);
+bool libra_domain_has(struct libra_net *ln, u64 cookie, u64 id);
 void libra_domains_init(struct libra_net *ln);
 void libra_domains_exit(struct libra_net *ln);
 void libra_expire_later(struct libra_net *ln);
@@ -315,9 +319,21 @@ void libra_expire_later(struct libra_net *ln);
 
 bool libra_received_note(struct libra_domain *dom);
 bool libra_received_any(struct libra_sock *ls);
+bool libra_received_id(struct libra_domain *dom, u64 id);
 bool libra_received_vpi(struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE]);
 void libra_received_exit(const struct libra_net *ln);
 void libra_received_free(void);
+
+/* ---- connections that no policy names (stranger.c) ----------------------- */
+
+/* Sessions that may have VPIs; a hint. */
+extern unsigned int libra_receivers_nr;
+
+bool libra_receives(void);
+void libra_receivers_join(void);
+bool libra_is_stranger(const struct sock *sk);
+struct libra_sock *libra_meet_stranger(struct sock *sk);
+void libra_receivers_free(void);
 
 /* ---- sockets (sock.c) --------------------------------------------------- */
 
@@ -350,6 +366,7 @@ void libra_received_free(void);
  * @ended: nothing more is sent: shutdown or close
  * @released: inet_release() was seen; nothing more happens on the socket
  * @charged: somebody's memory cgroup pays for it
+ * @joined: who uses it has called libra_receivers_join()
  * @parse_lock: protects @call
  * @call: question to the parser
  * @minted: messages minted by this socket; domain lock
@@ -383,6 +400,7 @@ struct libra_sock {
 	bool ended;
 	bool released;
 	bool charged;
+	bool joined;
 	struct rcu_head rcu;
 
 	spinlock_t parse_lock;	/* protects @call */
@@ -464,17 +482,19 @@ static inline u64 libra_rx_pos(const struct sock *sk)
 
 int libra_sock_init(void);
 void libra_sock_exit(void);
-void libra_sock_charge(struct libra_sock *ls);
+void __libra_sock_used(struct libra_sock *ls);
 
-/* By each call of the application. */
+/* By each call of the application, without locks. */
 static inline void libra_sock_used(struct libra_sock *ls)
 {
-	if (unlikely(!READ_ONCE(ls->charged)))
-		libra_sock_charge(ls);
+	if (unlikely(!READ_ONCE(ls->charged) || !READ_ONCE(ls->joined)))
+		__libra_sock_used(ls);
 }
 
 int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 		      bool adopt);
+int libra_attach_stranger(struct sock *sk, bool accepted);
+bool libra_sock_is_fast_open(const struct sock *sk);
 void libra_sock_early(struct sock *sk);
 void libra_policy_unmet(const struct sock *sk, int err);
 void libra_sock_stop(struct libra_sock *ls);

@@ -171,7 +171,7 @@ bool libra_hold_is_half(const struct libra_sock *ls, u32 gone, const u8 *at, u32
 		return false;
 	memcpy(vpi, libra_vpi_magic(), gone);
 	memcpy(vpi + gone, at, n);
-	return libra_minted_is_live(ls->dom, libra_vpi_id(vpi));
+	return libra_received_id(ls->dom, libra_vpi_id(vpi));
 }
 
 /* The same for what is held. */

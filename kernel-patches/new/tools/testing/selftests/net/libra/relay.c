@@ -156,6 +156,9 @@ void relay_open(struct relay *r, const struct relay_kind *kind,
 	}
 	r->kind = *kind;
 	r->attached = kind->policy == RELAY_RAW || kind->policy == RELAY_HTTP1;
+	/* All ends of the relay are one session's. */
+	if (r->attached)
+		relay_set("strangers", 0);
 	r->sent = 0;
 	r->checked = 0;
 	relay_is_lazy = kind->lazy;

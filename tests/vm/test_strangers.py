@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Connections that no policy names, of proxies that receive tokens: none leaves by them."""
+
+import contextlib
+import multiprocessing
+import os
+import socket
+import ssl
+import time
+
+import vmtest
+from harness import libra, servers
+from harness.matrix import certificate
+
+ORIGIN, LISTEN, LISTEN_TLS, SINK = 8001, 8101, 8102, 8009
+SIZE = 65536
+BODY = b"x" * SIZE
+REQUEST = b"GET /64k HTTP/1.1\r\nHost: test\r\n\r\n"
+
+NGINX = """
+    server {{
+        listen 127.0.0.1:{plain};
+        listen 127.0.0.1:{tls} ssl;
+        ssl_certificate {pem};
+        ssl_certificate_key {pem};
+        location / {{
+            proxy_pass http://127.0.0.1:{origin};
+            proxy_max_temp_file_size 0;
+            {directives}
+        }}
+    }}
+"""
+
+
+@contextlib.contextmanager
+def nginx(env, name):
+    with servers.start_nginx(name, env.path(name), NGINX.format(
+            plain=LISTEN, tls=LISTEN_TLS, origin=ORIGIN, pem=certificate(env),
+            directives=servers.NGINX_CONFIGS["b"]), LISTEN) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def policy(env):
+    with env.daemon.policy(f"127.0.0.1:{LISTEN}", f"127.0.0.1:{ORIGIN}", 1):
+        yield
+
+
+class Client:
+    """A connection that is kept alive."""
+
+    def __init__(self, port, tls=False):
+        self._sock = socket.create_connection(("127.0.0.1", port), 20)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            self._sock = context.wrap_socket(self._sock)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._sock.close()
+
+    def get(self):
+        """The body of one answer."""
+        self._sock.sendall(REQUEST)
+        got = b""
+        while b"\r\n\r\n" not in got:
+            got += self._more()
+        head, _, body = got.partition(b"\r\n\r\n")
+        assert b" 200 " in head.splitlines()[0], head
+        while len(body) < SIZE:
+            body += self._more()
+        return body
+
+    def _more(self):
+        data = self._sock.recv(1 << 20)
+        assert data, "the connection has ended"
+        return data
+
+
+def minted(case, env, client, what):
+    """How many anchors its next answer is made of; it has to be exact."""
+    before = libra.counters()["anchors_minted"]
+    case.check(client.get() == env.body, f"{what}: other bytes arrived")
+    return libra.counters()["anchors_minted"] - before
+
+
+def first_client(env, tap):
+    """The TLS client's request is read before nginx has ever received anything."""
+    with tap.case("a new proxy's first client, TLS, where no policy names it") as case, \
+            nginx(env, "first"), policy(env), Client(LISTEN_TLS, tls=True) as client:
+        case.equal(minted(case, env, client, "TLS"), 0, "anchors for the TLS client")
+
+
+def beside(env, tap):
+    with nginx(env, "beside"), policy(env), Client(LISTEN) as plain:
+        with tap.case("a client of the policy's listener") as case:
+            case.check(minted(case, env, plain, "plain") > 0, "nothing is anchored")
+        with tap.case("a TLS client beside it, where no policy names it") as case, \
+                Client(LISTEN_TLS, tls=True) as tls:
+            for _ in range(3):
+                case.equal(minted(case, env, tls, "TLS"), 0, "anchors for the TLS client")
+                case.equal(minted(case, env, plain, "plain"), 0, "anchors beside it")
+            named(case, env)
+        with tap.case("when that is gone") as case:
+            end = time.monotonic() + 10
+            while env.daemon.status()["passing"] and time.monotonic() < end:
+                time.sleep(0.05)
+            case.check(minted(case, env, plain, "plain") > 0, "nothing is anchored")
+
+
+def named(case, env):
+    passing = env.daemon.status()["passing"]
+    case.equal([(domain["domain"], domain["clients"]) for domain in passing], [(None, 1)],
+               "passing")
+    connection = passing[0]["oldest"][0]
+    case.equal((connection["local"], connection["reason"]),
+               (f"127.0.0.1:{LISTEN_TLS}", "fallback_stranger"), "the oldest")
+    shown = env.daemon.ctl("status").stdout
+    case.check("which no policy names" in shown and connection["peer"] in shown, shown)
+
+
+def _send_by_the_way(pipe, sink_first, cut):
+    """A proxy, in a session of its own, that sends elsewhere what it received."""
+    os.setsid()
+    sink = socket.create_connection(("127.0.0.1", SINK), 20) if sink_first else None
+    with socket.create_connection(("127.0.0.1", ORIGIN), 20) as upstream:
+        memory = bytearray(SIZE)
+        got = 0
+        while got < SIZE:
+            got += upstream.recv_into(memoryview(memory)[got:])
+        sink = sink or socket.create_connection(("127.0.0.1", SINK), 20)
+        with sink:
+            error = 0
+            try:
+                sink.sendall(b"before")
+                sink.sendall(memory[:cut])
+                sink.sendall(memory[cut:])
+                sink.shutdown(socket.SHUT_WR)
+            except OSError as said:
+                error = said.errno
+            pipe.send((bytes(memory) != BODY, error))
+            pipe.recv()
+
+
+def by_the_way(sink_first=False, cut=SIZE):
+    """(Was there a token in memory?, what the sink got, whether its connection was reset)"""
+    pipe, theirs = multiprocessing.Pipe()
+    with socket.create_server(("127.0.0.1", ORIGIN)) as origins, \
+            socket.create_server(("127.0.0.1", SINK)) as sinks:
+        process = multiprocessing.get_context("fork").Process(
+            target=_send_by_the_way, args=(theirs, sink_first, cut), daemon=True)
+        process.start()
+        origin, _ = origins.accept()
+        with origin:
+            origin.sendall(BODY)
+            sink, _ = sinks.accept()
+            sink.settimeout(20)
+            got = b""
+            reset = False
+            with sink:
+                try:
+                    while data := sink.recv(1 << 20):
+                        got += data
+                except ConnectionResetError:
+                    reset = True
+            assert pipe.poll(20), "the process does not answer"
+            token, _ = pipe.recv()
+            pipe.send(None)
+    process.join(20)
+    return token, got, reset
+
+
+def elsewhere(env, tap):
+    del env
+    for name, options in (("opened later", {}), ("opened before", {"sink_first": True}),
+                          ("a VPI in two pieces", {"cut": 20})):
+        with tap.case(f"a token is sent to where no policy says, {name}") as case:
+            before = libra.counters()
+            token, got, reset = by_the_way(**options)
+            case.check(token, "nothing was anchored")
+            case.check(b"before".startswith(got), f"{len(got)} bytes arrived")
+            case.check(reset, "the connection was not aborted")
+            stops = libra.counters()["fail_stops"] - before["fail_stops"]
+            case.equal(stops, 1, "fail-stops")
+    with tap.case("net.libra.strangers 0: it arrives") as case, libra.sysctl("strangers", 0):
+        token, got, _ = by_the_way()
+        case.check(token and len(got) == len(b"before") + SIZE and BODY not in got,
+                   f"{len(got)} bytes arrived")
+
+
+def body(env, tap):
+    if not env.with_libra:
+        tap.skip("all", "needs Libra")
+        return
+    with open(env.reference("64k"), "rb") as content:
+        env.body = content.read()
+    with env.origin(f"127.0.0.1:{ORIGIN}"):
+        first_client(env, tap)
+        beside(env, tap)
+    with env.daemon.policy(f"127.0.0.1:{LISTEN}", f"127.0.0.1:{ORIGIN}", 1, parser="raw"):
+        elsewhere(env, tap)
+    with tap.case("nothing is left of it") as case:
+        case.equal(libra.settle(), {}, "left behind")
+
+
+if __name__ == "__main__":
+    vmtest.main("strangers", __doc__, body, sizes=("64k",), parsers=("http1", "raw"))

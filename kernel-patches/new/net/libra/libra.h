@@ -38,8 +38,6 @@ struct libra_sock;
  *	were not adopted since: while there are any nothing is anchored, token mode
  * @charge: bytes all anchors are accounted for
  * @charge_peak: the most that was ever
- * @anchors: live anchors, token mode
- * @anchor_bytes: their payload
  * @attached: attached sockets, token mode
  * @lazy_pages: pages that stand for bytes nobody has looked at, lazy mode
  * @payload_pages: pages of payload memory, lazy mode
@@ -57,8 +55,6 @@ struct libra_net {
 	/* Written for each anchor, beside what every call reads. */
 	atomic_long_t charge ____cacheline_aligned_in_smp;
 	atomic_long_t charge_peak;
-	atomic_long_t anchors;
-	atomic_long_t anchor_bytes;
 	atomic_long_t attached;
 	atomic_long_t lazy_pages;
 	atomic_long_t payload_pages;

@@ -28,15 +28,16 @@ static u64 libra_mib_sum(const struct libra_net *ln, enum libra_mib item)
 
 static int libra_mib_show(struct seq_file *seq, void *v)
 {
-	const struct libra_net *ln = libra_net(seq_file_single_net(seq));
+	struct libra_net *ln = libra_net(seq_file_single_net(seq));
 	u64 fail_stops = 0;
+	long live, bytes;
 	int i;
 
 	seq_printf(seq, "attached_sockets %ld\n",
 		   atomic_long_read(&ln->attached));
-	seq_printf(seq, "anchors_live %ld\n", atomic_long_read(&ln->anchors));
-	seq_printf(seq, "anchor_bytes_live %ld\n",
-		   atomic_long_read(&ln->anchor_bytes));
+	live = libra_anchors_live(ln, &bytes);
+	seq_printf(seq, "anchors_live %ld\n", live);
+	seq_printf(seq, "anchor_bytes_live %ld\n", bytes);
 	seq_printf(seq, "anchor_charge_live %ld\n",
 		   atomic_long_read(&ln->charge));
 	seq_printf(seq, "anchor_charge_peak %ld\n",

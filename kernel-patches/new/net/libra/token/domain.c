@@ -35,7 +35,6 @@ struct libra_domain *libra_domain_get(struct libra_net *ln, u32 id)
 	dom->cookie = libra_vpi_cookie(ln->number, id);
 	spin_lock_init(&dom->lock);
 	INIT_LIST_HEAD(&dom->passing.socks);
-	INIT_LIST_HEAD(&dom->msgs);
 	INIT_LIST_HEAD(&dom->unmet);
 	hash_init(dom->anchors);
 	list_add(&dom->node, &ln->domains);
@@ -112,14 +111,40 @@ static void libra_purge_one(struct libra_domain *dom, unsigned long unused)
 	libra_domain_purge(dom);
 }
 
+/**
+ * libra_anchors_live() - how many anchors are there?
+ * @ln: network namespace
+ * @bytes: their payload
+ *
+ * Context: any.
+ * Return: the number of those that could be redeemed.
+ */
+long libra_anchors_live(struct libra_net *ln, long *bytes)
+{
+	struct libra_domain *dom;
+	long live = 0;
+
+	*bytes = 0;
+	spin_lock_bh(&ln->lock);
+	list_for_each_entry(dom, &ln->domains, node) {
+		spin_lock(&dom->lock);
+		live += dom->live;
+		*bytes += dom->live_bytes;
+		spin_unlock(&dom->lock);
+	}
+	spin_unlock_bh(&ln->lock);
+	return live;
+}
+
 static void libra_expire(struct work_struct *work)
 {
 	struct libra_net *ln = container_of(to_delayed_work(work),
 					    struct libra_net, expire);
 	unsigned int ttl = READ_ONCE(ln->sysctl.anchor_ttl_ms);
+	long bytes;
 
 	libra_for_each_domain(ln, libra_domain_expire, msecs_to_jiffies(ttl));
-	if (atomic_long_read(&ln->anchors))
+	if (libra_anchors_live(ln, &bytes))
 		libra_expire_later(ln);
 }
 
@@ -133,6 +158,9 @@ void libra_expire_later(struct libra_net *ln)
 {
 	unsigned int ttl = READ_ONCE(ln->sysctl.anchor_ttl_ms);
 
+	/* A look, before all processors write to it. */
+	if (delayed_work_pending(&ln->expire))
+		return;
 	/* Not late by more than a second, or a fifth of a short time to live. */
 	queue_delayed_work(system_power_efficient_wq, &ln->expire,
 			   msecs_to_jiffies(min(ttl / 5 + 1, 1000U)));

@@ -31,17 +31,12 @@ struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp)
 	refcount_set(&msg->ref, 1);
 	libra_account_get(&source->account);
 	msg->source = source;
-	refcount_inc(&source->dom->ref);
 	msg->dom = source->dom;
-	msg->stamp = jiffies;
+	msg->alone = true;
 	INIT_LIST_HEAD(&msg->anchors);
+	INIT_LIST_HEAD(&msg->source_node);
 	INIT_LIST_HEAD(&msg->redeemer_node);
 	INIT_LIST_HEAD(&msg->unmet_node);
-
-	spin_lock_bh(&msg->dom->lock);
-	list_add_tail(&msg->dom_node, &msg->dom->msgs);
-	list_add_tail(&msg->source_node, &source->minted);
-	spin_unlock_bh(&msg->dom->lock);
 	return msg;
 }
 
@@ -65,6 +60,9 @@ bool libra_msgs_unmet(struct libra_domain *dom)
 	bool lost = false;
 	u32 n = 0;
 
+	/* Those of other processors that come or go just now make no difference. */
+	if (READ_ONCE(dom->nr_unmet) < limit)
+		return false;
 	spin_lock_bh(&dom->lock);
 	list_for_each_entry(msg, &dom->unmet, unmet_node) {
 		if (++n < limit)
@@ -77,6 +75,24 @@ bool libra_msgs_unmet(struct libra_domain *dom)
 	return lost;
 }
 
+/* Under the domain lock: something of it was met, or nothing ever will be. */
+static void libra_msg_met(struct libra_msg *msg)
+{
+	if (list_empty(&msg->unmet_node))
+		return;
+	list_del_init(&msg->unmet_node);
+	WRITE_ONCE(msg->dom->nr_unmet, msg->dom->nr_unmet - 1);
+}
+
+/* Under the domain lock: off all lists. */
+static void libra_msg_leave(struct libra_msg *msg)
+{
+	libra_msg_met(msg);
+	list_del_init(&msg->source_node);
+	list_del_init(&msg->redeemer_node);
+	msg->alone = true;
+}
+
 /**
  * libra_msg_put() - drop a reference
  * @msg: message
@@ -87,24 +103,19 @@ void libra_msg_put(struct libra_msg *msg)
 {
 	struct libra_domain *dom = msg->dom;
 
-	/*
-	 * The lists hold no reference: whoever walks them does so under the
-	 * lock under which the last reference takes the message off them.
-	 */
-	local_bh_disable();
-	if (!refcount_dec_and_lock(&msg->ref, &dom->lock)) {
-		local_bh_enable();
+	if (!refcount_dec_and_test(&msg->ref))
 		return;
+	/*
+	 * The lists hold no reference, and nobody takes one by them: whoever walks them
+	 * does so under the lock, and is done with this message when we have it.
+	 */
+	if (!msg->alone) {
+		spin_lock_bh(&dom->lock);
+		libra_msg_leave(msg);
+		spin_unlock_bh(&dom->lock);
 	}
-	__acquire(&dom->lock);	/* which sparse does not see */
-	list_del(&msg->dom_node);
-	list_del(&msg->source_node);
-	list_del(&msg->redeemer_node);
-	list_del(&msg->unmet_node);
-	spin_unlock_bh(&dom->lock);
-
+	/* With that, the domain may go. */
 	libra_account_put(&msg->source->account);
-	libra_domain_put(dom);
 	kfree(msg);
 }
 
@@ -149,22 +160,39 @@ void libra_minted_publish(struct libra_minted *minted)
 	msg->stamp = jiffies;
 	if (!msg->opened) {
 		msg->opened = jiffies | 1;
+		msg->alone = false;
+		list_add_tail(&msg->source_node, &msg->source->minted);
 		list_add_tail(&msg->unmet_node, &dom->unmet);
+		WRITE_ONCE(dom->nr_unmet, dom->nr_unmet + 1);
 	}
-	atomic_long_inc(&dom->net->anchors);
-	atomic_long_add(minted->anchor.len, &dom->net->anchor_bytes);
+	dom->live++;
+	dom->live_bytes += minted->anchor.len;
 	spin_unlock_bh(&dom->lock);
 }
 
 /* Under the domain lock: live -> owned by the caller. */
 static void libra_minted_take(struct libra_minted *minted)
 {
-	struct libra_net *ln = minted->msg->dom->net;
+	struct libra_domain *dom = minted->msg->dom;
 
 	hash_del(&minted->hash);
 	list_del(&minted->msg_node);
-	atomic_long_dec(&ln->anchors);
-	atomic_long_sub(minted->anchor.len, &ln->anchor_bytes);
+	dom->live--;
+	dom->live_bytes -= minted->anchor.len;
+}
+
+/* Under the domain lock: one of the anchors was taken by @redeemer. */
+static void libra_msg_redeemed(struct libra_msg *msg, struct libra_sock *redeemer)
+{
+	libra_msg_met(msg);
+	/*
+	 * The last one, and whoever received the message is done with it: nobody has
+	 * to find it any more. References come from references, so it stays so.
+	 */
+	if (list_empty(&msg->anchors) && refcount_read(&msg->ref) == 1)
+		libra_msg_leave(msg);
+	else if (list_empty(&msg->redeemer_node))
+		list_add_tail(&msg->redeemer_node, &redeemer->redeeming);
 }
 
 /* Live -> owned by the caller, and met by @redeemer. */
@@ -179,10 +207,7 @@ static struct libra_minted *libra_minted_lookup(struct libra_domain *dom, u64 id
 			break;
 	if (minted) {
 		libra_minted_take(minted);
-		if (list_empty(&minted->msg->redeemer_node))
-			list_add_tail(&minted->msg->redeemer_node,
-				      &redeemer->redeeming);
-		list_del_init(&minted->msg->unmet_node);
+		libra_msg_redeemed(minted->msg, redeemer);
 	}
 	spin_unlock_bh(&dom->lock);
 	return minted;
@@ -282,7 +307,7 @@ static void libra_msg_kill(struct libra_msg *msg, struct list_head *dead,
 	struct libra_minted *minted, *next;
 
 	WRITE_ONCE(msg->dead, true);
-	list_del_init(&msg->unmet_node);
+	libra_msg_met(msg);
 	list_for_each_entry_safe(minted, next, &msg->anchors, msg_node) {
 		libra_minted_take(minted);
 		list_add_tail(&minted->msg_node, dead);
@@ -334,31 +359,34 @@ void libra_sock_end_messages(struct libra_sock *ls, bool exiting)
  */
 void libra_domain_expire(struct libra_domain *dom, unsigned long ttl)
 {
-	struct libra_msg *msg;
+	struct libra_msg *msg, *next;
 	LIST_HEAD(dead);
 
 	spin_lock_bh(&dom->lock);
-	list_for_each_entry(msg, &dom->msgs, dom_node)
-		if (list_empty(&msg->redeemer_node) &&
-		    time_after(jiffies, msg->stamp + ttl))
+	list_for_each_entry_safe(msg, next, &dom->unmet, unmet_node) {
+		/* What is behind it began later. */
+		if (!time_after(jiffies, msg->opened + ttl))
+			break;
+		if (time_after(jiffies, msg->stamp + ttl))
 			libra_msg_kill(msg, &dead, LIBRA_MIB_EXPIRED);
+	}
 	spin_unlock_bh(&dom->lock);
 	libra_minted_free_all(&dead);
 }
 
 /**
  * libra_domain_purge() - drop all anchors, the namespace ends
- * @dom: domain without attached sockets
+ * @dom: domain without attached sockets; what one of these had redeemed of went with it
  *
  * Context: process context.
  */
 void libra_domain_purge(struct libra_domain *dom)
 {
-	struct libra_msg *msg;
+	struct libra_msg *msg, *next;
 	LIST_HEAD(dead);
 
 	spin_lock_bh(&dom->lock);
-	list_for_each_entry(msg, &dom->msgs, dom_node)
+	list_for_each_entry_safe(msg, next, &dom->unmet, unmet_node)
 		libra_msg_kill(msg, &dead, LIBRA_MIB_RECLAIMED);
 	spin_unlock_bh(&dom->lock);
 	libra_minted_free_all(&dead);

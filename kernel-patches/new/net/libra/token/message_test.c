@@ -23,6 +23,21 @@ struct message_test {
 	long anchor_bytes;
 };
 
+static long live_anchors(struct libra_net *ln)
+{
+	long bytes;
+
+	return libra_anchors_live(ln, &bytes);
+}
+
+static long live_bytes(struct libra_net *ln)
+{
+	long bytes;
+
+	libra_anchors_live(ln, &bytes);
+	return bytes;
+}
+
 static int message_test_init(struct kunit *test)
 {
 	struct message_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -31,8 +46,8 @@ static int message_test_init(struct kunit *test)
 	test->priv = t;
 	t->ln = libra_net(&init_net);
 	t->charge = atomic_long_read(&t->ln->charge);
-	t->anchors = atomic_long_read(&t->ln->anchors);
-	t->anchor_bytes = atomic_long_read(&t->ln->anchor_bytes);
+	t->anchors = live_anchors(t->ln);
+	t->anchor_bytes = live_bytes(t->ln);
 	t->sysctl = t->ln->sysctl;
 	t->source = libra_test_sock(test, LIBRA_TEST_DOMAIN, LIBRA_ROLE_ACTIVE);
 	t->client = libra_test_sock(test, LIBRA_TEST_DOMAIN, LIBRA_ROLE_PASSIVE);
@@ -56,14 +71,13 @@ static void message_test_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, page_ref_count(t->page));
 	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&t->source->account.charge));
 	KUNIT_EXPECT_EQ(test, t->charge, atomic_long_read(&t->ln->charge));
-	KUNIT_EXPECT_EQ(test, t->anchors, atomic_long_read(&t->ln->anchors));
-	KUNIT_EXPECT_EQ(test, t->anchor_bytes,
-			atomic_long_read(&t->ln->anchor_bytes));
+	KUNIT_EXPECT_EQ(test, t->anchors, live_anchors(t->ln));
+	KUNIT_EXPECT_EQ(test, t->anchor_bytes, live_bytes(t->ln));
 	/* The sockets themselves go with their own actions, after this. */
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->source->account.ref));
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->client->account.ref));
 	KUNIT_EXPECT_EQ(test, 2, refcount_read(&t->source->dom->ref));
-	KUNIT_EXPECT_TRUE(test, list_empty(&t->source->dom->msgs));
+	KUNIT_EXPECT_TRUE(test, list_empty(&t->source->dom->unmet));
 	KUNIT_EXPECT_TRUE(test, hash_empty(t->source->dom->anchors));
 	put_page(t->page);
 }
@@ -122,15 +136,14 @@ static void message_redeemed_once(struct kunit *test)
 	u8 vpi[LIBRA_VPI_SIZE];
 
 	message_mint(test, vpi);
-	KUNIT_EXPECT_EQ(test, t->anchors + 1, atomic_long_read(&t->ln->anchors));
-	KUNIT_EXPECT_EQ(test, t->anchor_bytes + PAGE_SIZE / 2,
-			atomic_long_read(&t->ln->anchor_bytes));
+	KUNIT_EXPECT_EQ(test, t->anchors + 1, live_anchors(t->ln));
+	KUNIT_EXPECT_EQ(test, t->anchor_bytes + PAGE_SIZE / 2, live_bytes(t->ln));
 
 	minted = libra_minted_redeem(t->client->dom, vpi, t->client);
 	KUNIT_ASSERT_NOT_NULL(test, minted);
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE / 2, minted->anchor.len);
 	KUNIT_EXPECT_PTR_EQ(test, t->page, minted->anchor.bv[0].bv_page);
-	KUNIT_EXPECT_EQ(test, t->anchors, atomic_long_read(&t->ln->anchors));
+	KUNIT_EXPECT_EQ(test, t->anchors, live_anchors(t->ln));
 	/* The redeemer owns it: it is charged for until it has been sent. */
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, atomic_long_read(&t->source->account.charge));
 
@@ -221,7 +234,7 @@ static void message_dies_with_the_client(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, t->msg->dead);
 	KUNIT_EXPECT_EQ(test, reclaimed + 2, libra_test_count(LIBRA_MIB_RECLAIMED));
 	KUNIT_EXPECT_NULL(test, libra_minted_redeem(t->client->dom, vpi[0], t->client));
-	KUNIT_EXPECT_EQ(test, t->anchors, atomic_long_read(&t->ln->anchors));
+	KUNIT_EXPECT_EQ(test, t->anchors, live_anchors(t->ln));
 }
 
 /* Another client's end is none of the message's business. */
@@ -278,6 +291,9 @@ static void message_expires(struct kunit *test)
 	message_mint(test, vpi);
 	libra_domain_expire(t->client->dom, 1000 * HZ);
 	KUNIT_EXPECT_EQ(test, expired, libra_test_count(LIBRA_MIB_EXPIRED));
+	t->msg->opened = jiffies - 1000 * HZ - 2;
+	libra_domain_expire(t->client->dom, 1000 * HZ);
+	KUNIT_EXPECT_EQ(test, expired, libra_test_count(LIBRA_MIB_EXPIRED));
 	t->msg->stamp = jiffies - 1000 * HZ - 1;
 	libra_domain_expire(t->client->dom, 1000 * HZ);
 	KUNIT_EXPECT_EQ(test, expired + 1, libra_test_count(LIBRA_MIB_EXPIRED));
@@ -295,6 +311,7 @@ static void message_of_a_client_stays(struct kunit *test)
 	message_mint(test, vpi[0]);
 	message_mint(test, vpi[1]);
 	libra_minted_free(libra_minted_redeem(t->client->dom, vpi[0], t->client));
+	t->msg->opened = jiffies - 1000 * HZ - 2;
 	t->msg->stamp = jiffies - 1000 * HZ - 1;
 	libra_domain_expire(t->client->dom, 1000 * HZ);
 	minted = libra_minted_redeem(t->client->dom, vpi[1], t->client);
@@ -309,13 +326,13 @@ static void message_purged(struct kunit *test)
 
 	message_mint(test, vpi[0]);
 	message_mint(test, vpi[1]);
-	libra_minted_free(libra_minted_redeem(t->client->dom, vpi[0], t->client));
 	libra_domain_purge(t->client->dom);
+	KUNIT_EXPECT_NULL(test, libra_minted_redeem(t->client->dom, vpi[0], t->client));
 	KUNIT_EXPECT_NULL(test, libra_minted_redeem(t->client->dom, vpi[1], t->client));
 	KUNIT_EXPECT_EQ(test, 1, page_ref_count(t->page));
 }
 
-/* Anchors hold their message, its source's charge and the domain on their own. */
+/* Anchors hold their message and its source on their own, and that the domain. */
 static void message_outlives_the_receiver(struct kunit *test)
 {
 	struct message_test *t = test->priv;
@@ -325,11 +342,29 @@ static void message_outlives_the_receiver(struct kunit *test)
 	message_mint(test, vpi);
 	message_end_message(test);
 	KUNIT_EXPECT_EQ(test, 3, refcount_read(&t->source->account.ref));
-	KUNIT_EXPECT_EQ(test, 3, refcount_read(&t->source->dom->ref));
 	minted = libra_minted_redeem(t->client->dom, vpi, t->client);
 	KUNIT_ASSERT_NOT_NULL(test, minted);
 	libra_minted_free(minted);
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&t->source->account.ref));
+}
+
+/* Who has redeemed all there will ever be keeps nothing in mind. */
+static void message_over_is_forgotten(struct kunit *test)
+{
+	struct message_test *t = test->priv;
+	struct libra_minted *minted;
+	u8 vpi[2][LIBRA_VPI_SIZE];
+
+	message_mint(test, vpi[0]);
+	message_mint(test, vpi[1]);
+	libra_minted_free(libra_minted_redeem(t->client->dom, vpi[0], t->client));
+	KUNIT_EXPECT_FALSE(test, list_empty(&t->client->redeeming));
+	message_end_message(test);
+	minted = libra_minted_redeem(t->client->dom, vpi[1], t->client);
+	KUNIT_ASSERT_NOT_NULL(test, minted);
+	KUNIT_EXPECT_TRUE(test, list_empty(&t->client->redeeming));
+	KUNIT_EXPECT_TRUE(test, list_empty(&t->source->minted));
+	libra_minted_free(minted);
 }
 
 static struct kunit_case message_cases[] = {
@@ -346,6 +381,7 @@ static struct kunit_case message_cases[] = {
 	KUNIT_CASE(message_of_a_client_stays),
 	KUNIT_CASE(message_purged),
 	KUNIT_CASE(message_outlives_the_receiver),
+	KUNIT_CASE(message_over_is_forgotten),
 	{}
 };
 

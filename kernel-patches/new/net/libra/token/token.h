@@ -204,9 +204,8 @@ void libra_minted_free(struct libra_minted *minted);
 /**
  * struct libra_msg - the anchors of one message
  * @ref: one by the receiver while the message lasts, one per anchor
- * @dom: with a reference
+ * @dom: held by @source
  * @source: the receiving socket, with a reference
- * @dom_node: in libra_domain.msgs
  * @source_node: in libra_sock.minted, until the receiving socket is closed
  * @redeemer_node: in libra_sock.redeeming of the socket that redeemed the first
  *	of its anchors, until that socket is closed
@@ -215,6 +214,7 @@ void libra_minted_free(struct libra_minted *minted);
  * @opened: jiffies of the first mint, by one more or less; 0 before
  * @stamp: jiffies of the last mint
  * @dead: nothing more is minted for it
+ * @alone: in none of the lists: nothing was minted for it yet, or it is over
  *
  * All but @ref is protected by the domain lock. When the redeemer closes, the
  * message is over and what is left of it is reclaimed; a message that never met
@@ -224,7 +224,6 @@ struct libra_msg {
 	refcount_t ref;
 	struct libra_domain *dom;
 	struct libra_sock *source;
-	struct list_head dom_node;
 	struct list_head source_node;
 	struct list_head redeemer_node;
 	struct list_head unmet_node;
@@ -232,6 +231,7 @@ struct libra_msg {
 	unsigned long opened;
 	unsigned long stamp;
 	bool dead;
+	bool alone;
 };
 
 struct libra_msg *libra_msg_open(struct libra_sock *source, gfp_t gfp);
@@ -266,7 +266,7 @@ void libra_sessions_note(struct libra_sessions *sessions);
 
 /**
  * struct libra_domain - who may redeem whose anchors
- * @ref: one per attached socket, one per message
+ * @ref: one per attached socket, which stays while it has messages
  * @node: in libra_net.domains, under libra_net.lock
  * @net: its network namespace
  * @id: the policy's domain number
@@ -283,10 +283,13 @@ void libra_sessions_note(struct libra_sessions *sessions);
  * @passing.socks: them, oldest first
  * @passing.users: the processes that used them
  * @passing.unused: how many nobody has used since they pass
- * @lock: protects @anchors, @msgs, @unmet and the lists of the messages
- * @msgs: all messages
- * @unmet: those of which nothing was redeemed yet, oldest first
- * @anchors: live anchors by id
+ * @lock: protects what follows, and the lists of the messages; taken once to mint and
+ *	once to redeem, so what others only read lies elsewhere
+ * @unmet: messages of which something was minted and nothing redeemed yet, oldest first
+ * @nr_unmet: how many
+ * @live: live anchors
+ * @live_bytes: their payload
+ * @anchors: them, by id
  */
 struct libra_domain {
 	refcount_t ref;
@@ -302,9 +305,12 @@ struct libra_domain {
 		struct libra_sessions users;
 		u32 unused;
 	} passing;
-	spinlock_t lock;	/* protects what follows, and the messages */
-	struct list_head msgs;
+	/* protects what follows, and the messages */
+	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct list_head unmet;
+	u32 nr_unmet;
+	long live;
+	long live_bytes;
 	DECLARE_HASHTABLE(anchors, LIBRA_ANCHOR_HASH_BITS);
 };
 
@@ -314,6 +320,7 @@ bool libra_domain_has(struct libra_net *ln, u64 cookie, u64 id);
 void libra_domains_init(struct libra_net *ln);
 void libra_domains_exit(struct libra_net *ln);
 void libra_expire_later(struct libra_net *ln);
+long libra_anchors_live(struct libra_net *ln, long *bytes);
 
 /* ---- whose memory has VPIs (received.c) --------------------------------- */
 

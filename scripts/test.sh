@@ -41,7 +41,7 @@ trap 'exit 143' TERM
 
 cd "$TOP"
 parts=()
-for part in scripts .ci tests tools bench; do
+for part in scripts .ci tests tools bench userspace; do
 	[ ! -e "$part" ] || parts+=("$part")
 done
 mapfile -t shell_scripts < <(grep -rlIE '^#!.*\b(ba|da)?sh\b|^# shellcheck shell=' "${parts[@]}")
@@ -52,6 +52,7 @@ check "python syntax" python3 -c 'import ast, sys
 for name in sys.argv[1:]: ast.parse(open(name).read(), name)' "${python_scripts[@]}"
 check "series" scripts/export-series --check
 check "counters, sysctls, tracepoints are documented, memory operations tested" tests/scripts/documented
+check "mutations apply" tests/invariants/run --check
 tap scripts tests/scripts/run
 check "module builds without a warning" module_is_clean
 check "README has the figures of the results" bench/readme --check \

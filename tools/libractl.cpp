@@ -114,7 +114,8 @@ void print_answer(const CLI::App& app, const Options& options, const Json& answe
         for (const Json& listener : answer.value("left_out", Json::array()))
             fmt::print(stderr,
                        "libractl: warning: the proxy also listens at {}, which no policy of the "
-                       "domain names: its clients there may be sent tokens\n",
+                       "domain names: while it has clients there, everything is copied (and with "
+                       "net.libra.strangers=0 they are sent tokens)\n",
                        listener.is_string() ? listener.get<std::string>() : listener.dump());
     }
     if (app.got_subcommand("status"))

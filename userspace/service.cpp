@@ -196,7 +196,8 @@ Result<Json> Service::attach(const AttachRequest& request) {
 }
 
 // Where processes that this policy is about listen as well, and nothing is attached in
-// its domain. Whoever connects there may be sent tokens.
+// its domain. Whoever connects there holds the domain down; with net.libra.strangers=0 he
+// may be sent tokens.
 std::vector<std::string> Service::listeners_left_out(const Policy& policy) const {
     std::vector<Endpoint> own;
     std::vector<Endpoint> named;

@@ -25,11 +25,13 @@ def disconnect(sock):
 
 
 def listens(case):
+    before = libra.counters()["attach"]
     upstream = DOMAINS[1][1]
     with socket.create_server(("127.0.0.1", upstream)) as origin:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)
         sock.connect(("127.0.0.1", upstream))
         origin.accept()[0].close()
+    case.check(libra.counters()["attach"] > before, "the subflow was not attached")
     with sock:
         disconnect(sock)
         try:
@@ -37,7 +39,8 @@ def listens(case):
         except OSError as error:
             case.equal(error.errno, errno.EOPNOTSUPP, "listen()")
             return
-        # Where it was not attached: its children have to live and die as any.
+        case.check(False, "it listens")
+        # Its children have to live and die as any.
         name = sock.getsockname()
         for _ in range(ROUNDS):
             socket.create_connection(("127.0.0.1", name[1])).close()

@@ -11,6 +11,7 @@
 #include <linux/jump_label.h>
 #include <linux/sockptr.h>
 #include <net/inet_connection_sock.h>
+#include <net/libra_call.h>
 #include <net/tcp.h>
 #include <uapi/linux/libra.h>
 
@@ -76,20 +77,6 @@ static inline struct libra_sock *libra_of(const struct sock *sk)
 	return smp_load_acquire(&inet_csk(sk)->icsk_libra);
 }
 
-/**
- * libra_sock_is_early() - may this socket be used before it is established?
- * @sk: TCP socket, which need not be locked
- *
- * Policies attach sockets on their way to TCP_ESTABLISHED, before that state can be
- * seen: who finds another state here and looks up the attachment then, finds it.
- *
- * Return: true for TCP Fast Open, in either role, before the handshake is over.
- */
-static inline bool libra_sock_is_early(const struct sock *sk)
-{
-	return (1 << inet_sk_state_load(sk)) & (TCPF_SYN_SENT | TCPF_SYN_RECV);
-}
-
 struct libra_sock *__libra_early(struct sock *sk);
 struct libra_sock *__libra_stranger(struct sock *sk);
 
@@ -119,31 +106,6 @@ static inline const struct libra_hooks *libra_hooks_of(const struct libra_sock *
 }
 
 struct libra_process *__libra_enter(void);
-
-/**
- * libra_recv_may_gain() - may this recv() gain from payload memory?
- * @sk: TCP socket, which need not be locked: only time is won or lost
- * @size: of the call
- * @flags: of the call
- *
- * Return: false when it will find less than a page and not wait for more.
- */
-static inline bool libra_recv_may_gain(struct sock *sk, size_t size, int flags)
-{
-	return size >= PAGE_SIZE &&
-	       !(flags & MSG_DONTWAIT && tcp_inq(sk) < (int)PAGE_SIZE);
-}
-
-/**
- * libra_send_may_gain() - may this send() gain from payload memory?
- * @size: of the call
- *
- * Return: false for a small one, which is dearer to look through than to copy.
- */
-static inline bool libra_send_may_gain(size_t size)
-{
-	return size >= 2048;
-}
 
 /**
  * libra_enter_recv() - is this call one for payload memory?

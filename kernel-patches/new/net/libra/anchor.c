@@ -355,12 +355,12 @@ bool libra_bytes_may_change(const struct sk_buff *skb, const u8 *data)
 static int libra_anchor_add_frag(struct libra_anchor *anchor, struct sock *sk,
 				 struct page *page, u32 off, u32 len)
 {
-	u32 least = LIBRA_FRAG_MIN;
+	u32 least;
 
 	page += off / PAGE_SIZE;
 	off %= PAGE_SIZE;
-	if (anchor->account->dense)
-		least = max_t(u32, least, page_size(compound_head(page)) / 16);
+	/* It pins all of the page, so it has to be a sixteenth of it. */
+	least = max_t(u32, LIBRA_FRAG_MIN, page_size(compound_head(page)) / 16);
 	if (len < least || !sendpage_ok(page) || libra_page_may_change(page))
 		return libra_anchor_add_copy(anchor, sk, page_address(page) + off,
 					     len);

@@ -20,7 +20,6 @@ struct sk_buff;
  * struct libra_account - who is charged for anchors
  * @ref: one by the owner, one per anchor
  * @release: what to do when the last reference goes; any context
- * @dense: a fragment must be a sixteenth of the page that it pins, or is copied
  * @net: network namespace that is charged as well, and counts
  * @limit: how many bytes @charge may be, a sysctl of @net
  * @at_limit: the fallback to count when it would be more
@@ -31,7 +30,6 @@ struct sk_buff;
 struct libra_account {
 	refcount_t ref;
 	enum libra_mib at_limit;
-	bool dense;
 	void (*release)(struct libra_account *account);
 	struct libra_net *net;
 	const u32 *limit;

@@ -135,7 +135,6 @@ static struct libra_process *libra_process_alloc(struct mm_struct *mm,
 	process->account.release = libra_process_release;
 	process->account.net = libra_net(get_net(net));
 	process->account.limit = &process->account.net->sysctl.max_process_bytes;
-	process->account.dense = true;
 	process->account.at_limit = LIBRA_MIB_LAZY_PROCESS_LIMIT;
 	process->streams = libra_streams_alloc(gfp);
 	process->memcg = get_mem_cgroup_from_mm(current->mm);

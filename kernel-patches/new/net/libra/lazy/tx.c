@@ -13,7 +13,7 @@
 #include <net/inet_common.h>
 #include <net/tcp.h>
 
-#include "../gather.h"
+#include "gather.h"
 #include "../send.h"
 #include "../trace.h"
 #include "lazy.h"

@@ -4,8 +4,8 @@
  * these, and the accessors of a parser in C. All of them work only while the
  * parser is being asked, see struct libra_call.
  */
-#ifndef _NET_LIBRA_CALL_H
-#define _NET_LIBRA_CALL_H
+#ifndef _NET_LIBRA_PARSER_CALL_H
+#define _NET_LIBRA_PARSER_CALL_H
 
 #include <linux/string.h>
 
@@ -89,4 +89,4 @@ static inline u64 libra_call_skip_fields(struct libra_ctx *ctx, u32 off, u32 len
 	return (u64)lines << 32 | off;
 }
 
-#endif /* _NET_LIBRA_CALL_H */
+#endif /* _NET_LIBRA_PARSER_CALL_H */

@@ -90,7 +90,6 @@ void libra_sock_init_account(struct libra_sock *ls, struct libra_net *ln)
 	ls->account.net = ln;
 	ls->account.limit = &ln->sysctl.max_socket_bytes;
 	ls->account.at_limit = LIBRA_MIB_FB_SOCKET_LIMIT;
-	ls->account.dense = true;
 	ls->net = ln;
 }
 

@@ -309,7 +309,7 @@ void libra_receivers_join(void)
 	 * file table. Pairs with the barriers that are on the way from a call that
 	 * makes a file to one that uses it.
 	 */
-	smp_mb();
+	smp_mb(); /* see above */
 	if (libra_look_over(receiver->session))
 		smp_store_release(&receiver->ready, true);
 out:

@@ -9,8 +9,9 @@
  * searched is what is sent, whatever the application does to its memory
  * meanwhile.
  *
- * Once any VPI has been minted, all bytes of all attached sockets are searched,
- * in payload or not: a stale VPI has to be found in order to be refused.
+ * Where the sender may have VPIs in memory (see received.c), all bytes are searched,
+ * in payload or not: a stale VPI has to be found in order to be refused. Otherwise
+ * they go straight from the application's memory.
  *
  * A segmenter only moves over bytes that the transport accepted. The exception
  * are bytes that must be the beginning of a VPI whose rest is still to come, and

@@ -10,9 +10,9 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
-#include "anchor.h"
+#include "../anchor.h"
+#include "../send.h"
 #include "gather.h"
-#include "send.h"
 
 /* Fragments that continue each other are one. */
 static void libra_gather_add(struct libra_gather *gather, struct page *page, u32 off,

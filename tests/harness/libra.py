@@ -103,19 +103,27 @@ class Daemon:
             if not os.access(program, os.X_OK):
                 raise LibraError(f"{program} is missing: build it first (cmake --build {build})")
         self.socket = os.path.join(directory, "librad.sock")
-        self.process = Process("librad", [self.librad, "--socket", self.socket, "--foreground",
-                                          *(f"--parser={name}" for name in parsers)],
-                               os.path.join(directory, "librad.log"))
+        self._command = [self.librad, "--socket", self.socket, "--foreground",
+                         *(f"--parser={name}" for name in parsers)]
+        self._log = os.path.join(directory, "librad.log")
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stop()
+
+    def start(self):
+        """After stop()."""
+        self.process = Process("librad", self._command, self._log)
         try:
             self._wait_ready()
         except BaseException:
             self.process.stop()
             raise
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def stop(self):
         self.process.stop()
 
     def _wait_ready(self, timeout=300):  # the verifier of a debug kernel takes its time

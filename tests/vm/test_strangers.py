@@ -7,13 +7,14 @@ import multiprocessing
 import os
 import socket
 import ssl
+import struct
 import time
 
 import vmtest
 from harness import libra, servers
 from harness.matrix import certificate
 
-ORIGIN, LISTEN, LISTEN_TLS, SINK = 8001, 8101, 8102, 8009
+ORIGIN, RAW_ORIGIN, LISTEN, LISTEN_TLS, SINK = 8001, 8002, 8101, 8102, 8009
 SIZE = 65536
 BODY = b"x" * SIZE
 REQUEST = b"GET /64k HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -44,6 +45,13 @@ def nginx(env, name):
 @contextlib.contextmanager
 def policy(env):
     with env.daemon.policy(f"127.0.0.1:{LISTEN}", f"127.0.0.1:{ORIGIN}", 1):
+        yield
+
+
+@contextlib.contextmanager
+def raw_policy(env, origin=ORIGIN, domain=1):
+    with env.daemon.policy(f"127.0.0.1:{LISTEN + domain * 10}", f"127.0.0.1:{origin}", domain,
+                           parser="raw"):
         yield
 
 
@@ -124,11 +132,11 @@ def named(case, env):
     case.check("which no policy names" in shown and connection["peer"] in shown, shown)
 
 
-def _send_by_the_way(pipe, sink_first, cut):
+def _send_by_the_way(pipe, origin, sink_first, cut):
     """A proxy, in a session of its own, that sends elsewhere what it received."""
     os.setsid()
     sink = socket.create_connection(("127.0.0.1", SINK), 20) if sink_first else None
-    with socket.create_connection(("127.0.0.1", ORIGIN), 20) as upstream:
+    with socket.create_connection(("127.0.0.1", origin), 20) as upstream:
         memory = bytearray(SIZE)
         got = 0
         while got < SIZE:
@@ -147,13 +155,13 @@ def _send_by_the_way(pipe, sink_first, cut):
             pipe.recv()
 
 
-def by_the_way(sink_first=False, cut=SIZE):
+def by_the_way(port=ORIGIN, sink_first=False, cut=SIZE):
     """(Was there a token in memory?, what the sink got, whether its connection was reset)"""
     pipe, theirs = multiprocessing.Pipe()
-    with socket.create_server(("127.0.0.1", ORIGIN)) as origins, \
+    with socket.create_server(("127.0.0.1", port)) as origins, \
             socket.create_server(("127.0.0.1", SINK)) as sinks:
         process = multiprocessing.get_context("fork").Process(
-            target=_send_by_the_way, args=(theirs, sink_first, cut), daemon=True)
+            target=_send_by_the_way, args=(theirs, port, sink_first, cut), daemon=True)
         process.start()
         origin, _ = origins.accept()
         with origin:
@@ -193,6 +201,77 @@ def elsewhere(env, tap):
                    f"{len(got)} bytes arrived")
 
 
+SOL_TLS, TLS_TX, TCP_ULP = 282, 1, 31
+# struct tls12_crypto_info_aes_gcm_128: TLS 1.2, AES-GCM, and what makes it unique.
+KEYS = struct.pack("=HH", 0x0303, 51) + bytes(range(8 + 16 + 4 + 8))
+
+
+def _send_encrypted(pipe):
+    """A proxy, in a session of its own, of which one connection had kTLS first."""
+    os.setsid()
+    with socket.create_connection(("127.0.0.1", SINK), 20) as sink:
+        sink.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
+        sink.setsockopt(SOL_TLS, TLS_TX, KEYS)
+        with socket.create_connection(("127.0.0.1", ORIGIN), 20) as upstream:
+            got = upstream.recv(SIZE, socket.MSG_WAITALL)
+            sink.sendall(BODY)
+            pipe.send(got != BODY)
+            pipe.recv()
+
+
+def encrypted(env, tap):
+    """What has a ULP when it is attached goes on through it."""
+    del env
+    with tap.case("a connection with kTLS, opened before: what it is sent is encrypted") as case, \
+            socket.create_server(("127.0.0.1", ORIGIN)) as origins, \
+            socket.create_server(("127.0.0.1", SINK)) as sinks:
+        pipe, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("fork").Process(
+            target=_send_encrypted, args=(theirs,), daemon=True)
+        process.start()
+        sink, _ = sinks.accept()
+        sink.settimeout(20)
+        origin, _ = origins.accept()
+        with origin, sink:
+            origin.sendall(BODY)
+            got = b""
+            while len(got) < SIZE and (data := sink.recv(1 << 20)):
+                got += data
+            case.check(pipe.recv(), "nothing was anchored")
+            pipe.send(None)
+        process.join(20)
+        case.equal(got[:3], b"\x17\x03\x03", "the first record's header")
+        case.check(BODY[:32] not in got, "it is in clear")
+
+
+def restarted(env, tap):
+    """A TLS request is read while librad is away, and answered when it is back."""
+    with tap.case("librad is away while a TLS client's request is read") as case, \
+            nginx(env, "restarted"):
+        with policy(env), Client(LISTEN) as plain:
+            case.check(minted(case, env, plain, "plain") > 0, "nothing is anchored")
+        env.daemon.stop()
+        with Client(LISTEN_TLS, tls=True) as tls:
+            # Of the TLS handshake, and one answer: nginx has read from it.
+            case.check(tls.get() == env.body, "without librad: other bytes arrived")
+            env.daemon.start()
+            with policy(env):
+                case.equal(minted(case, env, tls, "TLS"), 0, "anchors for the TLS client")
+
+
+def two_proxies(env, tap):
+    """What one proxy has open is no matter of another one's."""
+    with nginx(env, "one"), policy(env), Client(LISTEN) as plain, \
+            tap.case("a proxy beside another one that has clients nobody names") as case:
+        case.check(minted(case, env, plain, "plain") > 0, "nothing is anchored")
+        with Client(LISTEN_TLS, tls=True) as tls:
+            tls.get()
+            case.equal(minted(case, env, plain, "plain"), 0, "anchors of the same proxy")
+            token, got, reset = by_the_way(RAW_ORIGIN)
+            case.check(token, "nothing is anchored for the other one")
+            case.check(reset and b"before".startswith(got), f"{len(got)} bytes arrived")
+
+
 def body(env, tap):
     if not env.with_libra:
         tap.skip("all", "needs Libra")
@@ -202,8 +281,12 @@ def body(env, tap):
     with env.origin(f"127.0.0.1:{ORIGIN}"):
         first_client(env, tap)
         beside(env, tap)
-    with env.daemon.policy(f"127.0.0.1:{LISTEN}", f"127.0.0.1:{ORIGIN}", 1, parser="raw"):
+        restarted(env, tap)
+    with raw_policy(env):
         elsewhere(env, tap)
+        encrypted(env, tap)
+    with env.origin(f"127.0.0.1:{ORIGIN}"), raw_policy(env, RAW_ORIGIN, 2):
+        two_proxies(env, tap)
     with tap.case("nothing is left of it") as case:
         case.equal(libra.settle(), {}, "left behind")
 

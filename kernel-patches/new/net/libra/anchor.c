@@ -7,7 +7,6 @@
 #include <linux/module.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
-#include <linux/user_namespace.h>
 #include <net/sock.h>
 
 #include "anchor.h"
@@ -30,11 +29,6 @@ MODULE_PARM_DESC(max_bytes, "Bytes that anchors may pin on this machine (0: an e
 static unsigned long libra_machine_limit(void)
 {
 	return READ_ONCE(libra_max_bytes) ? : totalram_pages() / 8 * PAGE_SIZE;
-}
-
-static bool libra_net_of_users(const struct libra_net *ln)
-{
-	return ln->net->user_ns != &init_user_ns;
 }
 
 /* Fragments this small cost more as pages than as bytes. */

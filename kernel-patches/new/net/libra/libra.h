@@ -10,6 +10,7 @@
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
 #include <linux/uio.h>
+#include <linux/user_namespace.h>
 #include <linux/workqueue.h>
 #include <net/libra.h>
 #include <net/net_namespace.h>
@@ -36,6 +37,8 @@ struct libra_sock;
  * @mib: counters
  * @unattached: connections that a policy names, that could not be attached, and that
  *	were not adopted since: while there are any nothing is anchored, token mode
+ * @passing_unused: by role, sockets that pass and that nobody has used since, token mode
+ * @received: somebody has received VPIs here, token mode
  * @charge: bytes all anchors are accounted for
  * @charge_peak: the most that was ever
  * @attached: attached sockets, token mode
@@ -52,6 +55,8 @@ struct libra_net {
 	struct list_head domains;
 	struct libra_counters __percpu *mib;
 	atomic_long_t unattached;
+	atomic_t passing_unused[2];
+	bool received;
 	/* Written for each anchor, beside what every call reads. */
 	atomic_long_t charge ____cacheline_aligned_in_smp;
 	atomic_long_t charge_peak;
@@ -88,6 +93,12 @@ enum {
 
 extern unsigned int libra_net_id;
 struct libra_net *libra_net(const struct net *net);
+
+/* Does it belong to a user namespace, so that anybody may be its root? */
+static inline bool libra_net_of_users(const struct libra_net *ln)
+{
+	return ln->net->user_ns != &init_user_ns;
+}
 
 /* Work that holds what it is about, and thereby the module. */
 extern struct workqueue_struct *libra_wq;

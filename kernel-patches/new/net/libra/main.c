@@ -115,8 +115,7 @@ static void __exit libra_exit(void)
 	synchronize_rcu();
 	unregister_pernet_subsys(&libra_net_ops);
 	rcu_barrier();
-	libra_received_free();
-	libra_receivers_free();
+	libra_sessions_free();
 	libra_sock_exit();
 }
 

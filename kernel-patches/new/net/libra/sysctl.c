@@ -45,6 +45,17 @@ static int libra_do_unattached(const struct ctl_table *table, int write,
 	return 0;
 }
 
+/* While it was 0, connections went unnoticed. */
+static int libra_do_strangers(const struct ctl_table *table, int write, void *buffer,
+			      size_t *lenp, loff_t *ppos)
+{
+	int err = proc_dou8vec_minmax(table, write, buffer, lenp, ppos);
+
+	if (!err && write)
+		libra_sessions_again();
+	return err;
+}
+
 static const struct ctl_table libra_sysctls[] = {
 	{
 		.procname	= "enabled",
@@ -76,7 +87,7 @@ static const struct ctl_table libra_sysctls[] = {
 		.data		= (void *)offsetof(struct libra_net, sysctl.strangers),
 		.maxlen		= sizeof(u8),
 		.mode		= 0644,
-		.proc_handler	= proc_dou8vec_minmax,
+		.proc_handler	= libra_do_strangers,
 		.extra1		= SYSCTL_ZERO,
 		.extra2		= SYSCTL_ONE,
 	},

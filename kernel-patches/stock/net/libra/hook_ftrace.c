@@ -257,7 +257,7 @@ static void notrace libra_ftrace(unsigned long ip, unsigned long parent_ip,
 	/* Before it is looked up: see libra_sock_is_early(). */
 	early = hook->meet_to && libra_sock_is_early(sk);
 	if (!early && !atomic_read(&libra_attached) && !atomic_read(&libra_arenas) &&
-	    !READ_ONCE(libra_receivers_nr))
+	    !READ_ONCE(libra_sessions_nr))
 		return;
 
 	bit = ftrace_test_recursion_trylock(ip, parent_ip);

@@ -145,7 +145,7 @@ __bpf_kfunc int bpf_libra_adopt(struct sock_common *skc,
 		return -EINVAL;
 	err = libra_attach_sock(sk, args, true);
 	if (err == -EEXIST)
-		libra_sock_adopt_again(libra_sk(sk));
+		err = libra_sock_adopt_again(libra_sk(sk), args);
 	else if (err)
 		libra_policy_unmet(sk, err);
 	return err;

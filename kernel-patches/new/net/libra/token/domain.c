@@ -34,7 +34,7 @@ struct libra_domain *libra_domain_get(struct libra_net *ln, u32 id)
 	dom->id = id;
 	dom->cookie = libra_vpi_cookie(ln->number, id);
 	spin_lock_init(&dom->lock);
-	INIT_LIST_HEAD(&dom->passing.socks);
+	INIT_LIST_HEAD(&dom->passing);
 	INIT_LIST_HEAD(&dom->unmet);
 	hash_init(dom->anchors);
 	list_add(&dom->node, &ln->domains);
@@ -189,5 +189,5 @@ void libra_domains_exit(struct libra_net *ln)
 	cancel_delayed_work_sync(&ln->expire);
 	libra_for_each_domain(ln, libra_purge_one, 0);
 	WARN_ON_ONCE(!list_empty(&ln->domains));
-	libra_received_exit(ln);
+	libra_sessions_net_exit(ln);
 }

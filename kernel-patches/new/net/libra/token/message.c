@@ -147,7 +147,8 @@ struct libra_minted *libra_minted_alloc(struct libra_msg *msg, gfp_t gfp)
  * @minted: owned by the caller, afterwards by the domain
  *
  * From here on it is not the caller's: another thread may redeem it, a closing
- * client end its message.
+ * client end its message. If one has, the anchor is dropped, and a VPI that is sent all
+ * the same is a fail-stop.
  */
 void libra_minted_publish(struct libra_minted *minted)
 {
@@ -155,6 +156,13 @@ void libra_minted_publish(struct libra_minted *minted)
 	struct libra_domain *dom = msg->dom;
 
 	spin_lock_bh(&dom->lock);
+	if (msg->dead) {
+		/* It has no list by which anything would end this one. */
+		spin_unlock_bh(&dom->lock);
+		LIBRA_INC(dom->net, LIBRA_MIB_RECLAIMED);
+		libra_minted_free(minted);
+		return;
+	}
 	hash_add(dom->anchors, &minted->hash, minted->id);
 	list_add_tail(&minted->msg_node, &msg->anchors);
 	msg->stamp = jiffies;

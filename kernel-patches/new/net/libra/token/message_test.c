@@ -367,6 +367,23 @@ static void message_over_is_forgotten(struct kunit *test)
 	libra_minted_free(minted);
 }
 
+/* A client that closes between a read's last look and its VPI ends that one as well. */
+static void message_ends_while_read(struct kunit *test)
+{
+	u64 reclaimed = libra_test_count(LIBRA_MIB_RECLAIMED);
+	struct message_test *t = test->priv;
+	u8 vpi[2][LIBRA_VPI_SIZE];
+
+	message_mint(test, vpi[0]);
+	libra_minted_free(libra_minted_redeem(t->client->dom, vpi[0], t->client));
+	libra_sock_end_messages(t->client, false);
+	KUNIT_EXPECT_TRUE(test, t->msg->dead);
+	message_mint(test, vpi[1]);
+	KUNIT_EXPECT_EQ(test, reclaimed + 1, libra_test_count(LIBRA_MIB_RECLAIMED));
+	KUNIT_EXPECT_NULL(test, libra_minted_redeem(t->client->dom, vpi[1], t->client));
+	libra_sock_end_messages(t->source, false);
+}
+
 static struct kunit_case message_cases[] = {
 	KUNIT_CASE(message_charges),
 	KUNIT_CASE(message_redeemed_once),
@@ -382,6 +399,7 @@ static struct kunit_case message_cases[] = {
 	KUNIT_CASE(message_purged),
 	KUNIT_CASE(message_outlives_the_receiver),
 	KUNIT_CASE(message_over_is_forgotten),
+	KUNIT_CASE(message_ends_while_read),
 	{}
 };
 

@@ -59,7 +59,7 @@ struct libra_parser *libra_parser_get(const char *name)
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(parser, &libra_parsers, node)
-		if (!strcmp(parser->name, name) &&
+		if (!strcmp(parser->name, name) && smp_load_acquire(&parser->hooked) &&
 		    refcount_inc_not_zero(&parser->ref))
 			goto out;
 	parser = NULL;
@@ -115,9 +115,14 @@ int libra_parser_register(const struct libra_parser_ops *ops)
 	}
 
 	err = libra_hook_enable();
-	if (err)
+	if (err) {
 		libra_parser_unregister(ops);
-	return err;
+		return err;
+	}
+	/* What was used without the hooks, or without a parser, went unnoticed. */
+	libra_sessions_again();
+	smp_store_release(&parser->hooked, true);
+	return 0;
 }
 
 /**

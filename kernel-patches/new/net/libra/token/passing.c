@@ -16,19 +16,29 @@
  */
 #include <linux/seq_file.h>
 #include <linux/seq_file_net.h>
+#include <linux/slab.h>
 
 #include "token.h"
 
 /* Of one domain, what is shown by name. */
 #define LIBRA_PASSING_SHOWN	16
 
+/**
+ * struct libra_use - a session uses a connection that passes
+ * @node: in libra_sock.passing.uses
+ * @session: which stays for as long
+ */
+struct libra_use {
+	struct list_head node;
+	struct libra_session *session;
+};
+
 /*
- * Protects the list, libra_domain.passing and libra_sock.passing; a leaf, taken
- * with bottom halves off. It is only taken where a connection begins or ends to
- * pass, and where something is received while others pass.
+ * Protects libra_domain.passing, libra_sock.passing and libra_session.uses; a leaf, taken
+ * with bottom halves off. It is only taken where a connection begins or ends to pass, and
+ * where one that passes is used for the first time.
  */
 static DEFINE_SPINLOCK(libra_passing_lock);
-static LIST_HEAD(libra_passing_domains);
 
 /**
  * libra_passing_begin() - nothing is known of what this socket sends
@@ -49,12 +59,10 @@ void libra_passing_begin(struct libra_sock *ls, enum libra_mib why)
 	spin_lock_bh(&libra_passing_lock);
 	if (ls->passing.state != LIBRA_PASSING_NOT)
 		goto out;
-	if (list_empty(&dom->passing.socks))
-		list_add_tail(&dom->passing.node, &libra_passing_domains);
 	ls->passing.why = why;
 	ls->passing.since = jiffies;
-	list_add_tail(&ls->passing.node, &dom->passing.socks);
-	dom->passing.unused++;
+	list_add_tail(&ls->passing.node, &dom->passing);
+	atomic_inc(&ls->net->passing_unused[ls->role]);
 	atomic_inc(&dom->egress_passes[ls->role]);
 	WRITE_ONCE(ls->passing.state, LIBRA_PASSING_UNUSED);
 out:
@@ -64,18 +72,21 @@ out:
 /* Under the lock. */
 static void libra_passing_leave(struct libra_sock *ls)
 {
-	struct libra_domain *dom = ls->dom;
+	struct libra_use *use, *next;
 
 	if (ls->passing.state == LIBRA_PASSING_UNUSED)
-		dom->passing.unused--;
+		atomic_dec(&ls->net->passing_unused[ls->role]);
 	else if (ls->passing.state != LIBRA_PASSING_USED)
 		return;
-	atomic_dec(&dom->egress_passes[ls->role]);
-	list_del(&ls->passing.node);
-	if (list_empty(&dom->passing.socks)) {
-		list_del(&dom->passing.node);
-		WRITE_ONCE(dom->passing.users.nr, 0);
+	list_for_each_entry_safe(use, next, &ls->passing.uses, node) {
+		atomic_dec(&use->session->passing[ls->role]);
+		use->session->uses--;
+		list_del(&use->node);
+		kfree(use);
 	}
+	WRITE_ONCE(ls->passing.user, NULL);
+	atomic_dec(&ls->dom->egress_passes[ls->role]);
+	list_del(&ls->passing.node);
 	WRITE_ONCE(ls->passing.state, LIBRA_PASSING_NOT);
 }
 
@@ -108,52 +119,83 @@ void libra_passing_end(struct libra_sock *ls)
 	spin_unlock_bh(&libra_passing_lock);
 }
 
-/* The current process has used a socket that passes. */
-void __libra_passing_note(struct libra_sock *ls)
+static bool libra_passing_has(const struct libra_sock *ls,
+			      const struct libra_session *session)
 {
-	struct libra_domain *dom = ls->dom;
+	const struct libra_use *use;
 
-	/* The set is not emptied while this socket passes. */
-	if (READ_ONCE(ls->passing.state) == LIBRA_PASSING_USED &&
-	    libra_sessions_have(&dom->passing.users, true))
-		return;
-	spin_lock_bh(&libra_passing_lock);
+	list_for_each_entry(use, &ls->passing.uses, node)
+		if (use->session == session)
+			return true;
+	return false;
+}
+
+/* Under the lock, and RCU. Returns false if @use is not needed. */
+static bool libra_passing_use(struct libra_sock *ls, struct libra_session *session,
+			      struct libra_use *use)
+{
+	if (!libra_passing_is(ls))
+		return false;
 	if (ls->passing.state == LIBRA_PASSING_UNUSED) {
-		dom->passing.unused--;
+		atomic_dec(&ls->net->passing_unused[ls->role]);
 		WRITE_ONCE(ls->passing.state, LIBRA_PASSING_USED);
 	}
-	if (ls->passing.state == LIBRA_PASSING_USED)
-		libra_sessions_note(&dom->passing.users);
-	spin_unlock_bh(&libra_passing_lock);
+	/* Without a session there is nobody who could receive VPIs. */
+	if (!session || session->over)
+		return false;
+	WRITE_ONCE(ls->passing.user, session);
+	if (libra_passing_has(ls, session))
+		return false;
+	use->session = session;
+	list_add(&use->node, &ls->passing.uses);
+	session->uses++;
+	atomic_inc(&session->passing[ls->role]);
+	return true;
 }
 
 /**
- * libra_passing_elsewhere() - may the current process send by a way of another domain
- * that passes?
- * @own: the domain in which it receives
- * @role: of the connections in question
+ * __libra_passing_note() - the current process uses a socket that passes
+ * @ls: attachment
+ *
+ * Context: process context, without locks.
+ */
+void __libra_passing_note(struct libra_sock *ls)
+{
+	struct libra_session *session;
+	struct libra_use *use;
+	bool known, used;
+
+	rcu_read_lock();
+	session = libra_session_find();
+	known = READ_ONCE(ls->passing.state) == LIBRA_PASSING_USED &&
+		READ_ONCE(ls->passing.user) == session;
+	rcu_read_unlock();
+	if (known)
+		return;
+
+	use = kmalloc(sizeof(*use), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	rcu_read_lock();
+	spin_lock_bh(&libra_passing_lock);
+	used = libra_passing_use(ls, libra_session_find(), use);
+	spin_unlock_bh(&libra_passing_lock);
+	rcu_read_unlock();
+	if (!used)
+		kfree(use);
+}
+
+/**
+ * libra_passing_forget() - a session has no processes any more
+ * @session: session
  *
  * Context: process context.
+ * Return: false if it has to stay because a connection that it used still passes.
  */
-bool libra_passing_elsewhere(const struct libra_domain *own, enum libra_role role)
+bool libra_passing_forget(struct libra_session *session)
 {
-	struct libra_domain *dom;
-	bool found = false;
-
-	/* Without the lock: as with egress_passes, what begins now is not too late. */
-	if (list_empty(&libra_passing_domains))
-		return false;
 	spin_lock_bh(&libra_passing_lock);
-	list_for_each_entry(dom, &libra_passing_domains, passing.node) {
-		if (dom == own || !atomic_read(&dom->egress_passes[role]))
-			continue;
-		found = libra_sessions_have(&dom->passing.users, dom->net == own->net) ||
-			(dom->passing.unused && dom->net == own->net);
-		if (found)
-			break;
-	}
+	session->over = !session->uses;
 	spin_unlock_bh(&libra_passing_lock);
-	return found;
+	return session->over;
 }
 
 static void libra_passing_address(struct seq_file *seq, const struct sock *sk,
@@ -182,7 +224,7 @@ static void libra_passing_show_domain(struct seq_file *seq,
 	seq_printf(seq, "domain %u clients %d upstreams %d\n", dom->id,
 		   atomic_read(&dom->egress_passes[LIBRA_ROLE_PASSIVE]),
 		   atomic_read(&dom->egress_passes[LIBRA_ROLE_ACTIVE]));
-	list_for_each_entry(ls, &dom->passing.socks, passing.node) {
+	list_for_each_entry(ls, &dom->passing, passing.node) {
 		if (++shown > LIBRA_PASSING_SHOWN)
 			break;
 		seq_puts(seq, ls->role == LIBRA_ROLE_PASSIVE ? "client" : "upstream");
@@ -204,13 +246,15 @@ static void libra_passing_show_domain(struct seq_file *seq,
  */
 int libra_passing_show(struct seq_file *seq, void *v)
 {
-	const struct libra_net *ln = libra_net(seq_file_single_net(seq));
+	struct libra_net *ln = libra_net(seq_file_single_net(seq));
 	const struct libra_domain *dom;
 
-	spin_lock_bh(&libra_passing_lock);
-	list_for_each_entry(dom, &libra_passing_domains, passing.node)
-		if (dom->net == ln)
+	spin_lock_bh(&ln->lock);
+	spin_lock(&libra_passing_lock);
+	list_for_each_entry(dom, &ln->domains, node)
+		if (!list_empty(&dom->passing))
 			libra_passing_show_domain(seq, dom);
-	spin_unlock_bh(&libra_passing_lock);
+	spin_unlock(&libra_passing_lock);
+	spin_unlock_bh(&ln->lock);
 	return 0;
 }

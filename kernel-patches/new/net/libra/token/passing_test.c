@@ -33,37 +33,48 @@ static void passing_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, passes(ls->dom, LIBRA_ROLE_PASSIVE));
 }
 
+/* May the current process be handed VPIs of a domain with clients elsewhere? */
+static bool held_down(struct libra_domain *dom, enum libra_role role)
+{
+	if (atomic_read(&dom->net->passing_unused[role]))
+		return true;
+	return libra_session_receives(dom, role) == LIBRA_MIB_FB_EGRESS_PASS;
+}
+
 /* What a process sends by, whatever the domain, holds down what it receives. */
 static void passing_elsewhere(struct kunit *test)
 {
 	struct libra_sock *ls = libra_test_sock(test, LIBRA_TEST_DOMAIN,
 						LIBRA_ROLE_PASSIVE);
-	struct libra_domain *dom = ls->dom;
+	struct libra_session *session;
 	struct libra_domain *other;
 
 	other = libra_test_sock(test, LIBRA_TEST_DOMAIN_2, LIBRA_ROLE_ACTIVE)->dom;
-	KUNIT_EXPECT_FALSE(test, libra_passing_elsewhere(other, LIBRA_ROLE_PASSIVE));
+	KUNIT_EXPECT_FALSE(test, held_down(other, LIBRA_ROLE_PASSIVE));
 	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
 	/* Nobody knows yet who uses it. */
-	KUNIT_EXPECT_TRUE(test, libra_passing_elsewhere(other, LIBRA_ROLE_PASSIVE));
-	KUNIT_EXPECT_FALSE(test, libra_passing_elsewhere(other, LIBRA_ROLE_ACTIVE));
-	/* Its own domain has egress_passes for that. */
-	KUNIT_EXPECT_FALSE(test, libra_passing_elsewhere(dom, LIBRA_ROLE_PASSIVE));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&ls->net->passing_unused[LIBRA_ROLE_PASSIVE]));
+	KUNIT_EXPECT_TRUE(test, held_down(other, LIBRA_ROLE_PASSIVE));
+	KUNIT_EXPECT_FALSE(test, held_down(other, LIBRA_ROLE_ACTIVE));
 
 	libra_passing_note(ls);
 	libra_passing_note(ls);
-	KUNIT_EXPECT_EQ(test, 0, dom->passing.unused);
-	KUNIT_ASSERT_EQ(test, 1, dom->passing.users.nr);
-	KUNIT_EXPECT_TRUE(test, libra_passing_elsewhere(other, LIBRA_ROLE_PASSIVE));
-	dom->passing.users.id[0]++;
-	KUNIT_EXPECT_FALSE(test, libra_passing_elsewhere(other, LIBRA_ROLE_PASSIVE));
-	/* It is passed on, to us. */
-	libra_passing_note(ls);
-	KUNIT_EXPECT_TRUE(test, libra_passing_elsewhere(other, LIBRA_ROLE_PASSIVE));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&ls->net->passing_unused[LIBRA_ROLE_PASSIVE]));
+	rcu_read_lock();
+	session = libra_session_find();
+	rcu_read_unlock();
+	KUNIT_ASSERT_NOT_NULL(test, session);
+	KUNIT_EXPECT_EQ(test, 1, session->uses);
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&session->passing[LIBRA_ROLE_PASSIVE]));
+	KUNIT_EXPECT_TRUE(test, held_down(other, LIBRA_ROLE_PASSIVE));
+	KUNIT_EXPECT_FALSE(test, held_down(other, LIBRA_ROLE_ACTIVE));
+	KUNIT_EXPECT_FALSE(test, libra_passing_forget(session));
 
 	libra_passing_end(ls);
-	KUNIT_EXPECT_FALSE(test, libra_passing_elsewhere(other, LIBRA_ROLE_PASSIVE));
-	KUNIT_EXPECT_EQ(test, 0, dom->passing.users.nr);
+	KUNIT_EXPECT_EQ(test, 0, session->uses);
+	KUNIT_EXPECT_FALSE(test, held_down(other, LIBRA_ROLE_PASSIVE));
+	libra_passing_note(ls);
+	KUNIT_EXPECT_EQ(test, 0, session->uses);
 }
 
 /* It ends unused. */
@@ -71,48 +82,34 @@ static void passing_unused(struct kunit *test)
 {
 	struct libra_sock *ls = libra_test_sock(test, LIBRA_TEST_DOMAIN,
 						LIBRA_ROLE_PASSIVE);
+	atomic_t *unused = &ls->net->passing_unused[LIBRA_ROLE_PASSIVE];
 
 	libra_passing_begin(ls, LIBRA_MIB_FB_ADOPTED);
-	KUNIT_EXPECT_EQ(test, 1, ls->dom->passing.unused);
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(unused));
 	libra_passing_end(ls);
-	KUNIT_EXPECT_EQ(test, 0, ls->dom->passing.unused);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(unused));
 	libra_passing_note(ls);
-	KUNIT_EXPECT_EQ(test, 0, ls->dom->passing.users.nr);
-}
-
-static void sessions_overflow(struct kunit *test)
-{
-	struct libra_sessions sessions = {};
-	int i;
-
-	for (i = 0; i < LIBRA_SESSIONS; i++) {
-		KUNIT_EXPECT_FALSE(test, libra_sessions_have(&sessions, true));
-		libra_sessions_note(&sessions);
-		libra_sessions_note(&sessions);
-		KUNIT_EXPECT_EQ(test, i + 1, sessions.nr);
-		sessions.id[i] += 1 + i;	/* as if it were somebody else */
-	}
-	KUNIT_EXPECT_FALSE(test, libra_sessions_have(&sessions, true));
-	libra_sessions_note(&sessions);
-	KUNIT_EXPECT_TRUE(test, libra_sessions_have(&sessions, true));
-	libra_sessions_note(&sessions);
-	KUNIT_EXPECT_EQ(test, LIBRA_SESSIONS + 1, sessions.nr);
-	/* Not for who is in another namespace. */
-	KUNIT_EXPECT_FALSE(test, libra_sessions_have(&sessions, false));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(unused));
 }
 
 static struct kunit_case passing_cases[] = {
 	KUNIT_CASE(passing_counts),
 	KUNIT_CASE(passing_elsewhere),
 	KUNIT_CASE(passing_unused),
-	KUNIT_CASE(sessions_overflow),
 	{}
 };
+
+static int passing_init(struct kunit *test)
+{
+	libra_session_join();
+	return 0;
+}
 
 static struct kunit_suite passing_suite = {
 	.name = "libra_passing",
 	.suite_init = libra_test_suite_init,
 	.suite_exit = libra_test_suite_exit,
+	.init = passing_init,
 	.test_cases = passing_cases,
 };
 

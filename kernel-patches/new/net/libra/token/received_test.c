@@ -48,8 +48,10 @@ static void received_elsewhere(struct kunit *test)
 
 	received_write(there->dom, false, vpi);
 	KUNIT_EXPECT_FALSE(test, libra_received_vpi(here->dom, vpi));
-	KUNIT_ASSERT_TRUE(test, libra_received_note(there->dom));
-	KUNIT_ASSERT_TRUE(test, libra_received_note(there->dom));
+	KUNIT_ASSERT_EQ(test, LIBRA_MIB_MAX,
+			libra_session_receives(there->dom, LIBRA_ROLE_PASSIVE));
+	KUNIT_ASSERT_EQ(test, LIBRA_MIB_MAX,
+			libra_session_receives(there->dom, LIBRA_ROLE_PASSIVE));
 	KUNIT_EXPECT_TRUE(test, libra_received_vpi(here->dom, vpi));
 	KUNIT_EXPECT_TRUE(test, libra_received_any(here));
 	received_write(there->dom, true, vpi);
@@ -65,19 +67,34 @@ static void received_before(struct kunit *test)
 						LIBRA_ROLE_PASSIVE);
 	u8 vpi[LIBRA_VPI_SIZE];
 
-	KUNIT_ASSERT_TRUE(test, libra_received_note(ls->dom));
+	KUNIT_ASSERT_EQ(test, LIBRA_MIB_MAX,
+			libra_session_receives(ls->dom, LIBRA_ROLE_ACTIVE));
 	received_write(ls->dom, false, vpi);
 	libra_test_sock_end_now(test, ls);
 	ls = libra_test_sock(test, LIBRA_TEST_DOMAIN + 18, LIBRA_ROLE_PASSIVE);
-	KUNIT_EXPECT_NULL(test, ls->dom->received);
 	KUNIT_EXPECT_TRUE(test, libra_received_any(ls));
 	KUNIT_EXPECT_TRUE(test, libra_received_vpi(ls->dom, vpi));
+}
+
+/* Where connections may have gone unnoticed, nobody is handed any before they are sought. */
+static void received_again(struct kunit *test)
+{
+	struct libra_sock *ls = libra_test_sock(test, LIBRA_TEST_DOMAIN + 19,
+						LIBRA_ROLE_ACTIVE);
+
+	libra_sessions_again();
+	KUNIT_EXPECT_EQ(test, LIBRA_MIB_FB_JOINING,
+			libra_session_receives(ls->dom, LIBRA_ROLE_PASSIVE));
+	libra_session_join();
+	KUNIT_EXPECT_EQ(test, LIBRA_MIB_MAX,
+			libra_session_receives(ls->dom, LIBRA_ROLE_PASSIVE));
 }
 
 static int received_init(struct kunit *test)
 {
 	/* As after the first one in the life of a machine. */
 	WRITE_ONCE(libra_vpi_minted, true);
+	libra_session_join();
 	return 0;
 }
 
@@ -85,6 +102,7 @@ static struct kunit_case received_cases[] = {
 	KUNIT_CASE(received_own),
 	KUNIT_CASE(received_elsewhere),
 	KUNIT_CASE(received_before),
+	KUNIT_CASE(received_again),
 	{}
 };
 

@@ -26,7 +26,7 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 	else if (atomic_long_read(&ln->unattached))
 		why = LIBRA_MIB_FB_UNATTACHED;
 	else if (atomic_read(&ls->dom->egress_passes[!ls->role]) ||
-		 libra_passing_elsewhere(ls->dom, !ls->role))
+		 atomic_read(&ln->passing_unused[!ls->role]))
 		why = LIBRA_MIB_FB_EGRESS_PASS;
 	else if (ls->rx.msg && READ_ONCE(ls->rx.msg->dead))
 		why = LIBRA_MIB_FB_MSG_DEAD;
@@ -36,11 +36,9 @@ static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 		why = LIBRA_MIB_FB_PARSER_GONE;
 	else if (libra_memory_pressure(ls->sk))
 		why = LIBRA_MIB_FB_MEMCG;
-	else if (!libra_receives())
-		why = LIBRA_MIB_FB_JOINING;
-	else if (!libra_received_note(ls->dom))
-		why = LIBRA_MIB_FB_NOMEM;
 	else
+		why = libra_session_receives(ls->dom, !ls->role);
+	if (why == LIBRA_MIB_MAX)
 		return true;
 	if (why == LIBRA_MIB_FB_JOINING)
 		WRITE_ONCE(ls->joined, false);
@@ -226,6 +224,7 @@ int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 	if (!minted)
 		return 0;
 	len = minted->anchor.len;
+	libra_anchor_charge_pinned(&minted->anchor);
 
 	if (len < LIBRA_VPI_SIZE) {
 		LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED, len);

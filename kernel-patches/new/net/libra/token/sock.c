@@ -59,7 +59,7 @@ void __libra_sock_used(struct libra_sock *ls)
 	if (!xchg(&ls->charged, true))
 		kmem_cache_charge(ls, GFP_KERNEL | __GFP_NOFAIL);
 	if (!xchg(&ls->joined, true))
-		libra_receivers_join();
+		libra_session_join();
 }
 
 static void libra_sock_free_rcu(struct rcu_head *rcu)
@@ -207,7 +207,7 @@ static enum libra_mib libra_attach_why_pass(const struct sock *sk)
 
 /* @parser: with a reference that is taken over; @why: it passes, or LIBRA_MIB_MAX. */
 static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
-			   struct libra_parser *parser, enum libra_mib why)
+			   struct libra_parser *parser, enum libra_mib why, gfp_t gfp)
 {
 	struct libra_net *ln = libra_net(sock_net(sk));
 	typeof(sk->sk_destruct) *destruct;
@@ -219,7 +219,7 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 		goto put_parser;
 
 	err = -ENOMEM;
-	ls = kmem_cache_zalloc(libra_sock_cache, GFP_ATOMIC | __GFP_NOWARN);
+	ls = kmem_cache_zalloc(libra_sock_cache, gfp | __GFP_NOWARN);
 	if (!ls)
 		goto put_module;
 	ls->dom = libra_domain_get(ln, args->domain);
@@ -230,15 +230,18 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 	ls->parser = parser;
 	libra_sock_init_account(ls, ln);
 	ls->prot = sk->sk_prot;
+	ls->plain = sk->sk_prot->sendmsg == tcp_prot.sendmsg;
 	ls->mode = args->mode;
 	ls->disconnects = sk->sk_disconnects;
 	ls->role = sk->sk_state == TCP_SYN_SENT || args->flags & LIBRA_F_ACTIVE ?
 		   LIBRA_ROLE_ACTIVE : LIBRA_ROLE_PASSIVE;
 	ls->policy = args->policy;
+	ls->stranger = why == LIBRA_MIB_FB_STRANGER;
 	spin_lock_init(&ls->parse_lock);
 	mutex_init(&ls->tx_lock);
 	INIT_LIST_HEAD(&ls->minted);
 	INIT_LIST_HEAD(&ls->redeeming);
+	INIT_LIST_HEAD(&ls->passing.uses);
 	ls->call.ctx.role = ls->role;
 	ls->call.ctx.flags = args->flags;
 	ls->rx.pos = libra_rx_pos(sk);
@@ -302,7 +305,8 @@ int libra_attach_sock(struct sock *sk, const struct libra_attach *args,
 	if (!parser)
 		goto refused;
 	return libra_attach_as(sk, args, parser, adopt ? LIBRA_MIB_FB_ADOPTED :
-							 libra_attach_why_pass(sk));
+							 libra_attach_why_pass(sk),
+			       GFP_ATOMIC);
 
 refused:
 	LIBRA_INC(libra_net(sock_net(sk)), LIBRA_MIB_ATTACH_REFUSED);
@@ -329,8 +333,21 @@ int libra_attach_stranger(struct sock *sk, bool accepted)
 		.flags = accepted ? 0 : LIBRA_F_ACTIVE,
 	};
 
-	refcount_inc(&none.ref);
-	return libra_attach_as(sk, &args, &none, LIBRA_MIB_FB_STRANGER);
+	int err = -ENOENT;
+
+	/*
+	 * No other is attached without a parser, by which the hooks are in place. Counted
+	 * first, so that they stay, or there is no parser any more. See hook.c.
+	 */
+	atomic_inc(&libra_attached);
+	smp_mb__after_atomic();
+	if (libra_parsers_registered()) {
+		refcount_inc(&none.ref);
+		err = libra_attach_as(sk, &args, &none, LIBRA_MIB_FB_STRANGER, GFP_KERNEL);
+	}
+	atomic_dec(&libra_attached);
+	libra_hook_update();
+	return err;
 }
 
 /**
@@ -401,15 +418,25 @@ void libra_sock_stop(struct libra_sock *ls)
 /**
  * libra_sock_adopt_again() - a new policy finds a socket attached
  * @ls: attachment
+ * @args: the policy's
  *
- * If its parser is gone, it passes from its next byte on.
+ * If it was attached because no policy named it, it is this one's now; it passes
+ * anyhow. If its parser is gone, it passes from its next byte on.
  *
  * Context: under the socket lock.
+ * Return: 0 if it was adopted, or -EEXIST.
  */
-void libra_sock_adopt_again(struct libra_sock *ls)
+int libra_sock_adopt_again(struct libra_sock *ls, const struct libra_attach *args)
 {
+	if (ls->stranger) {
+		ls->stranger = false;
+		ls->policy = args->policy;
+		LIBRA_INC(ls->net, LIBRA_MIB_FB_ADOPTED);
+		return 0;
+	}
 	if (!rcu_access_pointer(ls->parser->ops))
 		libra_passing_begin(ls, LIBRA_MIB_FB_PARSER_GONE);
+	return -EEXIST;
 }
 
 /**

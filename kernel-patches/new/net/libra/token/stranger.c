@@ -9,80 +9,22 @@
  * client's, nothing is anchored that its proxy could send on it, as that may be
  * encrypted in user space (see passing.c).
  *
- * Whose connections these are is known by the session, as in received.c. A session is
- * noted before it receives its first VPI: when it uses an attached socket. What it has
- * open by then is looked for in its processes' files, because a request that was read
- * on it may be answered with what is received next.
+ * Which proxies these are is known by the session (session.c). What it has open when it
+ * joins is looked for in its processes' files, because a request that was read on it may
+ * be answered with what is received next.
  */
 #include <linux/fdtable.h>
 #include <linux/file.h>
-#include <linux/module.h>
 #include <linux/net.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
-#include <linux/slab.h>
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/ip.h>
 #include <net/tcp.h>
 
-#include "../trace.h"
 #include "token.h"
-
-#define LIBRA_RECEIVER_BITS	6
-
-/**
- * struct libra_receiver - a session that may be handed VPIs
- * @node: in the table, RCU
- * @session: with a reference
- * @ready: what its processes had open before is attached
- * @rcu: to free it
- */
-struct libra_receiver {
-	struct hlist_node node;
-	struct pid *session;
-	bool ready;
-	struct rcu_head rcu;
-};
-
-/* Protects changes of the table, and is held while files are looked through. */
-static DEFINE_MUTEX(libra_receivers_lock);
-static DEFINE_HASHTABLE(libra_receivers, LIBRA_RECEIVER_BITS);
-unsigned int libra_receivers_nr;
-
-/* The session of the current process, under RCU. */
-static struct libra_receiver *libra_receiver_find(void)
-{
-	struct pid *session = task_session(current);
-	struct libra_receiver *receiver;
-
-	hash_for_each_possible_rcu(libra_receivers, receiver, node,
-				   (unsigned long)session)
-		if (receiver->session == session)
-			return receiver;
-	return NULL;
-}
-
-/**
- * libra_receives() - may the current process be handed VPIs?
- *
- * If not, it can after libra_receivers_join().
- *
- * Context: process context.
- */
-bool libra_receives(void)
-{
-	const struct libra_receiver *receiver;
-	bool ready;
-
-	rcu_read_lock();
-	receiver = libra_receiver_find();
-	/* Pairs with the one in libra_receivers_join(). */
-	ready = receiver && smp_load_acquire(&receiver->ready);
-	rcu_read_unlock();
-	return ready;
-}
 
 /*
  * Otherwise nothing can be sent any more, or not yet: then a policy may still attach it,
@@ -94,6 +36,25 @@ static bool libra_may_send(const struct sock *sk)
 	       libra_sock_is_fast_open(sk);
 }
 
+/*
+ * Is the namespace about such connections? Who is root only there does not decide what
+ * becomes of VPIs that were received elsewhere.
+ */
+static bool libra_strangers_count(const struct libra_net *ln)
+{
+	return READ_ONCE(ln->sysctl.strangers) || libra_net_of_users(ln);
+}
+
+/*
+ * The kernel's own, such as of network file systems, are used by whoever writes to a
+ * file; what it writes there is not for a peer of its own.
+ */
+static bool libra_could_be_stranger(const struct sock *sk)
+{
+	return !sk->sk_kern_sock && sk->sk_use_task_frag && libra_may_send(sk) &&
+	       libra_strangers_count(libra_net(sock_net(sk)));
+}
+
 /**
  * libra_is_stranger() - does the current process use a connection that has to be attached
  * for what it may have received elsewhere?
@@ -103,14 +64,14 @@ static bool libra_may_send(const struct sock *sk)
  */
 bool libra_is_stranger(const struct sock *sk)
 {
-	return READ_ONCE(libra_receivers_nr) && libra_parsers_registered() &&
-	       libra_may_send(sk) && READ_ONCE(libra_net(sock_net(sk))->sysctl.strangers) &&
-	       libra_receiver_find();
+	return READ_ONCE(libra_sessions_nr) && libra_parsers_registered() &&
+	       libra_could_be_stranger(sk) && libra_session_find();
 }
 
 /*
  * Was this connection accepted? Its listener may be gone; but then its port is hardly
- * one that connections get which nobody gave a port. Under RCU.
+ * one that connections get which nobody gave a port. Who listens for addresses that are
+ * not the host's has any port. Under RCU.
  */
 static bool libra_was_accepted(const struct sock *sk)
 {
@@ -120,7 +81,7 @@ static bool libra_was_accepted(const struct sock *sk)
 	int low, high;
 
 	inet_get_local_port_range(net, &low, &high);
-	if (port < low || port > high)
+	if (port < low || port > high || inet_test_bit(TRANSPARENT, sk))
 		return true;
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6 && !ipv6_addr_v4mapped(&sk->sk_v6_daddr))
@@ -168,167 +129,136 @@ struct libra_sock *libra_meet_stranger(struct sock *sk)
 	return ls;
 }
 
-/* Files that were found, each with a reference. */
-struct libra_found {
-	struct hlist_node node;
-	struct file *file;
-};
+/* Files that were found at once, each with a reference; so many are looked at in between. */
+#define LIBRA_LOOK_FILES	32
+#define LIBRA_LOOK_TABLE	1024
 
 struct libra_look {
-	struct hlist_head found;
-	bool failed;
+	struct file *file[LIBRA_LOOK_FILES];
+	u32 nr;
+	u32 looked;
 };
 
+static bool libra_is_found(const struct libra_look *look, const struct file *file)
+{
+	u32 i;
+
+	for (i = 0; i < look->nr; i++)
+		if (look->file[i] == file)
+			return true;
+	return false;
+}
+
+/* For iterate_fd(), which ends with the descriptor to go on with. */
 static int libra_look_at(const void *data, struct file *file, unsigned int fd)
 {
 	struct libra_look *look = (void *)data;
 	struct socket *sock = sock_from_file(file);
-	struct libra_found *found;
+	const struct libra_sock *ls;
+	struct sock *sk;
 
+	if (++look->looked == LIBRA_LOOK_TABLE || look->nr == LIBRA_LOOK_FILES)
+		return fd ? : 1;
+	sk = sock ? sock->sk : NULL;
 	/* A raw socket may have TCP's number, and is no tcp_sock. */
-	if (!sock || !sock->sk || !sk_is_tcp(sock->sk) || !libra_may_send(sock->sk) ||
-	    libra_sk(sock->sk))
+	if (!sk || !sk_is_tcp(sk) || !libra_could_be_stranger(sk))
 		return 0;
-	found = kmalloc(sizeof(*found), GFP_ATOMIC | __GFP_NOWARN);
-	if (!found) {
-		look->failed = true;
-		return 1;
-	}
-	found->file = get_file(file);
-	hlist_add_head(&found->node, &look->found);
+	/* One that passes has to know who uses it. */
+	ls = libra_sk(sk);
+	if ((!ls || libra_passing_is(ls)) && !libra_is_found(look, file))
+		look->file[look->nr++] = get_file(file);
 	return 0;
 }
 
-/* Of all processes and threads of a session, each table once, as a rule. */
-static void libra_look_through(struct libra_look *look, struct pid *session)
+static void libra_look_done(struct libra_look *look)
 {
-	struct files_struct *seen = NULL;
+	struct libra_sock *ls;
+	struct sock *sk;
+
+	while (look->nr) {
+		struct file *file = look->file[--look->nr];
+
+		sk = sock_from_file(file)->sk;
+		ls = libra_sk(sk) ? : libra_meet_stranger(sk);
+		/* Somebody of this session uses it, or will. */
+		if (ls)
+			libra_passing_note(ls);
+		fput(file);
+	}
+	look->looked = 0;
+}
+
+/*
+ * One task's files. Returns false if it ended, or left the session, meanwhile. Under RCU,
+ * which is left now and then.
+ */
+static bool libra_look_at_task(struct libra_look *look, struct task_struct *leader,
+			       struct task_struct *task, struct pid *session)
+{
+	bool alive;
+	int fd = 0;
+
+	do {
+		task_lock(task);
+		fd = task->files ? iterate_fd(task->files, fd, libra_look_at, look) : 0;
+		task_unlock(task);
+
+		get_task_struct(leader);
+		get_task_struct(task);
+		rcu_read_unlock();
+		libra_look_done(look);
+		cond_resched();
+		rcu_read_lock();
+		/* Otherwise they may not lead to the next ones; exec changes leaders. */
+		alive = pid_alive(leader) && pid_alive(task) &&
+			thread_group_leader(leader) && task_session(leader) == session;
+		put_task_struct(task);
+		put_task_struct(leader);
+	} while (alive && fd);
+	return alive;
+}
+
+/* Of all processes and threads of a session, each table once, as a rule. */
+static bool libra_look_through(struct libra_look *look, struct pid *session)
+{
+	const struct files_struct *seen = NULL;
 	struct task_struct *leader, *task;
+	bool whole = true;
 
 	rcu_read_lock();
 	do_each_pid_task(session, PIDTYPE_SID, leader) {
 		for_each_thread(leader, task) {
-			task_lock(task);
-			if (task->files && task->files != seen)
-				iterate_fd(task->files, 0, libra_look_at, look);
-			seen = task->files;
-			task_unlock(task);
+			if (READ_ONCE(task->files) == seen)
+				continue;
+			seen = READ_ONCE(task->files);
+			whole = libra_look_at_task(look, leader, task, session);
+			if (!whole)
+				goto out;
 		}
 	} while_each_pid_task(session, PIDTYPE_SID, leader);
+out:
 	rcu_read_unlock();
-}
-
-static bool libra_look_over(struct pid *session)
-{
-	struct libra_look look = { .found = HLIST_HEAD_INIT };
-	struct libra_found *found;
-	struct hlist_node *next;
-	struct libra_sock *ls;
-	struct sock *sk;
-
-	libra_look_through(&look, session);
-	hlist_for_each_entry_safe(found, next, &look.found, node) {
-		sk = sock_from_file(found->file)->sk;
-		ls = READ_ONCE(libra_net(sock_net(sk))->sysctl.strangers) ?
-			libra_meet_stranger(sk) : NULL;
-		/* Somebody of this session uses it, or will. */
-		if (ls)
-			libra_passing_note(ls);
-		fput(found->file);
-		kfree(found);
-	}
-	return !look.failed;
-}
-
-static void libra_receiver_free(struct rcu_head *rcu)
-{
-	struct libra_receiver *receiver = container_of(rcu, struct libra_receiver, rcu);
-
-	put_pid(receiver->session);
-	kfree(receiver);
-}
-
-/* Sessions that have ended. Under the lock. */
-static void libra_receivers_tidy(void)
-{
-	struct libra_receiver *receiver;
-	struct hlist_node *next;
-	int i;
-
-	hash_for_each_safe(libra_receivers, i, next, receiver, node) {
-		if (pid_has_task(receiver->session, PIDTYPE_SID))
-			continue;
-		hash_del_rcu(&receiver->node);
-		WRITE_ONCE(libra_receivers_nr, libra_receivers_nr - 1);
-		call_rcu(&receiver->rcu, libra_receiver_free);
-	}
-}
-
-static struct libra_receiver *libra_receiver_add(void)
-{
-	struct libra_receiver *receiver;
-
-	libra_receivers_tidy();
-	receiver = kzalloc(sizeof(*receiver), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (!receiver)
-		return NULL;
-	rcu_read_lock();
-	receiver->session = get_pid(task_session(current));
-	rcu_read_unlock();
-	WRITE_ONCE(libra_receivers_nr, libra_receivers_nr + 1);
-	hash_add_rcu(libra_receivers, &receiver->node, (unsigned long)receiver->session);
-	return receiver;
+	return whole;
 }
 
 /**
- * libra_receivers_join() - the current process uses an attached socket
- *
- * If it is the first of its session, others of its connections are attached. Until that
- * is done, or if it cannot be, libra_receives() is false.
+ * libra_look_for_strangers() - attach what a session has open
+ * @session: that of the current process
  *
  * Context: process context, without locks.
+ * Return: false if it cannot be told whether that was all.
  */
-void libra_receivers_join(void)
+bool libra_look_for_strangers(struct pid *session)
 {
-	struct libra_receiver *receiver;
+	struct libra_look *look = kzalloc(sizeof(*look), GFP_KERNEL | __GFP_NOWARN);
+	bool whole = false;
+	int tries;
 
-	/* Who comes second need not wait: what he reads meanwhile is copied. */
-	if (!mutex_trylock(&libra_receivers_lock))
-		return;
-	rcu_read_lock();
-	receiver = libra_receiver_find();
-	rcu_read_unlock();
-	/* Nobody else takes it out. */
-	if (!receiver)
-		receiver = libra_receiver_add();
-	if (!receiver || receiver->ready)
-		goto out;
-	libra_hook_strangers();
-	/*
-	 * From here on the hooks notice what is used, and what was used before is in a
-	 * file table. Pairs with the barriers that are on the way from a call that
-	 * makes a file to one that uses it.
-	 */
-	smp_mb(); /* see above */
-	if (libra_look_over(receiver->session))
-		smp_store_release(&receiver->ready, true);
-out:
-	mutex_unlock(&libra_receivers_lock);
-}
-
-/**
- * libra_receivers_free() - nobody is attached any more, nor will be
- *
- * Context: module exit, without hooks.
- */
-void libra_receivers_free(void)
-{
-	struct libra_receiver *receiver;
-	struct hlist_node *next;
-	int i;
-
-	hash_for_each_safe(libra_receivers, i, next, receiver, node) {
-		hash_del(&receiver->node);
-		libra_receiver_free(&receiver->rcu);
-	}
+	if (!look)
+		return false;
+	/* Processes come and go. */
+	for (tries = 0; !whole && tries < 8; tries++)
+		whole = libra_look_through(look, session);
+	kfree(look);
+	return whole;
 }

@@ -4,9 +4,8 @@
  *
  * Lock order:
  *
- *   libra_receivers_lock (mutex) -> socket lock
  *   libra_sock.tx_lock (mutex) -> socket lock -> libra_sock.parse_lock
- *                                             -> libra_received_lock
+ *                                             -> libra_sessions_lock
  *                                                -> libra_net.lock
  *                                                   -> libra_domain.lock
  *                                             -> libra_passing_lock
@@ -41,7 +40,7 @@
 struct libra_domain;
 struct libra_minted;
 struct libra_msg;
-struct libra_received;
+struct libra_session;
 
 /* ---- parsers (parser.c) ------------------------------------------------- */
 
@@ -50,12 +49,14 @@ struct libra_received;
  * @node: in the list of parsers, RCU
  * @ops: NULL once unregistered; RCU
  * @ref: one for the registration, one per attached socket
+ * @hooked: the hooks are in place, so sockets may be attached
  * @name: a copy, because it outlives @ops
  */
 struct libra_parser {
 	struct list_head node;
 	const struct libra_parser_ops __rcu *ops;
 	refcount_t ref;
+	bool hooked;
 	struct rcu_head rcu;
 	char name[LIBRA_NAME_MAX];
 };
@@ -244,26 +245,6 @@ void libra_domain_purge(struct libra_domain *dom);
 /* ---- domains (domain.c) ------------------------------------------------- */
 
 #define LIBRA_ANCHOR_HASH_BITS	9
-#define LIBRA_SESSIONS		8
-
-/**
- * struct libra_sessions - whose processes do something
- * @id: as the initial PID namespace numbers them
- * @nr: how many; more than there is room for: anybody may
- *
- * A session has a process's children as well, and the other workers of the same
- * proxy, which may share memory, files or a cache with it; no session has two
- * proxies that are strangers. A number that is used again errs on the safe side.
- */
-struct libra_sessions {
-	pid_t id[LIBRA_SESSIONS];
-	u32 nr;
-};
-
-pid_t libra_session(void);
-bool libra_sessions_have(const struct libra_sessions *sessions, bool near);
-void libra_sessions_note(struct libra_sessions *sessions);
-
 /**
  * struct libra_domain - who may redeem whose anchors
  * @ref: one per attached socket, which stays while it has messages
@@ -272,17 +253,12 @@ void libra_sessions_note(struct libra_sessions *sessions);
  * @id: the policy's domain number
  * @cookie: part of every VPI's authentication; of the namespace and @id, so that VPIs
  *	of an earlier domain with that id are still known
- * @received: who received VPIs here, once somebody did; see received.c
  * @egress_passes: attached sockets per role whose outgoing stream is not
  *	understood (any more). While there is one towards the clients, responses
  *	are not anchored, and the other way round: a VPI in a stream that cannot
  *	be segmented would be a fail-stop, and a stream that is encrypted in user
  *	space would hide it. Changed under libra_passing_lock.
- * @passing: these sockets, see passing.c; under libra_passing_lock
- * @passing.node: in the list of domains that have some
- * @passing.socks: them, oldest first
- * @passing.users: the processes that used them
- * @passing.unused: how many nobody has used since they pass
+ * @passing: these sockets, oldest first; under libra_passing_lock
  * @lock: protects what follows, and the lists of the messages; taken once to mint and
  *	once to redeem, so what others only read lies elsewhere
  * @unmet: messages of which something was minted and nothing redeemed yet, oldest first
@@ -297,14 +273,8 @@ struct libra_domain {
 	struct libra_net *net;
 	u32 id;
 	u64 cookie;
-	struct libra_received *received;
 	atomic_t egress_passes[2];
-	struct {
-		struct list_head node;
-		struct list_head socks;
-		struct libra_sessions users;
-		u32 unused;
-	} passing;
+	struct list_head passing;
 	/* protects what follows, and the messages */
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct list_head unmet;
@@ -322,25 +292,70 @@ void libra_domains_exit(struct libra_net *ln);
 void libra_expire_later(struct libra_net *ln);
 long libra_anchors_live(struct libra_net *ln, long *bytes);
 
-/* ---- whose memory has VPIs (received.c) --------------------------------- */
+/* ---- sessions (session.c) ------------------------------------------------ */
 
-bool libra_received_note(struct libra_domain *dom);
-bool libra_received_any(struct libra_sock *ls);
+/**
+ * struct libra_session - one of which a process has used an attached connection
+ * @node: in the table, RCU
+ * @pid: with a reference
+ * @ready: up to which time its other connections were looked for; see
+ *	libra_sessions_again()
+ * @looking: somebody does
+ * @over: none of its processes lives; under libra_passing_lock
+ * @uses: how many libra_use name it; under libra_passing_lock
+ * @passing: by role, connections that pass and that it uses
+ * @received: struct libra_received: domains of which it may have VPIs; RCU
+ * @rcu: to free it
+ */
+struct libra_session {
+	struct hlist_node node;
+	struct pid *pid;
+	int ready;
+	bool looking;
+	bool over;
+	u32 uses;
+	atomic_t passing[2];
+	struct list_head received;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct libra_received - of a domain in which a session received
+ * @node: in libra_session.received
+ * @net: its network namespace, NULL when that has ended
+ * @cookie: of the domain, and of the one that has its id next
+ */
+struct libra_received {
+	struct list_head node;
+	struct libra_net *net;
+	u64 cookie;
+};
+
+/* How many there are; a hint. */
+extern unsigned int libra_sessions_nr;
+
+struct libra_session *libra_session_find(void);
+bool libra_session_is_ready(const struct libra_session *session);
+void libra_session_join(void);
+void libra_sessions_again(void);
+enum libra_mib libra_session_receives(struct libra_domain *dom, enum libra_role role);
+bool libra_session_has(void);
+bool libra_session_has_vpi(const u8 vpi[LIBRA_VPI_SIZE]);
+bool libra_session_has_id(u64 id);
+void libra_sessions_net_exit(const struct libra_net *ln);
+void libra_sessions_free(void);
+
+/* ---- what is taken for a VPI (received.c) -------------------------------- */
+
+bool libra_received_any(const struct libra_sock *ls);
 bool libra_received_id(struct libra_domain *dom, u64 id);
 bool libra_received_vpi(struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE]);
-void libra_received_exit(const struct libra_net *ln);
-void libra_received_free(void);
 
 /* ---- connections that no policy names (stranger.c) ----------------------- */
 
-/* Sessions that may have VPIs; a hint. */
-extern unsigned int libra_receivers_nr;
-
-bool libra_receives(void);
-void libra_receivers_join(void);
 bool libra_is_stranger(const struct sock *sk);
 struct libra_sock *libra_meet_stranger(struct sock *sk);
-void libra_receivers_free(void);
+bool libra_look_for_strangers(struct pid *session);
 
 /* ---- sockets (sock.c) --------------------------------------------------- */
 
@@ -356,6 +371,7 @@ void libra_receivers_free(void);
  * @hash: by @sk, stock kernel only
  * @shutting: who is in inet_shutdown() on our behalf, stock kernel only
  * @prot: sk_prot at attach; another one means that a ULP came on top
+ * @plain: and it was TCP's own
  * @disconnects: sk_disconnects at attach; another one means another connection
  * @destruct: the destructor that was there before
  * @net: counters and limits; that of @account
@@ -364,21 +380,23 @@ void libra_receivers_free(void);
  * @mode: enum libra_mode
  * @role: enum libra_role
  * @policy: opaque
+ * @stranger: no policy names it; under the socket lock
  * @passing: counted in the domain's egress_passes, see passing.c; under
  *	libra_passing_lock
  * @passing.state: enum libra_passing_state
  * @passing.why: LIBRA_MIB_FB_*
  * @passing.since: jiffies
- * @passing.node: in libra_domain.passing.socks
+ * @passing.node: in libra_domain.passing
+ * @passing.uses: the sessions that use it, once it is used
+ * @passing.user: the last one of them that did
  * @ended: nothing more is sent: shutdown or close
  * @released: inet_release() was seen; nothing more happens on the socket
  * @charged: somebody's memory cgroup pays for it
- * @joined: who uses it has called libra_receivers_join()
+ * @joined: who uses it has called libra_session_join()
  * @parse_lock: protects @call
  * @call: question to the parser
  * @minted: messages minted by this socket; domain lock
  * @redeeming: messages that this socket began to redeem; domain lock
- * @looked_for: what libra_received_any() found out last
  * @tx_wanted: somebody who would not wait for @tx_lock has to be told when it is
  *	free; any context
  * @rx: ingress, under the socket lock
@@ -390,6 +408,7 @@ struct libra_sock {
 	struct rhash_head hash;
 	struct task_struct *shutting;
 	const struct proto *prot;
+	bool plain;
 	int disconnects;
 	void (*destruct)(struct sock *sk);
 	struct libra_net *net;
@@ -398,11 +417,14 @@ struct libra_sock {
 	u8 mode;
 	u8 role;
 	u32 policy;
+	bool stranger;
 	struct {
 		u8 state;
 		u16 why;
 		unsigned long since;
 		struct list_head node;
+		struct list_head uses;
+		struct libra_session *user;
 	} passing;
 	bool ended;
 	bool released;
@@ -428,7 +450,6 @@ struct libra_sock {
 		struct libra_msg *msg;
 	} rx;
 
-	u64 looked_for;
 	struct mutex tx_lock;	/* protects @tx */
 	bool tx_wanted;
 	/**
@@ -505,7 +526,7 @@ bool libra_sock_is_fast_open(const struct sock *sk);
 void libra_sock_early(struct sock *sk);
 void libra_policy_unmet(const struct sock *sk, int err);
 void libra_sock_stop(struct libra_sock *ls);
-void libra_sock_adopt_again(struct libra_sock *ls);
+int libra_sock_adopt_again(struct libra_sock *ls, const struct libra_attach *args);
 void libra_sock_init_account(struct libra_sock *ls, struct libra_net *ln);
 void libra_fail_stop(struct libra_sock *ls, enum libra_mib why);
 
@@ -543,15 +564,20 @@ void libra_passing_begin(struct libra_sock *ls, enum libra_mib why);
 void libra_passing_shut(struct libra_sock *ls);
 void libra_passing_end(struct libra_sock *ls);
 void __libra_passing_note(struct libra_sock *ls);
-bool libra_passing_elsewhere(const struct libra_domain *own, enum libra_role role);
+bool libra_passing_forget(struct libra_session *session);
 int libra_passing_show(struct seq_file *seq, void *v);
+
+static inline bool libra_passing_is(const struct libra_sock *ls)
+{
+	u8 state = READ_ONCE(ls->passing.state);
+
+	return state == LIBRA_PASSING_UNUSED || state == LIBRA_PASSING_USED;
+}
 
 /* The current process uses the socket. */
 static inline void libra_passing_note(struct libra_sock *ls)
 {
-	u8 state = READ_ONCE(ls->passing.state);
-
-	if (unlikely(state == LIBRA_PASSING_UNUSED || state == LIBRA_PASSING_USED))
+	if (unlikely(libra_passing_is(ls)))
 		__libra_passing_note(ls);
 }
 

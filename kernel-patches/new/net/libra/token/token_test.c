@@ -85,6 +85,7 @@ struct libra_sock *libra_test_sock(struct kunit *test, u32 domain,
 	mutex_init(&ls->tx_lock);
 	INIT_LIST_HEAD(&ls->minted);
 	INIT_LIST_HEAD(&ls->redeeming);
+	INIT_LIST_HEAD(&ls->passing.uses);
 	ls->call.ctx.role = role;
 	KUNIT_ASSERT_NOT_NULL(test, ls->dom);
 	KUNIT_ASSERT_NOT_NULL(test, ls->parser);

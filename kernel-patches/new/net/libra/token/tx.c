@@ -518,8 +518,8 @@ static int libra_tx_wait(struct libra_tx *tx, int ret)
 
 /*
  * All pieces go under one socket lock, as all of a native send() do, where the
- * transport is TCP itself. That is so as long as nothing came on top of what was
- * attached, see libra_attach_sock().
+ * transport is TCP itself. That is so if it was at the time of the attachment, and
+ * nothing came on top since.
  */
 static int libra_tx_stream(struct libra_tx *tx)
 {
@@ -528,7 +528,7 @@ static int libra_tx_stream(struct libra_tx *tx)
 	int ret = 0;
 
 	lock_sock(sk);
-	tx->out.locked = !libra_sock_changed(ls);
+	tx->out.locked = ls->plain && !libra_sock_changed(ls);
 	if (tx->out.locked)
 		libra_out_patient(&tx->out);
 	else

@@ -391,8 +391,8 @@ void Client::complete(Connection& connection) {
         return fail(connection, "malformed: bytes behind the end of the answer");
     } else if (connection.sent < connection.request->bytes.size()) {
         return fail(connection, "early: answered before the request was sent");
-    } else if (options_.gzip != reader.head().gzip) {
-        return fail(connection, options_.gzip ? "coding: not gzip" : "coding: gzip, not asked for");
+    } else if (reader.head().coding != (options_.gzip ? "gzip" : "")) {
+        return fail(connection, options_.gzip ? "coding: not gzip" : "coding: not asked for");
     } else if (const std::size_t size = connection.check.expected();
                !options_.gzip && !options_.verify && reader.received() != size) {
         return fail(connection, "length: the body has " + std::to_string(reader.received()) +

@@ -89,14 +89,14 @@ ssize_t MessageReader::fetch(const Fd& fd, std::size_t count, test::BodyCheck* c
 }
 
 void MessageReader::feed(std::string_view bytes, test::BodyCheck& check) {
-    if (head_.gzip)
+    if (head_.coding == "gzip")
         decodes_ = decodes_ && gunzip_.feed(bytes, check);
     else
         check.feed(bytes);
 }
 
 MessageReader::Result MessageReader::end_body(const test::BodyCheck* check) {
-    const bool whole = check == nullptr || !head_.gzip || (decodes_ && gunzip_.done());
+    const bool whole = check == nullptr || head_.coding != "gzip" || (decodes_ && gunzip_.done());
     return whole ? Result::kDone : Result::kBad;
 }
 
@@ -156,7 +156,7 @@ MessageReader::Result MessageReader::take_head() {
         head_ = std::move(*head);
         break;
     }
-    if (head_.gzip)
+    if (head_.coding == "gzip")
         gunzip_.restart();
     decodes_ = true;
     left_ = head_.length.value_or(0);

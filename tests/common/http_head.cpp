@@ -2,6 +2,7 @@
 #include "http_head.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "text.h"
 
@@ -45,9 +46,9 @@ bool parse_field(std::string_view line, HttpHead& head) {
             return false;
         head.chunked = true;
     } else if (same(name, "content-encoding")) {
-        if (!same(value, "gzip"))
-            return false;
-        head.gzip = true;
+        head.coding = value;
+        std::ranges::transform(head.coding, head.coding.begin(),
+                               [](unsigned char c) { return std::tolower(c); });
     } else if (same(name, "connection")) {
         if (same(value, "close"))
             head.keep_alive = false;

@@ -19,7 +19,7 @@ struct HttpHead {
     bool http_1_0 = false;
     bool keep_alive = true;
     bool chunked = false;
-    bool gzip = false;  // Content-Encoding; there must be no other one
+    std::string coding;  // Content-Encoding, in lower case
     std::optional<std::uint64_t> length;
 };
 

@@ -117,12 +117,12 @@ bool Response::parse_head() {
     status_ = head->status;
     keep_alive_ = head->keep_alive;
     chunked_ = head->chunked;
-    gzip_ = head->gzip;
+    gzip_ = head->coding == "gzip";
     content_length_ = head->length;
 
     if (status_ >= 100 && status_ < 200 && status_ != 101)
         return true;  // the answer is still to come
-    if (gzip_ != want_gzip_)
+    if (head->coding != (want_gzip_ ? "gzip" : ""))
         return false;
     if (gzip_)
         gunzip_.restart();

@@ -57,12 +57,14 @@ std::string report_passing(const Json& answer) {
             const std::string count = text(domain, key);
             if (count == "0")
                 continue;
-            out += named ? fmt::format("domain {}: no {} are kept in the kernel for the sake of {} "
-                                       "of its {}, or of who uses them\n",
-                                       id, what, count, key)
-                         : fmt::format("no policy: no {} are kept in the kernel for those proxies "
-                                       "that use {} {} which no policy names\n",
-                                       what, count, key);
+            out += named ? fmt::format(
+                               "domain {}: no {} are kept in the kernel for the sake of {} "
+                               "of its {}, or of who uses them\n",
+                               id, what, count, key)
+                         : fmt::format(
+                               "no policy: no {} are kept in the kernel for those proxies "
+                               "that use {} {} which no policy names\n",
+                               what, count, key);
         }
         for (const Json& connection : list(domain, "oldest"))
             rows.push_back({id, text(connection, "role"), text(connection, "peer"),

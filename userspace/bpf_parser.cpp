@@ -65,9 +65,10 @@ Result<Parser> Parser::load(const std::string& name) {
                                      name),
                          EEXIST);
         if (link.error().code() == EBUSY)
-            return Error("the kernel's functions cannot be hooked: kernel.ftrace_enabled is 0, or "
-                         "something else, such as a live patch, has them",
-                         EBUSY);
+            return Error(
+                "the kernel's functions cannot be hooked: kernel.ftrace_enabled is 0, or "
+                "something else, such as a live patch, has them",
+                EBUSY);
         return std::move(link).error();
     }
     return Parser(std::move(object).value(), std::move(link).value());

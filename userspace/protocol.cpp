@@ -96,9 +96,8 @@ class Fields {
 };
 
 AttachRequest read_attach(Fields& fields) {
-    fields.only(
-        {"op", "parser", "domain", "mode", "anchor_requests", "no_scrub", "listen", "upstream",
-         "cgroup"});
+    fields.only({"op", "parser", "domain", "mode", "anchor_requests", "no_scrub", "listen",
+                 "upstream", "cgroup"});
     AttachRequest request;
     std::string mode;
     fields.read("parser", request.parser, true);

@@ -36,10 +36,11 @@ Result<Json> passing_domains() {
                               {"local", connection.local},
                               {"reason", connection.reason},
                               {"seconds", connection.seconds}});
-        all.push_back({{"domain", domain.domain == LIBRA_DOMAIN_NONE ? Json() : Json(domain.domain)},
-                       {"clients", domain.clients},
-                       {"upstreams", domain.upstreams},
-                       {"oldest", std::move(oldest)}});
+        all.push_back(
+            {{"domain", domain.domain == LIBRA_DOMAIN_NONE ? Json() : Json(domain.domain)},
+             {"clients", domain.clients},
+             {"upstreams", domain.upstreams},
+             {"oldest", std::move(oldest)}});
     }
     return all;
 }

@@ -58,10 +58,13 @@ struct libra_parser *libra_parser_get(const char *name)
 	struct libra_parser *parser;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(parser, &libra_parsers, node)
-		if (!strcmp(parser->name, name) && smp_load_acquire(&parser->hooked) &&
-		    refcount_inc_not_zero(&parser->ref))
+	list_for_each_entry_rcu(parser, &libra_parsers, node) {
+		if (strcmp(parser->name, name))
+			continue;
+		/* Pairs with the one in libra_parser_register(). */
+		if (smp_load_acquire(&parser->hooked) && refcount_inc_not_zero(&parser->ref))
 			goto out;
+	}
 	parser = NULL;
 out:
 	rcu_read_unlock();
@@ -121,7 +124,7 @@ int libra_parser_register(const struct libra_parser_ops *ops)
 	}
 	/* What was used without the hooks, or without a parser, went unnoticed. */
 	libra_sessions_again();
-	smp_store_release(&parser->hooked, true);
+	smp_store_release(&parser->hooked, true); /* pairs with libra_parser_get() */
 	return 0;
 }
 

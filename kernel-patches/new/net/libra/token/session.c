@@ -156,16 +156,12 @@ void libra_session_join(void)
 	/* From here on it stays, even if this process leaves it. */
 	libra_hook_strangers();
 	epoch = atomic_read_acquire(&libra_sessions_epoch);
-	/*
-	 * The hooks notice what is used from now on, and what was used before is in a
-	 * file table. Pairs with the barriers that are on the way from a call that
-	 * makes a file to one that uses it.
-	 */
-	smp_mb(); /* see above */
+	/* The hooks notice what is used from now on, and what was used before is in a table. */
+	smp_mb(); /* as on the way from a call that makes a file to one that uses it */
 	looked = libra_look_for_strangers(session->pid);
 
 	spin_lock(&libra_sessions_lock);
-	if (looked)
+	if (looked) /* Pairs with the one in libra_session_is_ready(). */
 		smp_store_release(&session->ready, epoch);
 	session->looking = false;
 	spin_unlock(&libra_sessions_lock);

@@ -340,7 +340,7 @@ int libra_attach_stranger(struct sock *sk, bool accepted)
 	 * first, so that they stay, or there is no parser any more. See hook.c.
 	 */
 	atomic_inc(&libra_attached);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic(); /* as between taking the last parser away and a look at it */
 	if (libra_parsers_registered()) {
 		refcount_inc(&none.ref);
 		err = libra_attach_as(sk, &args, &none, LIBRA_MIB_FB_STRANGER, GFP_KERNEL);

@@ -56,8 +56,7 @@ const char* mend_arena(int error) {
             return "sysctl net.libra.lazy=1";
         case EBUSY:
             return "sysctl kernel.ftrace_enabled=1; or something else, such as a live patch, has "
-                   "the "
-                   "kernel's functions";
+                   "the kernel's functions";
         case ENOMEM:
             return "see RLIMIT_AS, RLIMIT_DATA and the memory cgroup";
         default:

@@ -13,6 +13,7 @@
 #include "behaviour.h"
 #include "common/counters.h"
 #include "common/error.h"
+#include "counted.h"
 #include "exchange.h"
 #include "forge.h"
 #include "unseen.h"
@@ -94,7 +95,7 @@ class Hostile {
         const auto before = counters();
         for (unsigned i = 0; i < options_.runs; ++i)
             run_one(options_.seed + i, sum);
-        sum["counted"] = difference(before, counters());
+        sum["counted"] = counted(before, counters());
         std::cout << sum.dump() << std::endl;
         return sum["broken_promises"] == 0 ? 0 : 1;
     }
@@ -123,7 +124,7 @@ class Hostile {
                                             {"plain", forged.plain},
                                             {"accepted", forged.accepted},
                                             {"seconds", forged.seconds},
-                                            {"counted", difference(before, counters())}};
+                                            {"counted", counted(before, counters())}};
         std::cout << sum.dump() << std::endl;
         return forged.accepted == 0 ? 0 : 1;
     }
@@ -146,8 +147,8 @@ class Hostile {
             outcome.wrong = 1;
             outcome.complaint = error.what();
         }
-        const auto counted = difference(before, counters());
-        const auto stops = counted.value("fail_stops", std::uint64_t{0});
+        const auto moved = counted(before, counters());
+        const auto stops = moved.value("fail_stops", std::uint64_t{0});
         const Promise promise = plan.behaviours.promise(plan.http1, plan.framed);
         const bool uncounted =
             !options_.plain && outcome.aborted > stops && !plan.behaviours.has(Behaviour::kVanish);
@@ -182,23 +183,10 @@ class Hostile {
                       << " --behaviour " << plan.behaviours.names() << " --seed " << seed
                       << (plan.http1 ? (plan.framed ? " (chunked)" : " (Content-Length)")
                                      : (plan.upload ? " (upload)" : " (download)"))
-                      << ": " << complaint << " " << counted.dump() << std::endl;
+                      << ": " << complaint << " " << moved.dump() << std::endl;
     }
 
     Counters counters() const { return options_.plain ? Counters{} : read_counters(); }
-
-    static nlohmann::ordered_json difference(const Counters& before, const Counters& after) {
-        nlohmann::ordered_json out = nlohmann::ordered_json::object();
-        for (const char* name : {"anchors_minted", "anchors_redeemed", "anchors_reclaimed",
-                                 "anchors_expired", "tx_redeemed_bytes"})
-            if (after.count(name) != 0)
-                out[name] = after.at(name) - before.at(name);
-        for (const auto& [name, value] : after)
-            if ((name.starts_with("fail_stop") || name.starts_with("fallback_")) &&
-                value != before.at(name))
-                out[name] = value - before.at(name);
-        return out;
-    }
 
     Options options_;
     Network network_;

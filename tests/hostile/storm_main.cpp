@@ -8,7 +8,10 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <exception>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -49,9 +52,25 @@ void declare(CLI::App& app, StormOptions& options) {
     app.add_flag("--plain", options.plain, "nothing is attached: checks this program itself");
 }
 
+std::string read_file(const std::filesystem::path& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Where in the kernel all threads of a process are, as far as it says so.
+void show_threads(pid_t pid) {
+    for (const auto& task :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task"))
+        std::cerr << task.path().string() + ": " + read_file(task.path() / "wchan") + "\n" +
+                         read_file(task.path() / "stack");
+}
+
 // Exits on the spot, if a call hangs: nobody could wait for the thread that is in it.
-[[noreturn]] void hang(const std::string& what, const StormProxy& proxy) {
+[[noreturn]] void hang(const std::string& what, const StormProxy& proxy, const StormPeers& peers) {
     std::cerr << "libra-storm: " + what + "; the threads: " + proxy.doing() + "\n";
+    show_threads(::getpid());
+    show_threads(peers.pid());
+    std::cerr << read_file("/proc/net/tcp");
     ::_exit(3);
 }
 
@@ -65,7 +84,8 @@ bool is_over(const StormOptions& options, Clock::time_point begin) {
     return ::poll(&poll, 1, 50) == 1 && ::read(STDIN_FILENO, &byte, 1) <= 0;
 }
 
-void watch(const StormOptions& options, const StormShared& shared, const StormProxy& proxy) {
+void watch(const StormOptions& options, const StormShared& shared, const StormProxy& proxy,
+           const StormPeers& peers) {
     const auto begin = Clock::now();
     auto moved = begin;
     std::uint64_t received = 0;
@@ -74,7 +94,7 @@ void watch(const StormOptions& options, const StormShared& shared, const StormPr
             received = shared.received;
             moved = Clock::now();
         } else if (Clock::now() - moved > std::chrono::duration<double>(kStall)) {
-            hang("no client receives anything", proxy);
+            hang("no client receives anything", proxy, peers);
         }
     }
 }
@@ -86,7 +106,7 @@ void see_off(StormPeers& peers, const Fd& listener, const StormProxy& proxy) {
         while (Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC))) {
         }
         if (Clock::now() >= end)
-            hang("a client's connection does not end", proxy);
+            hang("a client's connection does not end", proxy, peers);
     }
 }
 
@@ -106,10 +126,10 @@ int run(const StormOptions& options) {
         proxy.learn();
     shared->learned = true;
     proxy.start();
-    watch(options, *shared, proxy);
+    watch(options, *shared, proxy, peers);
     shared->over = true;
     if (!proxy.stop(kStall))
-        hang("a call does not end", proxy);
+        hang("a call does not end", proxy, peers);
     see_off(peers, listener, proxy);
 
     const StormTally& tally = proxy.tally();

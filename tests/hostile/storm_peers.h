@@ -21,6 +21,7 @@ class StormPeers {
     // They end by themselves when all connections have, behind StormShared::over. False if they
     // do not within `seconds`.
     bool wait(double seconds);
+    pid_t pid() const { return pid_; }
 
   private:
     pid_t pid_ = -1;

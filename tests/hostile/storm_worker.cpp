@@ -24,7 +24,8 @@ using namespace std::chrono_literals;
 // How often: once in so many times.
 constexpr std::uint64_t kTwice = 60;
 constexpr std::uint64_t kDisturb = 40;
-constexpr auto kPatience = 5ms;  // with whoever is to send the same at once
+constexpr std::uint64_t kCopyFor = 20;  // rounds, about
+constexpr auto kPatience = 5ms;         // with whoever is to send the same at once
 
 bool would_block(int error) {
     return error == EAGAIN || error == EINTR;
@@ -54,6 +55,9 @@ void StormProxy::Worker::run() {
         const bool worked = random_.below(5) < 2 ? receive() : deliver();
         if (worked && random_.one_in(kDisturb))
             disturb();
+        // Also when there is nothing to do: a copy keeps a client from coming again.
+        if (random_.one_in(kCopyFor))
+            copy_.reset();
         doing_ = kNothing;
         reap(false);
     }
@@ -263,7 +267,7 @@ void StormProxy::Worker::disturb() {
     pool.drop(link);
 }
 
-// A number of its own for the same socket, which is closed when the next one takes its place.
+// A number of its own for the same socket.
 void StormProxy::Worker::use_copy(const StormLink& link) {
     copy_ = Fd(::dup(link->fd()));
     if (!copy_)

@@ -45,13 +45,18 @@ static int libra_do_unattached(const struct ctl_table *table, int write,
 	return 0;
 }
 
-/* While it was 0, connections went unnoticed. */
+/*
+ * While it was 0, connections went unnoticed; not where it has no effect, or anybody could
+ * have everybody look for his own again and again.
+ */
 static int libra_do_strangers(const struct ctl_table *table, int write, void *buffer,
 			      size_t *lenp, loff_t *ppos)
 {
+	const struct libra_net *ln = container_of((u8 *)table->data, struct libra_net,
+						  sysctl.strangers);
 	int err = proc_dou8vec_minmax(table, write, buffer, lenp, ppos);
 
-	if (!err && write)
+	if (!err && write && !libra_net_of_users(ln))
 		libra_sessions_again();
 	return err;
 }

@@ -713,7 +713,7 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 		ret = sk_stream_error(sk, msg->msg_flags, -EPIPE);
 	else
 		ret = libra_tx_locked(&tx);
-	if (sk->sk_prot == ls->prot)
+	if (ls->plain && sk->sk_prot == ls->prot)
 		libra_out_push(&tx.out);
 	libra_tx_unlock(ls);
 

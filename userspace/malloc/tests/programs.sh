@@ -14,7 +14,7 @@ failed=0
 
 # same COMMAND...: with its output, its messages and its status
 same() {
-	local with status_with=0 status_without=0
+	local status_with=0 status_without=0
 	"$@" >"$work/without" 2>&1 <"$work/input" || status_without=$?
 	LD_PRELOAD=$library "$@" >"$work/with" 2>&1 <"$work/input" || status_with=$?
 	if [ $status_with = $status_without ] && cmp -s "$work/with" "$work/without"; then
@@ -34,6 +34,7 @@ same ls "$work"
 same sort --parallel=4 -S 3M
 same sort -rn --parallel=2
 same gzip -c -n
+# shellcheck disable=SC2016 # sed's
 same sed -n '$p'
 same python3 -c '
 import hashlib, subprocess, sys, threading
@@ -47,6 +48,7 @@ threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
 print(hashlib.sha256(b"".join(parts)).hexdigest())
 print(subprocess.run(["sh", "-c", "echo from a child"], capture_output=True).stdout)
 '
+# shellcheck disable=SC2016 # the other shell's
 same bash -c 'x=$(seq 1 50000); for i in 1 2 3; do (y=$x$x; echo ${#y}) & wait; done'
 if command -v nginx >/dev/null; then
 	mkdir "$work/logs"

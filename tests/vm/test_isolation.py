@@ -6,6 +6,7 @@ And what ends, takes its anchors along: a process, a network namespace.
 """
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import socket
@@ -211,6 +212,32 @@ def half_shut(env, tap):
         case.check(got == BODY, f"{len(got)} bytes arrived, of {len(BODY)}")
 
 
+def shut(env, tap):
+    """send() behind shutdown() is refused as natively, whatever it brings."""
+    with tap.case("what is sent behind a shutdown is EPIPE, with a VPI and without") as case, \
+            domains(env):
+        token = mint(1)
+        for memory in (token, b"data", BODY):
+            before = libra.counters()
+            proxy, client = connect(DOMAINS[1][0])
+            with proxy, client:
+                proxy.sendall(b"before")
+                proxy.shutdown(socket.SHUT_WR)
+                try:
+                    proxy.sendall(memory)
+                    case.check(False, "it was sent")
+                except OSError as error:
+                    case.equal(error.errno, errno.EPIPE, "errno")
+                got = b""
+                while data := client.recv(1 << 20):
+                    got += data
+                case.equal(got, b"before", "arrived")
+            moved = {name: value - before[name] for name, value in libra.counters().items()
+                     if name.startswith(("fallback_", "fail_stop")) and value != before[name]}
+            case.equal(moved, {}, "counters that moved")
+        case.check(deliver(1, token) == BODY, "the VPI is not good any more")
+
+
 def process_exit(env, tap):
     with tap.case("a process that is killed takes its anchors along") as case, domains(env):
         parent, child = multiprocessing.Pipe()
@@ -256,6 +283,7 @@ def body(env, tap):
     stranger(env, tap)
     other_namespace(env, tap)
     half_shut(env, tap)
+    shut(env, tap)
     process_exit(env, tap)
     namespace_exit(env, tap)
     forged(env, tap)

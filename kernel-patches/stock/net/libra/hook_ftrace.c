@@ -203,12 +203,9 @@ static bool libra_wants_release(const struct libra_sock *ls)
 
 static bool libra_wants_shutdown(const struct libra_sock *ls)
 {
-	u8 passing = READ_ONCE(ls->passing.state);
-
 	if (READ_ONCE(ls->shutting) == current)
 		return false;
-	return passing == LIBRA_PASSING_UNUSED || passing == LIBRA_PASSING_USED ||
-	       (READ_ONCE(ls->tx.owed) && !READ_ONCE(ls->ended));
+	return libra_passing_is(ls) || !READ_ONCE(ls->ended);
 }
 
 /* The flags of a sendmsg are in its message. */

@@ -715,6 +715,9 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 		ret = libra_tx_locked(&tx);
 	if (ls->plain && sk->sk_prot == ls->prot)
 		libra_out_push(&tx.out);
+	/* Nobody's bytes take the place of those that are refused. */
+	if (unlikely(tx.fail))
+		WRITE_ONCE(ls->ended, true);
 	libra_tx_unlock(ls);
 
 	if (unlikely(tx.fail)) {

@@ -191,7 +191,7 @@ static int libra_run_write(struct libra_sock *ls, struct libra_rx_run *run)
 	return copy_to_iter(mark, end, &run->vpi_at) == end ? 0 : -EFAULT;
 }
 
-/* Too short for a VPI after all: hand it over natively. */
+/* Too short for a VPI after all, or it would pin too much: hand it over natively. */
 static int libra_run_copy_out(struct libra_rx_run *run)
 {
 	const struct libra_anchor *anchor = &run->minted->anchor;
@@ -224,9 +224,8 @@ int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 	if (!minted)
 		return 0;
 	len = minted->anchor.len;
-	libra_anchor_charge_pinned(&minted->anchor);
 
-	if (len < LIBRA_VPI_SIZE) {
+	if (len < LIBRA_VPI_SIZE || !libra_anchor_may_pin(&minted->anchor)) {
 		LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED, len);
 		err = libra_run_copy_out(run);
 		libra_minted_free(minted);

@@ -97,10 +97,21 @@ void StormQueue::clear() {
 StormProxy::StormProxy(const StormOptions& options, StormShared& shared, const Fd& listener)
     : options_(options),
       shared_(shared),
-      upstreams_(options.upstreams, [this] { return connect_to(options_.origin); }),
+      upstreams_(options.upstreams, [this] { return connect_upstream(); }),
       clients_(options.clients, [&listener] { return accept_if_any(listener); }),
       slots_(kSlots),
       doing_(options.threads) {}
+
+// None at the very end, when the origins are gone.
+Fd StormProxy::connect_upstream() const {
+    try {
+        return connect_to(options_.origin);
+    } catch (const Error&) {
+        if (!shared_.over)
+            throw;
+        return {};
+    }
+}
 
 void StormProxy::learn() const {
     const Fd upstream = connect_to(options_.origin);

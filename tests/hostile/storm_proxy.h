@@ -102,6 +102,8 @@ class StormProxy {
 
     class Worker;
 
+    Fd connect_upstream() const;
+
     StormOptions options_;
     StormShared& shared_;
     StormTally tally_;

@@ -84,22 +84,30 @@ void libra_hold_remember(struct libra_sock *ls, u32 n)
 /*
  * Write over the bytes of tx.prefix, if TCP has not sent them. It does so under the
  * socket lock, which we have, and of what was not sent there is no clone; the memory is
- * a window's, or TCP's own.
+ * a window's, or TCP's own. They may lie in two skbs, of which the first may be sent.
  */
 static bool libra_hold_replace(struct libra_tx *tx, const u8 *data)
 {
 	const struct libra_sock *ls = tx->ls;
-	u32 seq = ls->tx.prefix_seq, off;
+	u32 seq = ls->tx.prefix_seq, left = ls->tx.prefix;
 	struct sock *sk = ls->sk;
 	struct sk_buff *skb;
 
+	if (before(seq, tcp_sk(sk)->snd_nxt))
+		return false;
 	skb_queue_reverse_walk(&sk->sk_write_queue, skb) {
-		if (after(TCP_SKB_CB(skb)->seq, seq))
+		u32 begin = TCP_SKB_CB(skb)->seq, off, n;
+
+		if (!before(begin, seq + left))
 			continue;
-		off = seq - TCP_SKB_CB(skb)->seq;
-		return off < skb->len && ls->tx.prefix <= skb->len - off &&
-		       !before(seq, tcp_sk(sk)->snd_nxt) && !skb_cloned(skb) &&
-		       !skb_store_bits(skb, off, data, ls->tx.prefix);
+		off = after(begin, seq) ? 0 : seq - begin;
+		n = seq + left - (begin + off);
+		if (off + n > skb->len || skb_cloned(skb) ||
+		    skb_store_bits(skb, off, data + left - n, n))
+			return false;
+		left -= n;
+		if (!left)
+			return true;
 	}
 	return false;
 }

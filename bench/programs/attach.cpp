@@ -6,8 +6,9 @@
 // with LIBRA_ATTACH_NO_SCRUB memory behind a token keeps what it held.
 //
 // An accepted connection is attached before the proxy knows of it; one that was opened
-// when the proxy finds that it is there: nginx asks for SO_ERROR, HAProxy sends. In
-// either case no byte was read or written before.
+// when the proxy finds that it is there, or may: nginx asks for SO_ERROR, HAProxy sends, or
+// tries to receive. In either case no byte was read or written before, nor was it tried: a
+// connection that is used before it is attached passes (net.libra.strangers).
 #include <dlfcn.h>
 #include <linux/libra.h>
 #include <netinet/in.h>
@@ -43,29 +44,30 @@ Function* next(const char* name) {
     return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
-// Leaves errno as it is. A benchmark that silently attaches nothing would lie.
-void attach(int fd, std::uint32_t flags) {
+// Leaves errno as it is. False: it is not connected (yet). A benchmark that silently
+// attaches nothing would lie.
+bool attach(int fd, std::uint32_t flags) {
     const int saved = errno;
     libra_attach how{};
     kParser.copy(how.parser, sizeof(how.parser) - 1);
     how.domain = kDomain;
     how.mode = LIBRA_MODE_TOKEN;
     how.flags = flags | kScrub | LIBRA_F_ANCHOR_REQUESTS;
-    // Not connected after all, attached already, or not TCP.
-    if (setsockopt(fd, IPPROTO_TCP, TCP_LIBRA, &how, sizeof(how)) != 0 && errno != ENOTCONN &&
-        errno != EEXIST && errno != EOPNOTSUPP) {
+    const int error = setsockopt(fd, IPPROTO_TCP, TCP_LIBRA, &how, sizeof(how)) != 0 ? errno : 0;
+    // Attached already, or not TCP.
+    if (error != 0 && error != ENOTCONN && error != EEXIST && error != EOPNOTSUPP) {
         std::perror("libra-attach: setsockopt(TCP_LIBRA)");
         std::abort();
     }
     errno = saved;
+    return error != ENOTCONN;
 }
 
 // The proxy has found that a connection which it began is there.
 void opened(int fd) {
     if (fd < 0 || fd >= kMaxFiles || !opening[fd])
         return;
-    opening[fd] = false;
-    attach(fd, LIBRA_F_ACTIVE);
+    opening[fd] = !attach(fd, LIBRA_F_ACTIVE);
 }
 
 }  // namespace
@@ -97,6 +99,12 @@ int connect(int fd, const sockaddr* address, socklen_t size) {
 
 ssize_t send(int fd, const void* data, std::size_t size, int flags) {
     static auto* const real = next<decltype(send)>("send");
+    opened(fd);
+    return real(fd, data, size, flags);
+}
+
+ssize_t recv(int fd, void* data, std::size_t size, int flags) {
+    static auto* const real = next<decltype(recv)>("recv");
     opened(fd);
     return real(fd, data, size, flags);
 }

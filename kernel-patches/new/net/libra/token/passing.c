@@ -26,11 +26,15 @@
 /**
  * struct libra_use - a session uses a connection that passes
  * @node: in libra_sock.passing.uses
- * @session: which stays for as long
+ * @session_node: in libra_session.uses
+ * @session: while one of its processes lives
+ * @ls: the connection, while it passes
  */
 struct libra_use {
 	struct list_head node;
+	struct list_head session_node;
 	struct libra_session *session;
+	struct libra_sock *ls;
 };
 
 /*
@@ -56,6 +60,9 @@ void libra_passing_begin(struct libra_sock *ls, enum libra_mib why)
 
 	if (READ_ONCE(ls->passing.state) != LIBRA_PASSING_NOT)
 		return;
+	/* Nothing more is sent on it. */
+	if (READ_ONCE(ls->ended) && !libra_sock_changed(ls))
+		return;
 	spin_lock_bh(&libra_passing_lock);
 	if (ls->passing.state != LIBRA_PASSING_NOT)
 		goto out;
@@ -80,7 +87,7 @@ static void libra_passing_leave(struct libra_sock *ls)
 		return;
 	list_for_each_entry_safe(use, next, &ls->passing.uses, node) {
 		atomic_dec(&use->session->passing[ls->role]);
-		use->session->uses--;
+		list_del(&use->session_node);
 		list_del(&use->node);
 		kfree(use);
 	}
@@ -147,40 +154,45 @@ static bool libra_passing_use(struct libra_sock *ls, struct libra_session *sessi
 	if (libra_passing_has(ls, session))
 		return false;
 	use->session = session;
+	use->ls = ls;
 	list_add(&use->node, &ls->passing.uses);
-	session->uses++;
+	list_add(&use->session_node, &session->uses);
 	atomic_inc(&session->passing[ls->role]);
 	return true;
 }
 
 /**
- * __libra_passing_note() - the current process uses a socket that passes
+ * libra_passing_note_as() - a socket that passes is used
  * @ls: attachment
+ * @session: by whom; it stays meanwhile. NULL: by the current process
  *
  * Context: process context, without locks.
  */
-void __libra_passing_note(struct libra_sock *ls)
+void libra_passing_note_as(struct libra_sock *ls, struct libra_session *session)
 {
-	struct libra_session *session;
-	struct libra_use *use;
-	bool known, used;
+	struct libra_use *use = kmalloc(sizeof(*use), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	bool used;
 
-	rcu_read_lock();
-	session = libra_session_find();
-	known = READ_ONCE(ls->passing.state) == LIBRA_PASSING_USED &&
-		READ_ONCE(ls->passing.user) == session;
-	rcu_read_unlock();
-	if (known)
-		return;
-
-	use = kmalloc(sizeof(*use), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	rcu_read_lock();
 	spin_lock_bh(&libra_passing_lock);
-	used = libra_passing_use(ls, libra_session_find(), use);
+	used = libra_passing_use(ls, session ? : libra_session_find(), use);
 	spin_unlock_bh(&libra_passing_lock);
 	rcu_read_unlock();
 	if (!used)
 		kfree(use);
+}
+
+/* Is it known already that the current process's session uses it? */
+void __libra_passing_note(struct libra_sock *ls)
+{
+	bool known;
+
+	rcu_read_lock();
+	known = READ_ONCE(ls->passing.state) == LIBRA_PASSING_USED &&
+		READ_ONCE(ls->passing.user) == libra_session_find();
+	rcu_read_unlock();
+	if (!known)
+		libra_passing_note_as(ls, NULL);
 }
 
 /**
@@ -188,14 +200,21 @@ void __libra_passing_note(struct libra_sock *ls)
  * @session: session
  *
  * Context: process context.
- * Return: false if it has to stay because a connection that it used still passes.
  */
-bool libra_passing_forget(struct libra_session *session)
+void libra_passing_forget(struct libra_session *session)
 {
+	struct libra_use *use, *next;
+
 	spin_lock_bh(&libra_passing_lock);
-	session->over = !session->uses;
+	session->over = true;
+	list_for_each_entry_safe(use, next, &session->uses, session_node) {
+		if (use->ls->passing.user == session)
+			WRITE_ONCE(use->ls->passing.user, NULL);
+		list_del(&use->session_node);
+		list_del(&use->node);
+		kfree(use);
+	}
 	spin_unlock_bh(&libra_passing_lock);
-	return session->over;
 }
 
 static void libra_passing_address(struct seq_file *seq, const struct sock *sk,

@@ -64,17 +64,50 @@ static void passing_elsewhere(struct kunit *test)
 	session = libra_session_find();
 	rcu_read_unlock();
 	KUNIT_ASSERT_NOT_NULL(test, session);
-	KUNIT_EXPECT_EQ(test, 1, session->uses);
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&session->uses));
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&session->passing[LIBRA_ROLE_PASSIVE]));
 	KUNIT_EXPECT_TRUE(test, held_down(other, LIBRA_ROLE_PASSIVE));
 	KUNIT_EXPECT_FALSE(test, held_down(other, LIBRA_ROLE_ACTIVE));
-	KUNIT_EXPECT_FALSE(test, libra_passing_forget(session));
 
 	libra_passing_end(ls);
-	KUNIT_EXPECT_EQ(test, 0, session->uses);
+	KUNIT_EXPECT_TRUE(test, list_empty(&session->uses));
 	KUNIT_EXPECT_FALSE(test, held_down(other, LIBRA_ROLE_PASSIVE));
 	libra_passing_note(ls);
-	KUNIT_EXPECT_EQ(test, 0, session->uses);
+	KUNIT_EXPECT_TRUE(test, list_empty(&session->uses));
+}
+
+/* A session of which no process is left is not waited for by its connections. */
+static void passing_forgets(struct kunit *test)
+{
+	struct libra_sock *ls = libra_test_sock(test, LIBRA_TEST_DOMAIN,
+						LIBRA_ROLE_PASSIVE);
+	struct libra_session gone = {
+		.uses = LIST_HEAD_INIT(gone.uses),
+	};
+
+	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
+	libra_passing_note_as(ls, &gone);
+	libra_passing_note_as(ls, &gone);
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&gone.uses));
+	libra_passing_forget(&gone);
+	KUNIT_EXPECT_TRUE(test, list_empty(&gone.uses));
+	KUNIT_EXPECT_TRUE(test, list_empty(&ls->passing.uses));
+	libra_passing_note_as(ls, &gone);
+	KUNIT_EXPECT_TRUE(test, list_empty(&ls->passing.uses));
+	KUNIT_EXPECT_EQ(test, 1, passes(ls->dom, LIBRA_ROLE_PASSIVE));
+	libra_passing_end(ls);
+	KUNIT_EXPECT_EQ(test, 0, passes(ls->dom, LIBRA_ROLE_PASSIVE));
+}
+
+/* Behind a shutdown nothing is sent, whatever is received. */
+static void passing_ended(struct kunit *test)
+{
+	struct libra_sock *ls = libra_test_sock(test, LIBRA_TEST_DOMAIN,
+						LIBRA_ROLE_PASSIVE);
+
+	ls->ended = true;
+	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
+	KUNIT_EXPECT_EQ(test, 0, passes(ls->dom, LIBRA_ROLE_PASSIVE));
 }
 
 /* It ends unused. */
@@ -96,6 +129,8 @@ static struct kunit_case passing_cases[] = {
 	KUNIT_CASE(passing_counts),
 	KUNIT_CASE(passing_elsewhere),
 	KUNIT_CASE(passing_unused),
+	KUNIT_CASE(passing_forgets),
+	KUNIT_CASE(passing_ended),
 	{}
 };
 

@@ -278,6 +278,8 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 	struct sock *sk = ls->sk;
 	int ret;
 
+	/* That it is used is known before what else is used is looked for, and by whom after. */
+	libra_passing_note(ls);
 	libra_sock_used(ls);
 	if (likely(!(flags & MSG_ERRQUEUE)))
 		sock_rps_record_flow(sk);

@@ -17,7 +17,9 @@
 
 #include "token.h"
 
-#define LIBRA_SESSION_BITS	6
+#define LIBRA_SESSION_BITS	10
+/* How long those that have ended may stay. */
+#define LIBRA_SESSION_TIDY	(10 * HZ)
 
 /* Protects the table and libra_session.received; in process context only. */
 static DEFINE_SPINLOCK(libra_sessions_lock);
@@ -91,14 +93,26 @@ static void libra_sessions_tidy(void)
 	int i;
 
 	hash_for_each_safe(libra_sessions, i, next, session, node) {
-		if (pid_has_task(session->pid, PIDTYPE_SID) || session->looking ||
-		    !libra_passing_forget(session))
+		if (pid_has_task(session->pid, PIDTYPE_SID) || session->looking)
 			continue;
+		libra_passing_forget(session);
 		hash_del_rcu(&session->node);
 		WRITE_ONCE(libra_sessions_nr, libra_sessions_nr - 1);
 		call_rcu(&session->rcu, libra_session_free);
 	}
 }
+
+static void libra_sessions_work(struct work_struct *work)
+{
+	spin_lock(&libra_sessions_lock);
+	libra_sessions_tidy();
+	spin_unlock(&libra_sessions_lock);
+	if (READ_ONCE(libra_sessions_nr))
+		queue_delayed_work(system_power_efficient_wq, to_delayed_work(work),
+				   LIBRA_SESSION_TIDY);
+}
+
+static DECLARE_DEFERRABLE_WORK(libra_sessions_tidy_work, libra_sessions_work);
 
 /* Under the lock. */
 static struct libra_session *libra_session_add(struct libra_session *new)
@@ -107,11 +121,13 @@ static struct libra_session *libra_session_add(struct libra_session *new)
 
 	if (session || !new)
 		return session;
-	libra_sessions_tidy();
 	new->pid = get_pid(task_session(current));
+	INIT_LIST_HEAD(&new->uses);
 	INIT_LIST_HEAD(&new->received);
 	WRITE_ONCE(libra_sessions_nr, libra_sessions_nr + 1);
 	hash_add_rcu(libra_sessions, &new->node, (unsigned long)new->pid);
+	queue_delayed_work(system_power_efficient_wq, &libra_sessions_tidy_work,
+			   LIBRA_SESSION_TIDY);
 	return new;
 }
 
@@ -129,6 +145,9 @@ void libra_session_join(void)
 	bool ready, looked;
 	int epoch;
 
+	/* Nothing is anchored without one, nor is any other connection attached. */
+	if (!libra_parsers_registered())
+		return;
 	rcu_read_lock();
 	session = libra_session_find();
 	ready = libra_session_is_ready(session);
@@ -158,7 +177,7 @@ void libra_session_join(void)
 	epoch = atomic_read_acquire(&libra_sessions_epoch);
 	/* The hooks notice what is used from now on, and what was used before is in a table. */
 	smp_mb(); /* as on the way from a call that makes a file to one that uses it */
-	looked = libra_look_for_strangers(session->pid);
+	looked = libra_look_for_strangers(session);
 
 	spin_lock(&libra_sessions_lock);
 	if (looked) /* Pairs with the one in libra_session_is_ready(). */
@@ -325,7 +344,6 @@ void libra_sessions_net_exit(const struct libra_net *ln)
 		list_for_each_entry(received, &session->received, node)
 			if (received->net == ln)
 				received->net = NULL;
-	libra_sessions_tidy();
 	spin_unlock(&libra_sessions_lock);
 }
 
@@ -340,6 +358,7 @@ void libra_sessions_free(void)
 	struct hlist_node *next;
 	int i;
 
+	cancel_delayed_work_sync(&libra_sessions_tidy_work);
 	hash_for_each_safe(libra_sessions, i, next, session, node) {
 		hash_del(&session->node);
 		libra_session_free(&session->rcu);

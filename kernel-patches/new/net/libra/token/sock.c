@@ -50,7 +50,7 @@ void libra_sock_exit(void)
  * The caller's memory cgroup pays for it from now on. At the time of the attachment nobody
  * was known who could, as for the socket itself: accept() charges that. And the caller's
  * session may be handed VPIs, if that can be; otherwise libra_may_anchor() has it tried
- * again.
+ * again. Who is only counted, or passes, hands out none.
  *
  * Context: process context, of the application, without locks.
  */
@@ -58,7 +58,7 @@ void __libra_sock_used(struct libra_sock *ls)
 {
 	if (!xchg(&ls->charged, true))
 		kmem_cache_charge(ls, GFP_KERNEL | __GFP_NOFAIL);
-	if (!xchg(&ls->joined, true))
+	if (!xchg(&ls->joined, true) && READ_ONCE(ls->mode) == LIBRA_MODE_TOKEN)
 		libra_session_join();
 }
 

@@ -121,7 +121,8 @@ struct libra_sock *libra_meet_stranger(struct sock *sk)
 	}
 	release_sock(sk);
 	ls = libra_sk(sk);
-	if (err && !ls) {
+	/* Without a parser nobody receives anything: it is left alone. */
+	if (err && err != -ENOENT && !ls) {
 		net_warn_ratelimited("libra: connection aborted: it could not be attached (%d)\n",
 				     err);
 		tcp_abort(sk, ENOMEM);
@@ -170,7 +171,7 @@ static int libra_look_at(const void *data, struct file *file, unsigned int fd)
 	return 0;
 }
 
-static void libra_look_done(struct libra_look *look)
+static void libra_look_done(struct libra_look *look, struct libra_session *session)
 {
 	struct libra_sock *ls;
 	struct sock *sk;
@@ -181,8 +182,8 @@ static void libra_look_done(struct libra_look *look)
 		sk = sock_from_file(file)->sk;
 		ls = libra_sk(sk) ? : libra_meet_stranger(sk);
 		/* Somebody of this session uses it, or will. */
-		if (ls)
-			libra_passing_note(ls);
+		if (ls && libra_passing_is(ls))
+			libra_passing_note_as(ls, session);
 		fput(file);
 	}
 	look->looked = 0;
@@ -193,7 +194,7 @@ static void libra_look_done(struct libra_look *look)
  * which is left now and then.
  */
 static bool libra_look_at_task(struct libra_look *look, struct task_struct *leader,
-			       struct task_struct *task, struct pid *session)
+			       struct task_struct *task, struct libra_session *session)
 {
 	bool alive;
 	int fd = 0;
@@ -206,12 +207,12 @@ static bool libra_look_at_task(struct libra_look *look, struct task_struct *lead
 		get_task_struct(leader);
 		get_task_struct(task);
 		rcu_read_unlock();
-		libra_look_done(look);
+		libra_look_done(look, session);
 		cond_resched();
 		rcu_read_lock();
 		/* Otherwise they may not lead to the next ones; exec changes leaders. */
 		alive = pid_alive(leader) && pid_alive(task) &&
-			thread_group_leader(leader) && task_session(leader) == session;
+			thread_group_leader(leader) && task_session(leader) == session->pid;
 		put_task_struct(task);
 		put_task_struct(leader);
 	} while (alive && fd);
@@ -219,14 +220,14 @@ static bool libra_look_at_task(struct libra_look *look, struct task_struct *lead
 }
 
 /* Of all processes and threads of a session, each table once, as a rule. */
-static bool libra_look_through(struct libra_look *look, struct pid *session)
+static bool libra_look_through(struct libra_look *look, struct libra_session *session)
 {
 	const struct files_struct *seen = NULL;
 	struct task_struct *leader, *task;
 	bool whole = true;
 
 	rcu_read_lock();
-	do_each_pid_task(session, PIDTYPE_SID, leader) {
+	do_each_pid_task(session->pid, PIDTYPE_SID, leader) {
 		for_each_thread(leader, task) {
 			if (READ_ONCE(task->files) == seen)
 				continue;
@@ -235,7 +236,7 @@ static bool libra_look_through(struct libra_look *look, struct pid *session)
 			if (!whole)
 				goto out;
 		}
-	} while_each_pid_task(session, PIDTYPE_SID, leader);
+	} while_each_pid_task(session->pid, PIDTYPE_SID, leader);
 out:
 	rcu_read_unlock();
 	return whole;
@@ -243,12 +244,12 @@ out:
 
 /**
  * libra_look_for_strangers() - attach what a session has open
- * @session: that of the current process
+ * @session: it stays meanwhile
  *
  * Context: process context, without locks.
  * Return: false if it cannot be told whether that was all.
  */
-bool libra_look_for_strangers(struct pid *session)
+bool libra_look_for_strangers(struct libra_session *session)
 {
 	struct libra_look *look = kzalloc(sizeof(*look), GFP_KERNEL | __GFP_NOWARN);
 	bool whole = false;

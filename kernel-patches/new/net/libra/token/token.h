@@ -302,7 +302,7 @@ long libra_anchors_live(struct libra_net *ln, long *bytes);
  *	libra_sessions_again()
  * @looking: somebody does
  * @over: none of its processes lives; under libra_passing_lock
- * @uses: how many libra_use name it; under libra_passing_lock
+ * @uses: struct libra_use: of connections that pass; under libra_passing_lock
  * @passing: by role, connections that pass and that it uses
  * @received: struct libra_received: domains of which it may have VPIs; RCU
  * @rcu: to free it
@@ -313,7 +313,7 @@ struct libra_session {
 	int ready;
 	bool looking;
 	bool over;
-	u32 uses;
+	struct list_head uses;
 	atomic_t passing[2];
 	struct list_head received;
 	struct rcu_head rcu;
@@ -355,7 +355,7 @@ bool libra_received_vpi(struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE]);
 
 bool libra_is_stranger(const struct sock *sk);
 struct libra_sock *libra_meet_stranger(struct sock *sk);
-bool libra_look_for_strangers(struct pid *session);
+bool libra_look_for_strangers(struct libra_session *session);
 
 /* ---- sockets (sock.c) --------------------------------------------------- */
 
@@ -564,7 +564,8 @@ void libra_passing_begin(struct libra_sock *ls, enum libra_mib why);
 void libra_passing_shut(struct libra_sock *ls);
 void libra_passing_end(struct libra_sock *ls);
 void __libra_passing_note(struct libra_sock *ls);
-bool libra_passing_forget(struct libra_session *session);
+void libra_passing_note_as(struct libra_sock *ls, struct libra_session *session);
+void libra_passing_forget(struct libra_session *session);
 int libra_passing_show(struct seq_file *seq, void *v);
 
 static inline bool libra_passing_is(const struct libra_sock *ls)

@@ -691,6 +691,7 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 	struct sock *sk = ls->sk;
 	int ret;
 
+	libra_passing_note(ls);
 	libra_sock_used(ls);
 	if (unlikely(inet_send_prepare(sk)))
 		return -EAGAIN;

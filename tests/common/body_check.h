@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/hex.h"
+
 namespace libra::test {
 
 class BodyCheck {
@@ -57,17 +59,6 @@ class BodyCheck {
             difference_ += ": got " + hex(bytes.substr(at, kShown)) + ", not " +
                            hex(reference_.substr(received_ + at, kShown));
         }
-    }
-
-    static std::string hex(std::string_view bytes) {
-        static constexpr char digits[] = "0123456789abcdef";
-        std::string text;
-        for (const char c : bytes) {
-            const auto byte = static_cast<unsigned char>(c);
-            text += digits[byte >> 4];
-            text += digits[byte & 15];
-        }
-        return text;
     }
 
     static constexpr std::size_t kShown = 32;

@@ -3,6 +3,15 @@
 
 import dataclasses
 import socket
+import ssl
+
+
+def tls_context():
+    """Of a client that takes any certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,10 +26,12 @@ class Response:
 
 
 class RawClient:
-    def __init__(self, address, timeout=20):
+    def __init__(self, address, timeout=20, tls=False):
         host, port = address.rsplit(":", 1)
         self.sock = socket.create_connection((host.strip("[]"), int(port)), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.sock = tls_context().wrap_socket(self.sock)
         self.stream = self.sock.makefile("rb")
 
     def __enter__(self):

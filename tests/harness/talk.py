@@ -4,11 +4,10 @@
 import dataclasses
 import os
 import socket
-import ssl
 import subprocess
 import tempfile
 
-from .raw_http import RawClient
+from .raw_http import RawClient, tls_context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,11 +77,7 @@ class Talk:
         self._client = None
         self._timeout = timeout
         self._receive_buffer = receive_buffer
-        self._context = None
-        if tls:
-            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self._context.check_hostname = False
-            self._context.verify_mode = ssl.CERT_NONE
+        self._context = tls_context() if tls else None
 
     def __enter__(self):
         return self

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/hex.h"
 #include "piece.h"
 
 namespace libra::test {
@@ -75,17 +76,6 @@ class StormCheck {
         complaint_ = "at offset " + std::to_string(received_ + at) + ": behind " +
                      hex(behind.substr(behind.size() - std::min(behind.size(), kKept))) + " came " +
                      hex(bytes.substr(at, kShown));
-    }
-
-    static std::string hex(std::string_view bytes) {
-        static constexpr char digits[] = "0123456789abcdef";
-        std::string text;
-        for (const char c : bytes) {
-            const auto byte = static_cast<unsigned char>(c);
-            text += digits[byte >> 4];
-            text += digits[byte & 15];
-        }
-        return text;
     }
 
     std::string_view magic_;

@@ -13,7 +13,8 @@ import time
 
 import vmtest
 from harness import libra
-from test_isolation import BODY, connect, domains, mint, DOMAINS
+from harness.pair import connect
+from test_isolation import BODY, domains, mint, DOMAINS
 
 MAGIC = 8
 # As many bytes of a magic as may be chance, see LIBRA_VPI_CHANCE.

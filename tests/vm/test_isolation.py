@@ -13,6 +13,8 @@ import socket
 
 import vmtest
 from harness import hostile, libra, netns
+from harness.pair import connect
+from harness.process import in_new_session
 
 BODY = b"x" * 65536
 # (client's port, origin's port) of each domain
@@ -33,15 +35,6 @@ def domains(env, parser="raw"):
             stack.enter_context(daemon.policy(f"127.0.0.1:{listen}", f"127.0.0.1:{origin}",
                                               domain, parser=parser))
         yield
-
-
-def connect(port):
-    """(the accepted end, the connecting end)"""
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        connecting = socket.create_connection(("127.0.0.1", port), 10)
-        accepted, _ = listener.accept()
-    accepted.settimeout(10)
-    return accepted, connecting
 
 
 def mint(domain):
@@ -98,21 +91,10 @@ def stranger(env, tap):
     with tap.case("what a stranger has of another domain is data to him") as case, domains(env):
         memory = mint(1)
         before = libra.counters()
-        mine, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("fork").Process(
-            target=_deliver_as_stranger, args=(theirs, memory), daemon=True)
-        process.start()
-        assert mine.poll(60), "the process does not answer"
-        case.check(mine.recv() == memory, "other bytes arrived")
-        process.join(20)
+        case.check(in_new_session(deliver, 2, memory) == memory, "other bytes arrived")
         after = libra.counters()
         case.equal(after["fail_stops"] - before["fail_stops"], 0, "fail-stops")
         case.check(deliver(1, memory) == BODY, "in its own domain it is not good any more")
-
-
-def _deliver_as_stranger(pipe, memory):
-    os.setsid()
-    pipe.send(deliver(2, memory))
 
 
 class Namespace:

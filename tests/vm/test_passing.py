@@ -3,12 +3,12 @@
 """Clients that no parser understands: who holds what down, for how long, and how it shows."""
 
 import contextlib
-import multiprocessing
-import os
 import socket
 
 import vmtest
 from harness import libra
+from harness.pair import connect
+from harness.process import in_new_session
 
 # (client's port, origin's port) of each domain
 DOMAINS = {1: (8101, 8001), 2: (8103, 8003)}
@@ -17,15 +17,6 @@ BODY = b"x" * 65536
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
 # The beginning of a ClientHello, and HTTP/2 with prior knowledge.
 NO_HTTP = {"TLS": b"\x16\x03\x01\x00\xc8\x01", "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}
-
-
-def connect(port):
-    """(the accepted end, the connecting end)"""
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        connecting = socket.create_connection(("127.0.0.1", port), 10)
-        accepted, _ = listener.accept()
-    accepted.settimeout(10)
-    return accepted, connecting
 
 
 @contextlib.contextmanager
@@ -52,23 +43,6 @@ def anchors(domain):
         while got < len(ANSWER):
             got += len(proxy.recv(len(ANSWER)))
     return libra.counters()["anchors_minted"] > before
-
-
-def _anchors_of_a_stranger(pipe, domain):
-    os.setsid()
-    pipe.send(anchors(domain))
-
-
-def stranger_anchors(domain):
-    """The same in a process of another session."""
-    parent, child = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(
-        target=_anchors_of_a_stranger, args=(child, domain), daemon=True)
-    process.start()
-    assert parent.poll(20), "the process does not answer"
-    result = parent.recv()
-    process.join(20)
-    return result
 
 
 def blank_lines(env, tap):
@@ -109,7 +83,7 @@ def two_domains(env, tap):
         case.check(anchors(2), "nothing is anchored to begin with")
         with client_that_says(1, NO_HTTP["TLS"]):
             case.check(not anchors(2), "the TLS client could be sent what is anchored")
-            case.check(stranger_anchors(2), "a process that has nothing to do with it is held down")
+            case.check(in_new_session(anchors, 2, timeout=20), "a process that has nothing to do with it is held down")
         case.check(anchors(2), "nothing is anchored afterwards")
 
 

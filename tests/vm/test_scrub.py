@@ -7,20 +7,13 @@ import socket
 
 import vmtest
 from harness import libra
+from harness.pair import connect
 
 LISTEN, ORIGIN = 8101, 8001
 OLD = 0xAA  # in memory before a read
 VPI = 32
 LARGE = 65536
 SHORT = 2 * VPI + 10  # has no room for marks
-
-
-def connect(port):
-    """(the accepted end, the connecting end)"""
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        connecting = socket.create_connection(("127.0.0.1", port), 10)
-        accepted, _ = listener.accept()
-    return accepted, connecting
 
 
 def read(size):

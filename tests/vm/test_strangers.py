@@ -6,18 +6,17 @@ import contextlib
 import multiprocessing
 import os
 import socket
-import ssl
 import struct
 import time
 
 import vmtest
 from harness import libra, servers
 from harness.matrix import certificate
+from harness.raw_http import RawClient
 
 ORIGIN, RAW_ORIGIN, LISTEN, LISTEN_TLS, SINK = 8001, 8002, 8101, 8102, 8009
 SIZE = 65536
 BODY = b"x" * SIZE
-REQUEST = b"GET /64k HTTP/1.1\r\nHost: test\r\n\r\n"
 
 NGINX = """
     server {{
@@ -55,61 +54,38 @@ def raw_policy(env, origin=ORIGIN, domain=1):
         yield
 
 
-class Client:
-    """A connection that is kept alive."""
+def client_of(port, tls=False):
+    """Whose connection is kept alive."""
+    return RawClient(f"127.0.0.1:{port}", tls=tls)
 
-    def __init__(self, port, tls=False):
-        self._sock = socket.create_connection(("127.0.0.1", port), 20)
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            self._sock = context.wrap_socket(self._sock)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._sock.close()
-
-    def get(self):
-        """The body of one answer."""
-        self._sock.sendall(REQUEST)
-        got = b""
-        while b"\r\n\r\n" not in got:
-            got += self._more()
-        head, _, body = got.partition(b"\r\n\r\n")
-        assert b" 200 " in head.splitlines()[0], head
-        while len(body) < SIZE:
-            body += self._more()
-        return body
-
-    def _more(self):
-        data = self._sock.recv(1 << 20)
-        assert data, "the connection has ended"
-        return data
+def answer_of(client):
+    """The body of its next answer."""
+    response = client.get("/64k")
+    assert response.status == 200, response
+    return response.body
 
 
 def minted(case, env, client, what):
     """How many anchors its next answer is made of; it has to be exact."""
     before = libra.counters()["anchors_minted"]
-    case.check(client.get() == env.body, f"{what}: other bytes arrived")
+    case.check(answer_of(client) == env.body, f"{what}: other bytes arrived")
     return libra.counters()["anchors_minted"] - before
 
 
 def first_client(env, tap):
     """The TLS client's request is read before nginx has ever received anything."""
     with tap.case("a new proxy's first client, TLS, where no policy names it") as case, \
-            nginx(env, "first"), policy(env), Client(LISTEN_TLS, tls=True) as client:
+            nginx(env, "first"), policy(env), client_of(LISTEN_TLS, tls=True) as client:
         case.equal(minted(case, env, client, "TLS"), 0, "anchors for the TLS client")
 
 
 def beside(env, tap):
-    with nginx(env, "beside"), policy(env), Client(LISTEN) as plain:
+    with nginx(env, "beside"), policy(env), client_of(LISTEN) as plain:
         with tap.case("a client of the policy's listener") as case:
             case.check(minted(case, env, plain, "plain") > 0, "nothing is anchored")
         with tap.case("a TLS client beside it, where no policy names it") as case, \
-                Client(LISTEN_TLS, tls=True) as tls:
+                client_of(LISTEN_TLS, tls=True) as tls:
             for _ in range(3):
                 case.equal(minted(case, env, tls, "TLS"), 0, "anchors for the TLS client")
                 case.equal(minted(case, env, plain, "plain"), 0, "anchors beside it")
@@ -248,12 +224,12 @@ def restarted(env, tap):
     """A TLS request is read while librad is away, and answered when it is back."""
     with tap.case("librad is away while a TLS client's request is read") as case, \
             nginx(env, "restarted"):
-        with policy(env), Client(LISTEN) as plain:
+        with policy(env), client_of(LISTEN) as plain:
             case.check(minted(case, env, plain, "plain") > 0, "nothing is anchored")
         env.daemon.stop()
-        with Client(LISTEN_TLS, tls=True) as tls:
+        with client_of(LISTEN_TLS, tls=True) as tls:
             # Of the TLS handshake, and one answer: nginx has read from it.
-            case.check(tls.get() == env.body, "without librad: other bytes arrived")
+            case.check(answer_of(tls) == env.body, "without librad: other bytes arrived")
             env.daemon.start()
             with policy(env):
                 case.equal(minted(case, env, tls, "TLS"), 0, "anchors for the TLS client")
@@ -261,11 +237,11 @@ def restarted(env, tap):
 
 def two_proxies(env, tap):
     """What one proxy has open is no matter of another one's."""
-    with nginx(env, "one"), policy(env), Client(LISTEN) as plain, \
+    with nginx(env, "one"), policy(env), client_of(LISTEN) as plain, \
             tap.case("a proxy beside another one that has clients nobody names") as case:
         case.check(minted(case, env, plain, "plain") > 0, "nothing is anchored")
-        with Client(LISTEN_TLS, tls=True) as tls:
-            tls.get()
+        with client_of(LISTEN_TLS, tls=True) as tls:
+            answer_of(tls)
             case.equal(minted(case, env, plain, "plain"), 0, "anchors of the same proxy")
             token, got, reset = by_the_way(RAW_ORIGIN)
             case.check(token, "nothing is anchored for the other one")

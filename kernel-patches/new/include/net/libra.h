@@ -27,11 +27,9 @@ struct msghdr;
  * @release: before inet_release()
  * @shutdown: before inet_shutdown()
  * @attach: TCP_LIBRA; under RCU and the socket lock
- * @early: before a call on a socket that is not established; under RCU and the
- *	socket lock
- * @stranger: is this connection, which is not attached, one of a process that may have
- *	VPIs? With a reference on the module then; under RCU
- * @meet: attach it; gives the reference back
+ * @may_meet: may this connection have to be attached before it is used? With a reference
+ *	on the module then; under RCU
+ * @meet: attach it, if so; gives the reference back
  * @enter: a reference on the current process, if it has payload memory; under RCU
  * @lazy_recvmsg: in place of inet_recvmsg(); gives the reference back
  * @lazy_sendmsg: in place of inet_sendmsg(); gives the reference back
@@ -47,8 +45,7 @@ struct libra_hooks {
 	void (*release)(struct libra_sock *ls);
 	void (*shutdown)(struct libra_sock *ls, int how);
 	int (*attach)(struct sock *sk, const struct libra_attach *args);
-	void (*early)(struct sock *sk);
-	bool (*stranger)(const struct sock *sk);
+	bool (*may_meet)(const struct sock *sk);
 	struct libra_sock *(*meet)(struct sock *sk);
 	struct libra_process *(*enter)(void);
 	int (*lazy_recvmsg)(struct libra_process *process, struct sock *sk,
@@ -77,8 +74,7 @@ static inline struct libra_sock *libra_of(const struct sock *sk)
 	return smp_load_acquire(&inet_csk(sk)->icsk_libra);
 }
 
-struct libra_sock *__libra_early(struct sock *sk);
-struct libra_sock *__libra_stranger(struct sock *sk);
+struct libra_sock *__libra_meet(struct sock *sk);
 
 /**
  * libra_of_io() - is this socket, on which there is a recvmsg or a sendmsg, attached?
@@ -90,12 +86,14 @@ struct libra_sock *__libra_stranger(struct sock *sk);
 static inline struct libra_sock *libra_of_io(struct sock *sk)
 {
 	struct libra_sock *ls;
+	bool early;
 
 	if (!static_branch_unlikely(&libra_key) || !sk_is_tcp(sk))
 		return NULL;
-	ls = unlikely(libra_sock_is_early(sk)) ? __libra_early(sk) : libra_of(sk);
-	if (static_branch_unlikely(&libra_strangers_key) && !ls)
-		ls = __libra_stranger(sk);
+	early = libra_sock_is_early(sk);
+	ls = libra_of(sk);
+	if (!ls && (unlikely(early) || static_branch_unlikely(&libra_strangers_key)))
+		ls = __libra_meet(sk);
 	return ls;
 }
 

@@ -42,50 +42,25 @@ struct libra_process *__libra_enter(void)
 EXPORT_SYMBOL_GPL(__libra_enter);
 
 /**
- * __libra_early() - a socket that is not established is used
+ * __libra_meet() - a socket is used that is not attached, and may have to be
  * @sk: TCP socket
  *
  * Context: process context; takes the socket lock.
  * Return: its attachment or NULL.
  */
-struct libra_sock *__libra_early(struct sock *sk)
-{
-	struct libra_sock *ls = libra_of(sk);
-	const struct libra_hooks *hooks;
-
-	if (ls)
-		return ls;
-	lock_sock(sk);
-	rcu_read_lock();
-	hooks = rcu_dereference(libra_hooks);
-	if (hooks)
-		hooks->early(sk);
-	rcu_read_unlock();
-	release_sock(sk);
-	return libra_of(sk);
-}
-EXPORT_SYMBOL_GPL(__libra_early);
-
-/**
- * __libra_stranger() - a socket that is not attached is used, where processes have VPIs
- * @sk: TCP socket
- *
- * Context: process context; takes the socket lock.
- * Return: its attachment or NULL.
- */
-struct libra_sock *__libra_stranger(struct sock *sk)
+struct libra_sock *__libra_meet(struct sock *sk)
 {
 	const struct libra_hooks *hooks;
-	bool stranger;
+	bool meets;
 
 	rcu_read_lock();
 	hooks = rcu_dereference(libra_hooks);
-	stranger = hooks && hooks->stranger(sk);
+	meets = hooks && hooks->may_meet(sk);
 	rcu_read_unlock();
 	/* The module stays until it has given its reference back. */
-	return stranger ? hooks->meet(sk) : NULL;
+	return meets ? hooks->meet(sk) : libra_of(sk);
 }
-EXPORT_SYMBOL_GPL(__libra_stranger);
+EXPORT_SYMBOL_GPL(__libra_meet);
 
 /**
  * libra_memcg_charge() - charge what anchors pin

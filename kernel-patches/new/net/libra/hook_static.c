@@ -44,18 +44,19 @@ void libra_hook_strangers(void)
 	static_branch_enable(&libra_strangers_key);
 }
 
-/* Gives back the reference that libra_static_stranger() took. */
+static bool libra_static_may_meet(const struct sock *sk)
+{
+	return (libra_sock_is_early(sk) || libra_is_stranger(sk)) &&
+	       try_module_get(THIS_MODULE);
+}
+
+/* Gives back the reference that libra_static_may_meet() took. */
 static struct libra_sock *libra_static_meet(struct sock *sk)
 {
-	struct libra_sock *ls = libra_meet_stranger(sk);
+	struct libra_sock *ls = libra_meet(sk);
 
 	module_put(THIS_MODULE);
 	return ls;
-}
-
-static bool libra_static_stranger(const struct sock *sk)
-{
-	return libra_is_stranger(sk) && try_module_get(THIS_MODULE);
 }
 
 static int libra_static_attach(struct sock *sk, const struct libra_attach *args)
@@ -74,8 +75,7 @@ static const struct libra_hooks libra_static_hooks = {
 	.release = libra_sock_release,
 	.shutdown = libra_sock_shutdown,
 	.attach = libra_static_attach,
-	.early = libra_sock_early,
-	.stranger = libra_static_stranger,
+	.may_meet = libra_static_may_meet,
 	.meet = libra_static_meet,
 	.enter = libra_static_enter,
 	.lazy_recvmsg = libra_lazy_recvmsg,

@@ -99,25 +99,6 @@ static int libra_inet_shutdown(struct socket *sock, int how)
 }
 
 /* Who is attached by that holds the module; the reference of the callback goes last. */
-static struct libra_sock *libra_meet(struct sock *sk)
-{
-	struct libra_sock *ls;
-	bool stranger;
-
-	if (libra_sock_is_early(sk)) {
-		lock_sock(sk);
-		libra_sock_early(sk);
-		release_sock(sk);
-	}
-	ls = libra_sk(sk);
-	if (ls)
-		return ls;
-	rcu_read_lock();
-	stranger = libra_is_stranger(sk);
-	rcu_read_unlock();
-	return stranger ? libra_meet_stranger(sk) : NULL;
-}
-
 static int libra_meet_inet_recvmsg(struct socket *sock, struct msghdr *msg,
 				    size_t size, int flags)
 {

@@ -59,15 +59,8 @@ void libra_sessions_again(void)
 	atomic_inc_return_release(&libra_sessions_epoch);
 }
 
-/**
- * libra_session_is_ready() - may its processes be handed VPIs?
- * @session: under RCU, or NULL
- *
- * If not, they can after libra_session_join().
- *
- * Context: any.
- */
-bool libra_session_is_ready(const struct libra_session *session)
+/* May its processes be handed VPIs? If not, they can after libra_session_join(). */
+static bool libra_session_is_ready(const struct libra_session *session)
 {
 	/* Pairs with the one in libra_session_join(). */
 	return session && smp_load_acquire(&session->ready) ==

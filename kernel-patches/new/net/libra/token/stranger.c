@@ -93,32 +93,26 @@ static bool libra_was_accepted(const struct sock *sk)
 				      sk->sk_rcv_saddr, port, sk->sk_bound_dev_if, 0);
 }
 
-/**
- * libra_meet_stranger() - attach such a connection
- * @sk: TCP socket of which the caller has a reference
- *
- * Whoever cannot be attached for want of memory is aborted: nobody could say what it is
- * sent.
- *
- * Context: process context; takes the socket lock.
- * Return: its attachment, or NULL if it is over.
+/*
+ * Attach it, if it is @wanted and no policy does. Whoever cannot be attached for want of
+ * memory is aborted: nobody could say what it is sent. Takes the socket lock.
  */
-struct libra_sock *libra_meet_stranger(struct sock *sk)
+static struct libra_sock *libra_meet_if(struct sock *sk,
+					bool (*wanted)(const struct sock *sk))
 {
+	bool stranger, accepted;
 	struct libra_sock *ls;
-	bool accepted;
 	int err = 0;
 
 	lock_sock(sk);
 	/* A policy comes first. */
 	libra_sock_early(sk);
-	/* Attached or closed meanwhile? */
-	if (!libra_sk(sk) && libra_may_send(sk)) {
-		rcu_read_lock();
-		accepted = libra_was_accepted(sk);
-		rcu_read_unlock();
+	rcu_read_lock();
+	stranger = !libra_sk(sk) && wanted(sk);
+	accepted = stranger && libra_was_accepted(sk);
+	rcu_read_unlock();
+	if (stranger)
 		err = libra_attach_stranger(sk, accepted);
-	}
 	release_sock(sk);
 	ls = libra_sk(sk);
 	/* Without a parser nobody receives anything: it is left alone. */
@@ -128,6 +122,20 @@ struct libra_sock *libra_meet_stranger(struct sock *sk)
 		tcp_abort(sk, ENOMEM);
 	}
 	return ls;
+}
+
+/**
+ * libra_meet() - a connection is used that is not attached, and may have to be
+ * @sk: TCP socket of which the caller has a reference
+ *
+ * Because it is used before it is established, or because it is a stranger.
+ *
+ * Context: process context; takes the socket lock.
+ * Return: its attachment, or NULL.
+ */
+struct libra_sock *libra_meet(struct sock *sk)
+{
+	return libra_meet_if(sk, libra_is_stranger);
 }
 
 /* Files that were found at once, each with a reference; so many are looked at in between. */
@@ -180,7 +188,7 @@ static void libra_look_done(struct libra_look *look, struct libra_session *sessi
 		struct file *file = look->file[--look->nr];
 
 		sk = sock_from_file(file)->sk;
-		ls = libra_sk(sk) ? : libra_meet_stranger(sk);
+		ls = libra_sk(sk) ? : libra_meet_if(sk, libra_could_be_stranger);
 		/* Somebody of this session uses it, or will. */
 		if (ls && libra_passing_is(ls))
 			libra_passing_note_as(ls, session);

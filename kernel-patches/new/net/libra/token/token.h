@@ -335,7 +335,6 @@ struct libra_received {
 extern unsigned int libra_sessions_nr;
 
 struct libra_session *libra_session_find(void);
-bool libra_session_is_ready(const struct libra_session *session);
 void libra_session_join(void);
 void libra_sessions_again(void);
 enum libra_mib libra_session_receives(struct libra_domain *dom, enum libra_role role);
@@ -354,7 +353,7 @@ bool libra_received_vpi(struct libra_domain *dom, const u8 vpi[LIBRA_VPI_SIZE]);
 /* ---- connections that no policy names (stranger.c) ----------------------- */
 
 bool libra_is_stranger(const struct sock *sk);
-struct libra_sock *libra_meet_stranger(struct sock *sk);
+struct libra_sock *libra_meet(struct sock *sk);
 bool libra_look_for_strangers(struct libra_session *session);
 
 /* ---- sockets (sock.c) --------------------------------------------------- */

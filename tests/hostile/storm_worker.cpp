@@ -99,6 +99,8 @@ bool StormProxy::Worker::receive() {
     }
     doing_ = kReceive;
     const StormLink upstream = proxy_.upstreams_.any(random_);
+    if (!upstream)
+        return false;
     std::vector<iovec> parts(random_.one_in(4) ? 2 : 1);
     const std::size_t most = StormSlots::kSize / parts.size();
     for (std::size_t i = 0; i < parts.size(); ++i) {

@@ -200,6 +200,16 @@ struct worker {
 	bool failed;
 };
 
+/*
+ * Reads and sends the first @len bytes. Whoever first uses a connection in his session has its
+ * others looked for, and what a second thread reads meanwhile is copied.
+ */
+static void begin_alone(struct __test_metadata *_metadata, struct relay *r, size_t len)
+{
+	EXPECT_TRUE(relay_some(r, len));
+	ASSERT_TRUE(relay_exact_part(r, len));
+}
+
 /* Reads a chunk, sends a chunk, like others do at the same time. */
 static void *relay_chunks(void *arg)
 {
@@ -238,15 +248,12 @@ static bool all_chunks(struct relay *r, const char *got, size_t chunks)
 
 RELAY_TEST(two_threads)
 {
-	size_t chunks = 64, head = relay_feed(r, chunks * CHUNK) - chunks * CHUNK;
+	size_t chunks = 64, head = relay_feed(r, (chunks + 1) * CHUNK) - chunks * CHUNK;
 	struct worker workers[2] = { { .r = r }, { .r = r } };
 	char *got = relay_buffer(chunks * CHUNK);
 	int i;
 
-	if (head) {
-		EXPECT_TRUE(relay_some(r, head));
-		ASSERT_TRUE(relay_exact_part(r, head));
-	}
+	begin_alone(_metadata, r, head);
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL,
 					    relay_chunks, &workers[i]));
@@ -257,7 +264,7 @@ RELAY_TEST(two_threads)
 	EXPECT_EQ(chunks, workers[0].chunks + workers[1].chunks);
 	ASSERT_EQ(chunks * CHUNK, recv(r->b, got, chunks * CHUNK, MSG_WAITALL));
 	EXPECT_TRUE(all_chunks(r, got, chunks));
-	EXPECT_EQ(r->attached ? chunks * CHUNK : 0, relay_anchored(r));
+	EXPECT_EQ(r->attached ? (chunks + 1) * CHUNK : 0, relay_anchored(r));
 }
 
 static void *wait_and_read(void *arg)
@@ -274,14 +281,12 @@ static void *wait_and_read(void *arg)
 RELAY_TEST(two_sleepers)
 {
 	struct worker workers[2] = { { .r = r }, { .r = r } };
-	size_t head = relay_announce(r, 2 * CHUNK);
+	size_t head = relay_announce(r, 3 * CHUNK);
 	char got[2 * CHUNK];
 	int i;
 
-	if (head) {
-		EXPECT_TRUE(relay_some(r, head));
-		ASSERT_TRUE(relay_exact_part(r, head));
-	}
+	relay_push(r, CHUNK);
+	begin_alone(_metadata, r, head + CHUNK);
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL,
 					    wait_and_read, &workers[i]));
@@ -296,7 +301,7 @@ RELAY_TEST(two_sleepers)
 	}
 	ASSERT_EQ(sizeof(got), recv(r->b, got, sizeof(got), MSG_WAITALL));
 	EXPECT_TRUE(all_chunks(r, got, 2));
-	EXPECT_EQ(r->attached ? 2 * CHUNK : 0, relay_anchored(r));
+	EXPECT_EQ(r->attached ? 3 * CHUNK : 0, relay_anchored(r));
 }
 
 /* Both directions at once: B uploads while A sends. */

@@ -47,6 +47,7 @@
 #define LIBRA_HTTP1_H
 
 #include "http1_line.h"
+#include "http1_tls.h"
 #include "parser.h"
 
 /* A request header is complete: queue it. */
@@ -80,7 +81,8 @@ static __always_inline int http1_request(struct http1_state *st,
 }
 
 /* A response header is complete: match it with its request. */
-static __always_inline int http1_response(struct http1_state *st,
+static __always_inline int http1_response(struct libra_ctx *ctx,
+					  struct http1_state *st,
 					  struct http1_dir *d)
 {
 	bool sized = d->flags & HTTP1_F_LENGTH;
@@ -96,6 +98,9 @@ static __always_inline int http1_response(struct http1_state *st,
 		return HTTP1_GO_ON;
 	}
 
+	if (ctx->flags & LIBRA_F_KTLS && (status == 101 || (!sized && !chunked &&
+	    status != 204 && status != 304)))
+		return http1_pass(st, HTTP1_PASS_UNMATCHED);
 	tunnel = status == 101 || (st->flags & HTTP1_S_CONNECT &&
 				   st->queued == 1 && status < 300);
 	head = st->heads & 1;
@@ -151,7 +156,7 @@ static __always_inline int http1_segment_end(struct libra_ctx *ctx,
 
 	if (d->at == HTTP1_AT_FIELD) {
 		int header = request ? http1_request(st, d) :
-				       http1_response(st, d);
+				       http1_response(ctx, st, d);
 
 		if (header != HTTP1_GO_ON)
 			return header;
@@ -314,6 +319,9 @@ static __always_inline int http1_header(struct libra_ctx *ctx,
 
 	if (request && st->flags & HTTP1_S_HOLD)
 		return http1_pass(st, HTTP1_PASS_TUNNEL);
+	/* The other direction is not read. */
+	if (ctx->flags & LIBRA_F_KTLS)
+		st->queued = !request;
 	if (!request && !st->queued)
 		return http1_pass(st, HTTP1_PASS_UNMATCHED);
 	if (d->at != HTTP1_AT_START)
@@ -365,10 +373,16 @@ static __always_inline int http1_chunk(struct libra_ctx *ctx,
 /* A body, or a chunk's data. */
 static __always_inline int http1_body(struct libra_ctx *ctx,
 				      struct http1_state *st,
-				      struct http1_dir *d)
+				      struct http1_dir *d, bool request)
 {
 	bool chunk = d->at == HTTP1_AT_DATA;
 
+	if (!chunk && !request && ctx->flags & LIBRA_F_KTLS) {
+		int verdict = http1_tls_doubt(ctx, st, d->length);
+
+		if (verdict != HTTP1_GO_ON)
+			return verdict;
+	}
 	ctx->seg_len = d->length;
 	d->length = 0;
 	d->at = chunk ? HTTP1_AT_DATA_END : HTTP1_AT_START;
@@ -397,8 +411,12 @@ static __always_inline int http1_segment(struct libra_ctx *ctx)
 	struct http1_dir *d = request ? &st->requests : &st->responses;
 	int verdict;
 
+	if (st->flags & HTTP1_S_TLS || http1_tls_begins(ctx, st))
+		return http1_tls_handshake(ctx, st);
+	if (ctx->flags & LIBRA_F_KTLS && ctx->dir == LIBRA_INGRESS)
+		return http1_pass(st, HTTP1_PASS_TLS);
 	if (d->at == HTTP1_AT_BODY || d->at == HTTP1_AT_DATA)
-		return http1_body(ctx, st, d);
+		return http1_body(ctx, st, d, request);
 	if (d->at == HTTP1_AT_REST || (request && st->flags & HTTP1_S_TUNNEL))
 		return http1_rest(ctx, st);
 

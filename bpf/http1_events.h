@@ -21,6 +21,10 @@
 	X(REST, "until_close",						\
 	  "bodies, and directions of tunnels, that end with the connection") \
 	X(BLANK, "blank_lines", "empty lines before a request")		\
+	X(TLS, "tls_records",						\
+	  "records of a TLS handshake, and what was sent meanwhile")	\
+	X(PASS_TLS, "pass_tls",						\
+	  "TLS that the application decrypts, or that is none")		\
 	X(PASS_START, "pass_start_line",				\
 	  "start line that is not strict HTTP/1.0 or HTTP/1.1")		\
 	X(PASS_LINE_END, "pass_line_end", "bare LF or bare CR")		\

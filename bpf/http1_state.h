@@ -42,6 +42,7 @@
 #define HTTP1_S_UPGRADE		(1U << 2)	/* 101 to the last one: a tunnel */
 #define HTTP1_S_CONNECT		(1U << 3)	/* 2xx to the last one: a tunnel */
 #define HTTP1_S_TUNNEL		(1U << 4)	/* what clients send is payload */
+#define HTTP1_S_TLS		(1U << 5)	/* a TLS handshake, so far */
 
 /*
  * One direction. Lines are read one by one as they come in, so bytes are looked

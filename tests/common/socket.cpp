@@ -2,12 +2,15 @@
 #include "socket.h"
 
 #include <arpa/inet.h>
+#include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <string>
 
 #include "common/error.h"
@@ -83,6 +86,18 @@ void set_buffers(const Fd& fd, int send, int receive) {
         set(fd, SOL_SOCKET, SO_SNDBUFFORCE, send);
     if (receive > 0)
         set(fd, SOL_SOCKET, SO_RCVBUFFORCE, receive);
+}
+
+void encrypt(const Fd& from, const Fd& to) {
+    static constexpr char kTls[] = "tls";
+    tls12_crypto_info_aes_gcm_128 keys = {};
+    keys.info = {.version = TLS_1_3_VERSION, .cipher_type = TLS_CIPHER_AES_GCM_128};
+    std::fill(std::begin(keys.key), std::end(keys.key), 0x4b);
+    for (const Fd* fd : {&from, &to})
+        if (::setsockopt(fd->get(), IPPROTO_TCP, TCP_ULP, kTls, sizeof(kTls)) != 0 ||
+            ::setsockopt(fd->get(), SOL_TLS, fd == &from ? TLS_TX : TLS_RX, &keys, sizeof(keys)) !=
+                0)
+            throw Error::from_errno("kernel TLS");
 }
 
 void reset_on_close(const Fd& fd) {

@@ -14,6 +14,9 @@ Fd connect_to(std::uint16_t port);                      // established when it r
 Fd accept_from(const Fd& listener);                     // waits for one
 void set_buffers(const Fd& fd, int send, int receive);  // bytes; 0: as it is
 void reset_on_close(const Fd& fd);
+// From now on the kernel encrypts what is sent from the one to the other, TLS 1.3 with keys
+// that everybody knows.
+void encrypt(const Fd& from, const Fd& to);
 int pending_error(const Fd& fd);  // SO_ERROR
 // Sends a little, and waits until it is there.
 void say(const Fd& from, const Fd& to, const std::string& text);

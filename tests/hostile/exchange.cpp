@@ -50,7 +50,10 @@ Network::Network(const Ports& ports)
 
 Link Network::client() const {
     Fd peer = connect_to(ports_.listen);
-    return {accept_from(listen_), std::move(peer)};
+    Fd proxy = accept_from(listen_);
+    if (ports_.ktls)
+        encrypt(proxy, peer);
+    return {std::move(proxy), std::move(peer)};
 }
 
 Link Network::upstream() const {
@@ -265,6 +268,9 @@ bool Exchange::proxy_sends(std::size_t at) {
     if (out.empty()) {
         if (reading_)
             return false;
+        // Of what kernel TLS has encrypted a close() loses what TCP has no room for.
+        if (network_.encrypts() && !sink.ended && sink.received.size() < sink.expected.size())
+            return false;
         sink.proxy.reset();
         return true;
     }
@@ -377,7 +383,8 @@ void Exchange::judge(std::size_t at, Outcome& outcome) const {
     std::string wrong;
     bool edited = false;
 
-    if (begin < got.size() && aborted && plan_.behaviours.moves_parts() && is_late(got, possible)) {
+    if (begin < got.size() && aborted && (plan_.behaviours.moves_parts() || network_.encrypts()) &&
+        is_late(got, possible)) {
         ++outcome.aborted;
         ++outcome.late;
     } else if (begin < got.size()) {

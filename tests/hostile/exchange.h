@@ -24,6 +24,7 @@ struct Ports {
     std::uint16_t listen = 0;      // the proxy's, attached
     std::uint16_t origin = 0;      // the origin's, attached
     std::uint16_t unattached = 0;  // no policy names it
+    bool ktls = false;             // kernel TLS encrypts what clients are sent
 };
 
 // Both ends of one of the proxy's connections.
@@ -38,6 +39,7 @@ class Network {
     Link client() const;      // the proxy's end is accepted
     Link upstream() const;    // the proxy's end is connected
     Link unattached() const;  // accepted as well
+    bool encrypts() const { return ports_.ktls; }
 
   private:
     Ports ports_;

@@ -5,6 +5,7 @@
 // It is the origin, the proxy and the clients, on the loopback of the network
 // namespace that it runs in; policies of librad name its ports.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -47,6 +48,7 @@ void declare(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_option("--unattached", options.ports.unattached, "a port that no policy names")
         ->capture_default_str();
+    app.add_flag("--ktls", options.ports.ktls, "kernel TLS encrypts what clients are sent");
     app.add_option("--parser", options.parser, "what the policy says")
         ->check(CLI::IsMember({"raw", "http1"}))
         ->capture_default_str();
@@ -136,7 +138,7 @@ class Hostile {
         plan.behaviours =
             options_.some ? Behaviours::some(random) : Behaviours::parse(options_.behaviours);
         plan.framed = plan.http1 && (plan.behaviours.has(Behaviour::kChunk) || random.one_in(2));
-        plan.upload = !plan.http1 && random.one_in(2);
+        plan.upload = !plan.http1 && random.one_in(2) && !options_.ports.ktls;
         plan.largest = options_.largest;
 
         const auto before = counters();
@@ -157,8 +159,13 @@ class Hostile {
             complaint = "a connection was aborted, and no fail-stop was counted";
         if (promise == Promise::kNoStale && outcome.wrong == 0)
             complaint.clear();
+        // What kernel TLS encrypted cannot be taken back: KNOWN_ISSUES.md. The end of the
+        // connection may come before the bytes that went too early.
+        const auto cut =
+            options_.ports.ktls ? moved.value("fail_stop_cut_vpi", std::uint64_t{0}) : 0;
+        const std::uint64_t late = std::max<std::uint64_t>(outcome.late, cut);
         if (complaint.empty() && promise == Promise::kExact &&
-            (outcome.aborted > outcome.late || stops > outcome.late))
+            (outcome.aborted > late || stops > late))
             complaint = "a fail-stop";
 
         sum["runs"] = sum["runs"].get<unsigned>() + 1;
@@ -168,7 +175,7 @@ class Hostile {
         add("payload", outcome.payload);
         add("exact", outcome.exact);
         add("aborted", outcome.aborted);
-        add("late", outcome.late);
+        add("late", late);
         add("vanished", outcome.vanished);
         add("edited", outcome.edited);
         add("wrong", outcome.wrong);

@@ -8,7 +8,7 @@
 const HostParser kHttp1 = {
     [](HostCtx& ctx) { return http1_answer(&ctx); },
     [](HostCtx& ctx) { return static_cast<int>(http1_last_event(&ctx)); },
-    [](int event) { return event == HTTP1_BODY || event == HTTP1_DATA; },
+    [](int event) { return event == HTTP1_BODY || event == HTTP1_DATA || event == HTTP1_TLS; },
 };
 
 const HostParser kRaw = {
@@ -65,6 +65,10 @@ void Conversation::ask(libra_dir dir, Stream& stream) {
             if (ctx_.seg_len <= view.size())
                 complaint_ = "asked for bytes that were at hand";
             stream.wanted = ctx_.seg_len;
+            return;
+        case LIBRA_RESYNC:
+            stream.answers.push_back({verdict, event, stream.position, view.size()});
+            stream.position += view.size();
             return;
         case LIBRA_PASS:
         case LIBRA_PASS_BOTH:

@@ -23,6 +23,9 @@ REARRANGING = ("mix", "leave-out", "swap", "twice", "two-sinks", "vanish",
 # others have to do without it.
 TAMPERING = ("overwrite", "edit", "insert", "behead", "curtail", "copy,swap,leave-out",
              "chunk,cut,full,mix")
+# Of these nobody sees what happens between the marks of an anchor: the peer gets the origin's
+# bytes, in their order.
+UNSEEN = ("edit", "copy,swap,leave-out")
 SHOWN = 5  # failed seeds of a case
 PARSERS = {"raw": (*FAITHFUL, *REARRANGING, *TAMPERING),
            "http1": (*FAITHFUL, "chunk", "chunk,copy,split", "chunk,cut,full",
@@ -38,7 +41,8 @@ def add_options(parser):
 
 def misbehave(env, tap, parser, name, *options):
     runs = env.args.runs or (4 if env.args.quick else 40)
-    with tap.case(f"{parser}: {name}, {runs} seeds") as case:
+    where = "kTLS, " if "--ktls" in options else ""
+    with tap.case(f"{where}{parser}: {name}, {runs} seeds") as case:
         result, said = hostile.run(env, parser, "--seed", env.args.seed, "--runs", runs, *options)
         for line in said[:SHOWN]:
             case.check(False, line)
@@ -51,7 +55,7 @@ def misbehave(env, tap, parser, name, *options):
                 case.check(result["exact"] > result["late"], f"{result['late']} were cut too early")
             # What went wrong has to end in a fail-stop at least; but nobody sees an
             # edit between the marks.
-            if name != "edit":
+            if name not in UNSEEN:
                 case.equal(result["noticed"], result["wrong"] + result["edited"], "noticed")
             if name in TAMPERING:
                 print(f"# {result}", flush=True)
@@ -67,8 +71,18 @@ def unscrubbed(env, tap, parser, name):
         print(f"# {result}", flush=True)
         case.check(result["counted"]["anchors_minted"] > 0, "nothing was anchored")
         case.equal(result["tokens"], 0, "connections that were sent a VPI")
-        if name != "edit":
+        if name not in UNSEEN:
             case.equal(result["noticed"], result["wrong"] + result["edited"], "noticed")
+
+
+def encrypted(env, tap, parser):
+    """The same where kernel TLS encrypts what clients are sent: whoever reads it decrypts it."""
+    for name in env.args.behaviour or PARSERS[parser]:
+        with scrub(env, name in TAMPERING):
+            misbehave(env, tap, parser, name, "--behaviour", name, "--ktls")
+    if not env.args.behaviour:
+        with scrub(env, False):
+            misbehave(env, tap, parser, "what the seed says", "--some", "--ktls")
 
 
 def unseen(env, tap):
@@ -109,6 +123,9 @@ def body(env, tap):
             if not env.args.behaviour:
                 with scrub(env, False):
                     misbehave(env, tap, parser, "what the seed says", "--some")
+        with libra.sysctl("tls", 1) if env.with_libra else contextlib.nullcontext():
+            for parser in env.args.parser or PARSERS:
+                encrypted(env, tap, parser)
         if env.with_libra:
             with scrub(env, False):
                 unseen(env, tap)

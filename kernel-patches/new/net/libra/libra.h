@@ -70,6 +70,7 @@ struct libra_net {
 		u8 enabled;
 		u8 scrub;
 		u8 strangers;
+		u8 tls;
 		u8 lazy;
 		u8 lazy_feedback;
 		u32 lazy_tidy_ms;

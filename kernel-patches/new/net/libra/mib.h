@@ -29,6 +29,8 @@
 	X(TX_REDEEMED,		"tx_redeemed_bytes")			\
 	/* ... bytes read from user memory for them, VPIs included */	\
 	X(TX_COPIED,		"tx_copied_bytes")			\
+	/* connections of which kernel TLS encrypts what is searched */	\
+	X(TX_TLS,		"tx_tls_streams")			\
 	X(MINTED,		"anchors_minted")			\
 	X(REDEEMED,		"anchors_redeemed")			\
 	X(MADE_UP,		"vpis_made_up")				\

@@ -143,6 +143,22 @@ int libra_out_wait(struct libra_out *out)
 }
 
 /**
+ * libra_out_end_record() - a record that MSG_MORE left open
+ * @out: the call, at its end; there is TLS below
+ *
+ * TLS encrypts and sends it when it has all of it, and a close() would lose it.
+ *
+ * Context: process context, without the socket lock.
+ */
+void libra_out_end_record(struct libra_out *out)
+{
+	struct sock *sk = out->sk;
+
+	if (out->corked && !(out->flags & MSG_MORE) && READ_ONCE(sk->sk_prot)->splice_eof)
+		READ_ONCE(sk->sk_prot)->splice_eof(sk->sk_socket);
+}
+
+/**
  * libra_out_push() - a push that MSG_MORE put off
  * @out: the call, at its end; there is nothing but TCP below
  *

@@ -80,6 +80,7 @@ int libra_out_splice(struct libra_out *out, const struct bio_vec *bv, u32 nr,
 		     size_t skip, size_t count, bool last);
 int libra_out_direct(struct libra_out *out, size_t count);
 int libra_out_wait(struct libra_out *out);
+void libra_out_end_record(struct libra_out *out);
 void libra_out_push(struct libra_out *out);
 
 #endif /* _NET_LIBRA_SEND_H */

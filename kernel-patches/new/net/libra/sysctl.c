@@ -97,6 +97,15 @@ static const struct ctl_table libra_sysctls[] = {
 		.extra2		= SYSCTL_ONE,
 	},
 	{
+		.procname	= "tls",
+		.data		= (void *)offsetof(struct libra_net, sysctl.tls),
+		.maxlen		= sizeof(u8),
+		.mode		= 0644,
+		.proc_handler	= proc_dou8vec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_ONE,
+	},
+	{
 		.procname	= "lazy",
 		.data		= (void *)offsetof(struct libra_net, sysctl.lazy),
 		.maxlen		= sizeof(u8),

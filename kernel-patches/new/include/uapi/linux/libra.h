@@ -66,6 +66,13 @@ enum libra_mode {
 #define LIBRA_F_ACTIVE		(1U << 1)	/* TCP_LIBRA: this end connected */
 /* Leave the memory behind a VPI as it is, if net.libra.scrub lets a policy decide. */
 #define LIBRA_F_NO_SCRUB	(1U << 2)
+/*
+ * Nobody's to ask for: kernel TLS encrypts what is sent. A parser sees it in
+ * libra_ctx.flags; what it remembered before is cleared, and what is sent is what the
+ * application wants to have encrypted. What is received may be encrypted, is copied, and
+ * passes.
+ */
+#define LIBRA_F_KTLS		(1U << 3)
 #define LIBRA_F_ALL		(LIBRA_F_ANCHOR_REQUESTS | LIBRA_F_ACTIVE |	\
 				 LIBRA_F_NO_SCRUB)
 

@@ -98,12 +98,12 @@ static void libra_passing_leave(struct libra_sock *ls)
 }
 
 /**
- * libra_passing_shut() - nothing more is sent on this connection
+ * libra_passing_over() - nothing more is sent on this connection, or it is understood again
  * @ls: attachment
  *
  * Context: any.
  */
-void libra_passing_shut(struct libra_sock *ls)
+void libra_passing_over(struct libra_sock *ls)
 {
 	spin_lock_bh(&libra_passing_lock);
 	libra_passing_leave(ls);

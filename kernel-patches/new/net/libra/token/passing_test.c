@@ -20,8 +20,8 @@ static void passing_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, passes(ls->dom, LIBRA_ROLE_ACTIVE));
 	KUNIT_EXPECT_EQ(test, LIBRA_MIB_FB_PARSER, ls->passing.why);
 	/* Another connection of the same socket passes again. */
-	libra_passing_shut(ls);
-	libra_passing_shut(ls);
+	libra_passing_over(ls);
+	libra_passing_over(ls);
 	KUNIT_EXPECT_EQ(test, 0, passes(ls->dom, LIBRA_ROLE_PASSIVE));
 	libra_passing_begin(ls, LIBRA_MIB_FB_ULP);
 	KUNIT_EXPECT_EQ(test, 1, passes(ls->dom, LIBRA_ROLE_PASSIVE));

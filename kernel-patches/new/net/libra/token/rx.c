@@ -295,7 +295,7 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 	libra_recv_busy_loop(sk, flags);
 
 	lock_sock(sk);
-	if (libra_sock_changed(ls))
+	if (libra_sock_changed(ls) && !libra_tls_reads_plain(ls))
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_ULP);
 	ret = libra_recv_locked(sk, &rx.reader, size, flags);
 	release_sock(sk);

@@ -231,7 +231,9 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 		WRITE_ONCE(seg->state, LIBRA_SEG_META);
 		return false;
 	case LIBRA_PASS_BOTH:
-		libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
+		/* What is encrypted below needs no requests to be understood. */
+		if (!libra_tls_encrypts(ls))
+			libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
 		fallthrough;
 	case LIBRA_PASS:
 		libra_seg_pass(ls, dir, LIBRA_MIB_FB_PARSER);

@@ -164,6 +164,21 @@ static void libra_sk_destruct(struct sock *sk)
 	rcu_read_unlock();
 }
 
+/*
+ * What is below TLS, if that came before us; it may go on as if it had come later. Where
+ * libra_destruct_of() may be called.
+ */
+static const struct proto *libra_prot_of(const struct sock *sk)
+{
+	const struct tcp_ulp_ops *ulp = inet_csk(sk)->icsk_ulp_ops;
+	const struct tls_context *tls;
+
+	if (!ulp || strcmp(ulp->name, "tls"))
+		return sk->sk_prot;
+	tls = tls_get_ctx(sk);
+	return tls ? tls->sk_proto : sk->sk_prot;
+}
+
 static int libra_attach_check(const struct sock *sk,
 			      const struct libra_attach *args)
 {
@@ -229,8 +244,8 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 	ls->sk = sk;
 	ls->parser = parser;
 	libra_sock_init_account(ls, ln);
-	ls->prot = sk->sk_prot;
-	ls->plain = sk->sk_prot->sendmsg == tcp_prot.sendmsg;
+	ls->prot = libra_prot_of(sk);
+	ls->plain = ls->prot->sendmsg == tcp_prot.sendmsg;
 	ls->mode = args->mode;
 	ls->disconnects = sk->sk_disconnects;
 	ls->role = sk->sk_state == TCP_SYN_SENT || args->flags & LIBRA_F_ACTIVE ?
@@ -490,5 +505,5 @@ void libra_sock_shutdown(struct libra_sock *ls, int how)
 		return;
 	libra_end_of_stream(ls, false);
 	/* A server that refuses its client may wait long for its end. */
-	libra_passing_shut(ls);
+	libra_passing_over(ls);
 }

@@ -242,6 +242,7 @@ static struct socket *sock_tls_begin(struct kunit *test)
 	sock = sock_test_socket(test);
 	inet_csk(sock->sk)->icsk_ulp_ops = &sock_tls_ops;
 	rcu_assign_pointer(inet_csk(sock->sk)->icsk_ulp_data, &sock_tls->ctx);
+	sock_tls->ctx.sk_proto = sock->sk->sk_prot;
 	return sock;
 }
 

@@ -454,6 +454,7 @@ struct libra_sock {
 	/**
 	 * @tx.seg: where the outgoing stream is
 	 * @tx.seq: the write_seq up to which @tx.seg knows the stream
+	 * @tx.tls: kernel TLS encrypts it, and it began anew where that began
 	 * @tx.redeemed: an anchor that is being sent, up to @tx.sent
 	 * @tx.sent: bytes
 	 * @tx.cut: bytes of a VPI that were accepted without the rest of it;
@@ -473,6 +474,7 @@ struct libra_sock {
 	struct {
 		struct libra_seg seg;
 		u32 seq;
+		bool tls;
 		struct libra_minted *redeemed;
 		u32 sent;
 		u32 cut;
@@ -548,6 +550,18 @@ void libra_tx_unlock(struct libra_sock *ls);
 /* Has any VPI ever been minted? Until then nothing has to be looked for. */
 extern bool libra_vpi_minted;
 
+/* ---- kernel TLS on top (tls.c) ------------------------------------------- */
+
+enum libra_tls_egress {
+	LIBRA_TLS_FOREIGN,	/* it is not that, or cannot be dealt with */
+	LIBRA_TLS_IDLE,		/* bytes go to TCP as they are */
+	LIBRA_TLS_ENCRYPTS,
+};
+
+enum libra_tls_egress libra_tls_egress(struct libra_sock *ls);
+bool libra_tls_encrypts(const struct libra_sock *ls);
+bool libra_tls_reads_plain(const struct libra_sock *ls);
+
 /* ---- streams that are not understood (passing.c) ------------------------ */
 
 enum libra_passing_state {
@@ -560,7 +574,7 @@ enum libra_passing_state {
 struct seq_file;
 
 void libra_passing_begin(struct libra_sock *ls, enum libra_mib why);
-void libra_passing_shut(struct libra_sock *ls);
+void libra_passing_over(struct libra_sock *ls);
 void libra_passing_end(struct libra_sock *ls);
 void __libra_passing_note(struct libra_sock *ls);
 void libra_passing_note_as(struct libra_sock *ls, struct libra_session *session);

@@ -285,6 +285,15 @@ static int libra_tx_continued(struct libra_tx *tx, struct libra_window *win,
 }
 
 /*
+ * What may be chance can wait for what this very call has behind it, framing first; see
+ * libra_hold_end_call(). Once it is sent it may be too late to take it back.
+ */
+static bool libra_tx_may_wait(const struct libra_window *win, u32 n)
+{
+	return win->more || win->pos + n < win->len;
+}
+
+/*
  * A VPI may begin at the window's position; @n bytes of the segment are there,
  * fewer than a VPI has.
  */
@@ -308,7 +317,7 @@ static int libra_tx_cut(struct libra_tx *tx, struct libra_window *win, u32 n)
 	/* Cut by the end of this send(), or by framing. */
 	if (libra_hold_look_ahead(tx, win->data + win->pos, n))
 		return 0;
-	if (n <= LIBRA_VPI_CHANCE)
+	if (n <= LIBRA_VPI_CHANCE && !libra_tx_may_wait(win, n))
 		return libra_tx_copied(tx, win, n);
 	libra_hold_begin(tx, win, n);
 	return 0;
@@ -553,6 +562,8 @@ static int libra_tx_stream(struct libra_tx *tx)
 		tx->out.locked = false;
 		release_sock(sk);
 	}
+	if (ls->tx.cut && !tx->fail)
+		libra_hold_end_call(tx);
 	return ret;
 }
 
@@ -604,9 +615,16 @@ static int libra_tx_locked(struct libra_tx *tx)
 	struct sock *sk = ls->sk;
 	bool odd = libra_out_is_odd(tx->out.msg) ||
 		   inet_test_bit(DEFER_CONNECT, sk);
+	enum libra_tls_egress tls = LIBRA_TLS_IDLE;
 	int ret;
 
-	if (libra_sock_changed(ls)) {
+	if (libra_sock_changed(ls))
+		tls = libra_tls_egress(ls);
+	if (tls == LIBRA_TLS_ENCRYPTS) {
+		/* Records of another type, such as an alert: between those of an anchor, too. */
+		if (odd && ls->tx.owed)
+			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+	} else if (tls == LIBRA_TLS_FOREIGN) {
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_ULP);
 		/* If it is another connection, whatever was shut down before. */
 		libra_passing_begin(ls, LIBRA_MIB_FB_ULP);
@@ -619,7 +637,7 @@ static int libra_tx_locked(struct libra_tx *tx)
 	if (ls->tx.seg.state == LIBRA_SEG_PASS) {
 		/* Half an anchor, and no telling where the rest would go. */
 		if (ls->tx.redeemed || ls->tx.cut ||
-		    (ls->tx.owed && libra_sock_changed(ls)))
+		    (ls->tx.owed && tls == LIBRA_TLS_FOREIGN))
 			return libra_tx_fail(tx, LIBRA_MIB_FS_REMAINDER);
 		ls->tx.window = LIBRA_WINDOW_MAX;
 	} else if (ls->tx.seg.state != LIBRA_SEG_PAYLOAD) {
@@ -699,7 +717,8 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 
 	/* Without bytes it is a question about the connection. */
 	if (!msg_data_left(msg) ||
-	    (READ_ONCE(ls->tx.seg.state) == LIBRA_SEG_PASS && !libra_received_any(ls)))
+	    (READ_ONCE(ls->tx.seg.state) == LIBRA_SEG_PASS && !libra_received_any(ls) &&
+	     !libra_tls_encrypts(ls)))
 		return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, size);
 
 	if (msg->msg_flags & MSG_DONTWAIT) {
@@ -710,11 +729,13 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 	}
 	libra_out_init(&tx.out, sk, msg);
 	/* Behind shutdown(), which may not have told TCP yet; nothing more can be held. */
-	if (READ_ONCE(ls->ended) && !libra_sock_changed(ls))
+	if (READ_ONCE(ls->ended) && (ls->tx.tls || !libra_sock_changed(ls)))
 		ret = sk_stream_error(sk, msg->msg_flags, -EPIPE);
 	else
 		ret = libra_tx_locked(&tx);
-	if (ls->plain && sk->sk_prot == ls->prot)
+	if (ls->tx.tls)
+		libra_out_end_record(&tx.out);
+	else if (ls->plain && sk->sk_prot == ls->prot)
 		libra_out_push(&tx.out);
 	/* Nobody's bytes take the place of those that are refused. */
 	if (unlikely(tx.fail))

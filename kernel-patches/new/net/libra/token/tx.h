@@ -75,6 +75,7 @@ int libra_native_send(struct libra_tx *tx);
 bool libra_hold_is_half(const struct libra_sock *ls, u32 gone, const u8 *at, u32 n);
 void libra_hold_remember(struct libra_sock *ls, u32 n);
 bool libra_hold_take_back(struct libra_tx *tx, const u8 *at, u32 n);
+void libra_hold_end_call(struct libra_tx *tx);
 bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n);
 void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n);
 int libra_hold_continue(struct libra_tx *tx);

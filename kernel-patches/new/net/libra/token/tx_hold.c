@@ -160,7 +160,7 @@ bool libra_hold_take_back(struct libra_tx *tx, const u8 *at, u32 n)
  * @ls: attachment, under tx_lock
  * @gone: bytes of a magic that were sent before
  * @at: the next ones of what may be a VPI
- * @n: how many; all together more than may be chance, and fewer than a VPI has
+ * @n: how many; all together fewer than a VPI has
  *
  * What cannot be told is taken for one; but not towards an upstream on which no request
  * is anchored. There a client decides what a message ends with, and others would lose
@@ -172,6 +172,8 @@ bool libra_hold_is_half(const struct libra_sock *ls, u32 gone, const u8 *at, u32
 {
 	u8 vpi[LIBRA_VPI_SIZE];
 
+	if (gone + n <= LIBRA_VPI_CHANCE)
+		return false;
 	if (ls->role == LIBRA_ROLE_PASSIVE ||
 	    ls->call.ctx.flags & LIBRA_F_ANCHOR_REQUESTS)
 		return true;
@@ -261,6 +263,12 @@ int libra_hold_flush(struct libra_sock *ls, bool locked)
 		return 0;
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, vec.iov_len);
 
+	/* TLS takes the lock for itself, and may have no room. */
+	if (ls->tx.tls) {
+		ret = libra_hold_pointless(sk) ? vec.iov_len :
+		      READ_ONCE(sk->sk_prot)->sendmsg(sk, &msg, vec.iov_len);
+		goto sent;
+	}
 	if (!locked)
 		lock_sock(sk);
 	if (libra_hold_pointless(sk)) {
@@ -276,7 +284,7 @@ int libra_hold_flush(struct libra_sock *ls, bool locked)
 	}
 	if (!locked)
 		release_sock(sk);
-
+sent:
 	ls->tx.seq = READ_ONCE(tcp_sk(sk)->write_seq);
 	if (ret <= 0)
 		return ret ? : -EAGAIN;
@@ -345,12 +353,29 @@ static int libra_hold_redeem(struct libra_tx *tx, const u8 *rest)
 	return 0;
 }
 
-/* Nothing more comes of it. */
+/*
+ * What is held of a VPI goes, as what may be chance, and is remembered. Framing may be
+ * behind it, or between.
+ */
+static void libra_hold_is_chance(struct libra_sock *ls)
+{
+	u32 n = ls->tx.gone + ls->tx.cut;
+
+	ls->tx.cut = 0;
+	if (n > LIBRA_VPI_CHANCE)
+		return;
+	ls->tx.prefix = n;
+	ls->tx.prefix_seq = READ_ONCE(tcp_sk(ls->sk)->write_seq);
+	ls->tx.prefix_whole = !ls->tx.gone &&
+			      find_next_zero_bit(ls->tx.of_vpi, ls->tx.owed, 0) >= n;
+}
+
+/* Nothing more comes of it, as far as can be seen. */
 static int libra_hold_over(struct libra_tx *tx)
 {
 	if (libra_hold_has_half(tx->ls))
 		return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
-	tx->ls->tx.cut = 0;
+	libra_hold_is_chance(tx->ls);
 	return 1;
 }
 
@@ -422,6 +447,24 @@ int libra_hold_continue(struct libra_tx *tx)
 			return ret;
 	}
 	return ls->tx.cut ? 0 : libra_hold_flush(ls, tx->out.locked);
+}
+
+/**
+ * libra_hold_end_call() - what may be chance waits no longer than for its own send()
+ * @tx: the send() call; nothing more of it is looked at
+ *
+ * Unless the application has to call again anyhow, because not all was accepted. What the
+ * transport has no room for goes with the next call, in the middle of a message of which
+ * more is to come.
+ */
+void libra_hold_end_call(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+
+	if (ls->tx.gone + ls->tx.cut > LIBRA_VPI_CHANCE || msg_data_left(tx->out.msg))
+		return;
+	libra_hold_is_chance(ls);
+	libra_hold_flush(ls, false);
 }
 
 /*

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * HTTP/1 in TLS, for proxies that end TLS in the kernel (TLS_TX), as nginx does with
+ * "ssl_conf_command Options KTLS".
+ *
+ * The handshake is metadata. A server sets TLS_TX before it reads a client's first
+ * application data: in TLS 1.2 both sides have finished by then (RFC 5246, 7.3); in TLS 1.3
+ * the server's keys are in use once its Finished is sent, and the client's Finished is its
+ * first record of that type (RFC 8446, 2 and 5.1), unless there is early data. So at such a
+ * record the kernel knows whether it encrypts. If it does not, the application does.
+ *
+ * From there on the parser sees what is to be encrypted, and no requests (LIBRA_F_KTLS). A
+ * response is read as the answer to a GET. It may be another one's: then what is behind its
+ * header is not its body. Where that could be is where this passes; it is known by the next
+ * bytes, those of the response that follows:
+ * - a length, in answer to HEAD: they are where the body would begin (http1_tls_doubt()).
+ *   A body that begins like that is not known from one that is not there.
+ * - chunked, in answer to HEAD: they are no chunk size.
+ * - no length, up to the end of the connection: it has none in answer to HEAD.
+ * - 101 and CONNECT: no tunnel without a request.
+ */
+#ifndef LIBRA_HTTP1_TLS_H
+#define LIBRA_HTTP1_TLS_H
+
+#include "http1_state.h"
+#include "parser.h"
+
+#define HTTP1_TLS_HEADER	5
+#define HTTP1_TLS_MAX_RECORD	(16384 + 2048)	/* RFC 5246, 6.2.3 */
+/* Record types: RFC 8446, 5.1. */
+#define HTTP1_TLS_CHANGE_CIPHER	20
+#define HTTP1_TLS_HANDSHAKE	22
+
+#define HTTP1_TLS_DOUBT		5	/* bytes of "HTTP/" */
+
+/* A client's record; it has been found that the first one is a handshake's. */
+static __always_inline int http1_tls_record(struct libra_ctx *ctx, struct http1_state *st)
+{
+	__u8 head[HTTP1_TLS_HEADER] = { HTTP1_TLS_HANDSHAKE, 3, 0, 0, 0 };
+	__u32 have = ctx->avail, len;
+
+	if (have > HTTP1_TLS_HEADER)
+		have = HTTP1_TLS_HEADER;
+	libra_opaque(have);
+	if (!have || have > HTTP1_TLS_HEADER || libra_load(ctx, 0, head, have))
+		return http1_pass(st, HTTP1_PASS_TLS);
+
+	/* What is not there yet looks right. */
+	len = head[3] << 8 | head[4];
+	if (head[0] < HTTP1_TLS_CHANGE_CIPHER || head[0] > HTTP1_TLS_HANDSHAKE ||
+	    head[1] != 3 || len > HTTP1_TLS_MAX_RECORD)
+		return http1_pass(st, HTTP1_PASS_TLS);
+	st->event = have < HTTP1_TLS_HEADER ? HTTP1_MORE : HTTP1_TLS;
+	ctx->seg_len = have < HTTP1_TLS_HEADER ? have + 1 : HTTP1_TLS_HEADER + len;
+	return have < HTTP1_TLS_HEADER ? LIBRA_NEED_MORE : LIBRA_META;
+}
+
+/* Does a client begin with a handshake? */
+static __always_inline bool http1_tls_begins(struct libra_ctx *ctx, struct http1_state *st)
+{
+	__u8 first;
+
+	if (st->flags || st->queued || st->requests.at || st->requests.lines ||
+	    ctx->dir != LIBRA_INGRESS || ctx->role != LIBRA_ROLE_PASSIVE ||
+	    libra_load(ctx, 0, &first, 1) || first != HTTP1_TLS_HANDSHAKE)
+		return false;
+	st->flags |= HTTP1_S_TLS;
+	return true;
+}
+
+/* During the handshake, either direction. */
+static __always_inline int http1_tls_handshake(struct libra_ctx *ctx, struct http1_state *st)
+{
+	if (ctx->dir == LIBRA_INGRESS)
+		return http1_tls_record(ctx, st);
+	/* Nothing has to be known of it. */
+	st->event = HTTP1_TLS;
+	return LIBRA_RESYNC;
+}
+
+/*
+ * Where a body of @length bytes would begin: may it be a response instead? Returns
+ * HTTP1_GO_ON if not.
+ */
+static __always_inline int http1_tls_doubt(struct libra_ctx *ctx, struct http1_state *st,
+					   __u64 length)
+{
+	char begin[HTTP1_TLS_DOUBT] = { 'H', 'T', 'T', 'P', '/' };
+	__u32 have = ctx->avail;
+
+	if (have > HTTP1_TLS_DOUBT)
+		have = HTTP1_TLS_DOUBT;
+	libra_opaque(have);
+	if (!have || have > HTTP1_TLS_DOUBT || libra_load(ctx, 0, begin, have))
+		return http1_pass(st, HTTP1_PASS_UNMATCHED);
+	if (begin[0] != 'H' || begin[1] != 'T' || begin[2] != 'T' || begin[3] != 'P' ||
+	    begin[4] != '/')
+		return HTTP1_GO_ON;
+	if (have == HTTP1_TLS_DOUBT || have >= length)
+		return http1_pass(st, HTTP1_PASS_UNMATCHED);
+	ctx->seg_len = have + 1;
+	st->event = HTTP1_MORE;
+	return LIBRA_NEED_MORE;
+}
+
+#endif /* LIBRA_HTTP1_TLS_H */

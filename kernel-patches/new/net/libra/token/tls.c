@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Libra: an attached connection that kernel TLS encrypts.
+ *
+ * While a ULP is set up, but encrypts nothing yet, what is sent goes to TCP as before.
+ * From TLS_TX on each send() is what the application wants to have encrypted, and a VPI
+ * in it is replaced above the encryption. It has to be understood all the same: what the
+ * application puts between the bytes of a payload, such as chunk sizes, may lie where an
+ * anchor's bytes go on. So the parser is asked, as at the beginning of a connection; but
+ * requests may be decrypted in user space, so it has to do without them (LIBRA_F_KTLS).
+ *
+ * Before that the handshake passed as it was, perhaps with a stream that no parser
+ * understands (LIBRA_SEG_PASS): that is over then, and with it what was not anchored
+ * because of this connection.
+ *
+ * Anything else on top of what was attached is not understood (libra_sock_changed()).
+ */
+#include <linux/skmsg.h>
+#include <net/tcp.h>
+#include <net/tls.h>
+
+#include "token.h"
+#include "tx.h"
+
+/*
+ * The TLS on top of what was attached, or NULL. Once it is there it stays until the socket
+ * is closed. Under the socket lock, by which a ULP is set up, or by the application's own
+ * call, without locks.
+ */
+static const struct tls_context *libra_tls(const struct libra_sock *ls)
+{
+	const struct tls_context *tls = NULL;
+	const struct sock *sk = ls->sk;
+	const struct tcp_ulp_ops *ulp;
+
+	ulp = READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
+	if (sk->sk_disconnects != ls->disconnects || !ulp || strcmp(ulp->name, "tls"))
+		return NULL;
+	rcu_read_lock();
+	/* A sockmap may come on top, or between: what it does with bytes is not known. */
+	if (!sk_psock(sk))
+		tls = tls_get_ctx(sk);
+	rcu_read_unlock();
+	return tls && tls->sk_proto == ls->prot ? tls : NULL;
+}
+
+/*
+ * TLS_BASE until TLS_TX, and then for good. Who looks without the socket lock, while
+ * another thread is in setsockopt(), may see either, as natively.
+ */
+static bool libra_tls_conf_encrypts(const struct tls_context *tls)
+{
+	u8 conf = tls->tx_conf;
+
+	return conf == TLS_SW || conf == TLS_HW;
+}
+
+/**
+ * libra_tls_encrypts() - does kernel TLS encrypt what is sent?
+ * @ls: attachment
+ *
+ * Always false if net.libra.tls is 0.
+ *
+ * Context: process context; under the socket lock, or in a call of the application.
+ */
+bool libra_tls_encrypts(const struct libra_sock *ls)
+{
+	const struct tls_context *tls;
+
+	if (likely(!libra_sock_changed(ls)) || !READ_ONCE(ls->net->sysctl.tls))
+		return false;
+	tls = libra_tls(ls);
+	return tls && libra_tls_conf_encrypts(tls);
+}
+
+/**
+ * libra_tls_reads_plain() - is what is received what TCP received?
+ * @ls: attachment of which libra_sock_changed()
+ *
+ * Context: under the socket lock.
+ * Return: true while TLS on top of it decrypts nothing, nor encrypts.
+ */
+bool libra_tls_reads_plain(const struct libra_sock *ls)
+{
+	const struct tls_context *tls;
+
+	if (!READ_ONCE(ls->net->sysctl.tls))
+		return false;
+	tls = libra_tls(ls);
+	return tls && tls->rx_conf == TLS_BASE && tls->tx_conf == TLS_BASE;
+}
+
+/* May what is sent be what was received as VPIs of the socket's domain? */
+static bool libra_tls_may_redeem(const struct libra_sock *ls)
+{
+	return !ls->stranger && ls->plain && READ_ONCE(ls->mode) == LIBRA_MODE_TOKEN;
+}
+
+/**
+ * libra_tls_egress() - what is the outgoing stream of a socket that is not as it was?
+ * @ls: attachment of which libra_sock_changed(), under tx_lock
+ *
+ * If kernel TLS encrypts it, it begins anew here.
+ *
+ * Context: process context, without the socket lock.
+ * Return: enum libra_tls_egress.
+ */
+enum libra_tls_egress libra_tls_egress(struct libra_sock *ls)
+{
+	struct libra_seg *seg = &ls->tx.seg;
+	const struct tls_context *tls;
+	struct sock *sk = ls->sk;
+
+	if (!READ_ONCE(ls->net->sysctl.tls) && !ls->tx.tls)
+		return LIBRA_TLS_FOREIGN;
+	/* Another thread is in setsockopt(TCP_ULP), and not done yet. */
+	if (!READ_ONCE(inet_csk(sk)->icsk_ulp_ops)) {
+		lock_sock(sk);
+		release_sock(sk);
+	}
+	tls = libra_tls(ls);
+	if (!tls)
+		return LIBRA_TLS_FOREIGN;
+	if (ls->tx.tls)
+		return LIBRA_TLS_ENCRYPTS;
+	if (!libra_tls_conf_encrypts(tls))
+		return tls->tx_conf == TLS_BASE ? LIBRA_TLS_IDLE : LIBRA_TLS_FOREIGN;
+	/* A VPI of which a part went as it is. */
+	if (!libra_tls_may_redeem(ls) || ls->tx.redeemed || ls->tx.owed)
+		return LIBRA_TLS_FOREIGN;
+
+	ls->tx.tls = true;
+	spin_lock_bh(&ls->parse_lock);
+	ls->call.ctx.flags |= LIBRA_F_KTLS;
+	memset(ls->call.ctx.scratch, 0, sizeof(ls->call.ctx.scratch));
+	spin_unlock_bh(&ls->parse_lock);
+	libra_seg_free(seg);
+	seg->goes_on = false;
+	seg->left = 0;
+	WRITE_ONCE(seg->state, LIBRA_SEG_ASK);
+	ls->tx.prefix = 0;
+	ls->tx.window = LIBRA_WINDOW_MIN;
+	libra_passing_over(ls);
+	LIBRA_INC(ls->net, LIBRA_MIB_TX_TLS);
+	return LIBRA_TLS_ENCRYPTS;
+}

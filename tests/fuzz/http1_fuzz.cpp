@@ -26,6 +26,7 @@ void some_leniencies(const Script& script, const std::function<void(const Lenien
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const Script script = script_of(data, size);
     checked_talk_of(kHttp1, script, 0);
+    checked_talk_of(kHttp1, script, LIBRA_F_KTLS);
     const Conversation talk = checked_talk_of(kHttp1, script, LIBRA_F_ANCHOR_REQUESTS);
 
     AllowedPayload allowed;

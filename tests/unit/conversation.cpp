@@ -67,7 +67,10 @@ void Conversation::ask(libra_dir dir, Stream& stream) {
             stream.wanted = ctx_.seg_len;
             return;
         case LIBRA_RESYNC:
-            stream.answers.push_back({verdict, event, stream.position, view.size()});
+            // As much as there is: however it is cut, it is one.
+            if (stream.answers.empty() || stream.answers.back().verdict != LIBRA_RESYNC)
+                stream.answers.push_back({verdict, event, stream.position, 0});
+            stream.answers.back().length += view.size();
             stream.position += view.size();
             return;
         case LIBRA_PASS:

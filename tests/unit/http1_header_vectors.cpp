@@ -249,7 +249,7 @@ std::vector<Vector> start_lines() {
         refuses_request("start_digit_in_method", why, "GET1 / HTTP/1.1" + end),
         refuses_request("start_lower_case_in_method", why, "GeT / HTTP/1.1" + end),
         refuses_request("start_nul_in_target", HTTP1_PASS_NUL, "GET /\0 HTTP/1.1\r\n\r\n"s),
-        refuses_request("start_tls", why, "\x16\x03\x01\x02"),
+        refuses_request("start_tls_data", why, "\x17\x03\x03\x02"),
         refuses_status("status_http_0_9", "HTTP/0.9 200 OK"),
         refuses_status("status_http_2", "HTTP/2 200"),
         refuses_status("status_http_lower_case", "http/1.1 200 OK"),

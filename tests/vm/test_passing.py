@@ -15,8 +15,11 @@ DOMAINS = {1: (8101, 8001), 2: (8103, 8003)}
 REQUEST = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 BODY = b"x" * 65536
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
-# The beginning of a ClientHello, and HTTP/2 with prior knowledge.
-NO_HTTP = {"TLS": b"\x16\x03\x01\x00\xc8\x01", "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}
+# A record of a handshake, and one of application data behind it.
+HELLO = b"\x16\x03\x01\x00\x04\x01\x00\x00\x00"
+NO_HTTP = {"TLS": HELLO + b"\x17\x03\x03\x00\xc8\x01",
+           # With prior knowledge.
+           "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}
 
 
 @contextlib.contextmanager
@@ -54,6 +57,15 @@ def blank_lines(env, tap):
             case.check(anchors(1), "nothing is anchored beside \\r\\n")
         with client_that_says(1, REQUEST + b"\r\n\r\n" + REQUEST):
             case.check(anchors(1), "nothing is anchored beside GET \\r\\n\\r\\n GET")
+
+
+def handshakes(env, tap):
+    """Nothing of theirs is answered yet; the proxy may have the kernel encrypt what will be."""
+    del env
+    with tap.case("a TLS handshake to a port of HTTP holds nobody down") as case:
+        for said in (HELLO[:1], HELLO[:-1], HELLO, HELLO + HELLO):
+            with client_that_says(1, said):
+                case.check(anchors(1), f"nothing is anchored beside {said}")
 
 
 def named(env, tap):
@@ -113,6 +125,7 @@ def body(env, tap):
             stack.enter_context(env.daemon.policy(f"127.0.0.1:{listen}", f"127.0.0.1:{origin}",
                                                   domain))
         blank_lines(env, tap)
+        handshakes(env, tap)
         named(env, tap)
         two_domains(env, tap)
         left_out(env, tap)

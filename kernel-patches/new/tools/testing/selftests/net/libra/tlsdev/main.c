@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A pair of network devices with TLS offload, for tests: what one sends, the other
+ * receives. Each is to the TLS stack what a NIC with kTLS offload is, and has
+ * net/tls/tls_device.c run where there is none.
+ *
+ *	ip link add NAME type tlsdev	makes NAME and its peer, NAMEp
+ *
+ * A packet on the wire is a copy, made when it is transmitted. So nothing of the sender
+ * but its bytes reaches the receiver, as between machines: no page, no socket, no mark.
+ * There is no TSO: the stack segments, and each packet says where it belongs.
+ *
+ * Both devices go when one does. NETDEV_DOWN has the TLS stack take its connections back
+ * (they go on in software where there is another way), so a device has none when it is
+ * freed, and the module can be unloaded whatever is connected.
+ */
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/module.h>
+#include <net/rtnetlink.h>
+
+#include "tlsdev.h"
+
+#define TLSDEV_KIND	"tlsdev"
+#define TLSDEV_MAX_MTU	9000
+
+/* HW_TLS_TX takes checksums for transmission, and HW_TLS_RX those of reception. */
+#define TLSDEV_FEATURES (NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_HIGHDMA | \
+			 NETIF_F_HW_TLS_TX | NETIF_F_HW_TLS_RX)
+
+#define TLSDEV_COUNTER_NAME(name) #name,
+static const char tlsdev_counter_names[][ETH_GSTRING_LEN] = {
+	TLSDEV_COUNTERS(TLSDEV_COUNTER_NAME)
+};
+
+static struct rtnl_link_ops tlsdev_link_ops;
+
+/* --- packets ------------------------------------------------------------------ */
+
+static struct sk_buff *wire_copy(struct net_device *to, const struct sk_buff *skb)
+{
+	struct sk_buff *wire = netdev_alloc_skb_ip_align(to, skb->len);
+
+	if (!wire)
+		return NULL;
+	if (skb_copy_bits(skb, 0, skb_put(wire, skb->len), skb->len))
+		goto free;
+	/* As between virtual devices: whoever needs the checksum computes it. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL &&
+	    !skb_partial_csum_set(wire, skb_checksum_start_offset(skb), skb->csum_offset))
+		goto free;
+	return wire;
+free:
+	kfree_skb(wire);
+	return NULL;
+}
+
+/*
+ * The queue's lock is held, so packets keep their order. A packet that cannot be copied
+ * or encrypted is lost, which TCP mends; the state of its connection stays that of the
+ * last one that was sent, and the next packet is out of order.
+ */
+static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct tlsdev *td = netdev_priv(dev);
+	struct net_device *peer;
+	struct sk_buff *wire;
+	u32 len = skb->len;
+
+	rcu_read_lock();
+	peer = rcu_dereference(td->peer);
+	wire = peer && len >= ETH_HLEN ? wire_copy(peer, skb) : NULL;
+	if (!wire || tlsdev_tx_skb(td, skb, wire))
+		goto drop;
+	/* The socket may send more: on this wire nothing is under way. */
+	skb_tx_timestamp(skb);
+	consume_skb(skb);
+	dev_sw_netstats_tx_add(dev, 1, len);
+
+	tlsdev_rx_skb(netdev_priv(peer), wire);
+	wire->protocol = eth_type_trans(wire, peer);
+	if (gro_cells_receive(&((struct tlsdev *)netdev_priv(peer))->gro, wire) == NET_RX_SUCCESS)
+		dev_sw_netstats_rx_add(peer, len);
+	rcu_read_unlock();
+	return NETDEV_TX_OK;
+drop:
+	rcu_read_unlock();
+	kfree_skb(wire);
+	kfree_skb(skb);
+	DEV_STATS_INC(dev, tx_dropped);
+	return NETDEV_TX_OK;
+}
+
+/* --- the device --------------------------------------------------------------- */
+
+static int open(struct net_device *dev)
+{
+	struct tlsdev *td = netdev_priv(dev);
+	struct net_device *peer = rtnl_dereference(td->peer);
+
+	if (!peer)
+		return -ENOTCONN;
+	if (peer->flags & IFF_UP) {
+		netif_carrier_on(dev);
+		netif_carrier_on(peer);
+	}
+	netif_start_queue(dev);
+	return 0;
+}
+
+static int stop(struct net_device *dev)
+{
+	struct tlsdev *td = netdev_priv(dev);
+	struct net_device *peer = rtnl_dereference(td->peer);
+
+	netif_stop_queue(dev);
+	netif_carrier_off(dev);
+	if (peer)
+		netif_carrier_off(peer);
+	return 0;
+}
+
+static int init(struct net_device *dev)
+{
+	struct tlsdev *td = netdev_priv(dev);
+
+	tlsdev_flows_init(td);
+	return gro_cells_init(&td->gro, dev);
+}
+
+/* Nobody sends to it any more: its peer forgot it in delete_pair(), before a grace period. */
+static void uninit(struct net_device *dev)
+{
+	struct tlsdev *td = netdev_priv(dev);
+
+	gro_cells_destroy(&td->gro);
+	/* A context whose socket is gone may still wait for its worker: it holds the device. */
+}
+
+static void free_device(struct net_device *dev)
+{
+	struct tlsdev *td = netdev_priv(dev);
+
+	WARN_ON(!hash_empty(td->tx) || !hash_empty(td->rx));
+}
+
+static int get_iflink(const struct net_device *dev)
+{
+	struct tlsdev *td = netdev_priv(dev);
+	struct net_device *peer;
+	int iflink;
+
+	rcu_read_lock();
+	peer = rcu_dereference(td->peer);
+	iflink = peer ? READ_ONCE(peer->ifindex) : 0;
+	rcu_read_unlock();
+	return iflink;
+}
+
+static const struct net_device_ops tlsdev_netdev_ops = {
+	.ndo_init		= init,
+	.ndo_uninit		= uninit,
+	.ndo_open		= open,
+	.ndo_stop		= stop,
+	.ndo_start_xmit		= xmit,
+	.ndo_set_mac_address	= eth_mac_addr,
+	.ndo_validate_addr	= eth_validate_addr,
+	.ndo_get_iflink		= get_iflink,
+};
+
+static int get_sset_count(struct net_device *dev, int sset)
+{
+	return sset == ETH_SS_STATS ? TLSDEV_NR_COUNTERS : -EOPNOTSUPP;
+}
+
+static void get_strings(struct net_device *dev, u32 sset, u8 *data)
+{
+	if (sset == ETH_SS_STATS)
+		memcpy(data, tlsdev_counter_names, sizeof(tlsdev_counter_names));
+}
+
+static void get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats, u64 *data)
+{
+	struct tlsdev *td = netdev_priv(dev);
+	int i;
+
+	for (i = 0; i < TLSDEV_NR_COUNTERS; i++)
+		data[i] = atomic64_read(&td->counters[i]);
+}
+
+static const struct ethtool_ops tlsdev_ethtool_ops = {
+	.get_link		= ethtool_op_get_link,
+	.get_sset_count		= get_sset_count,
+	.get_strings		= get_strings,
+	.get_ethtool_stats	= get_ethtool_stats,
+};
+
+static void setup(struct net_device *dev)
+{
+	ether_setup(dev);
+	dev->netdev_ops = &tlsdev_netdev_ops;
+	dev->ethtool_ops = &tlsdev_ethtool_ops;
+	dev->tlsdev_ops = &tlsdev_ops;
+	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
+	/* xmit() takes locks that are not for hard interrupts. */
+	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE | IFF_DISABLE_NETPOLL;
+	dev->hw_features = TLSDEV_FEATURES;
+	dev->features |= TLSDEV_FEATURES;
+	dev->max_mtu = TLSDEV_MAX_MTU;
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+	dev->needs_free_netdev = true;
+	dev->priv_destructor = free_device;
+}
+
+/* --- pairs; all of it under RTNL ----------------------------------------------- */
+
+static void delete_pair(struct net_device *dev, struct list_head *head)
+{
+	struct tlsdev *td = netdev_priv(dev);
+	struct net_device *peer = rtnl_dereference(td->peer);
+
+	RCU_INIT_POINTER(td->peer, NULL);
+	unregister_netdevice_queue(dev, head);
+	if (!peer)
+		return;
+	td = netdev_priv(peer);
+	RCU_INIT_POINTER(td->peer, NULL);
+	unregister_netdevice_queue(peer, head);
+}
+
+static int register_one(struct net_device *dev)
+{
+	int ret = register_netdevice(dev);
+
+	if (!ret)
+		netif_carrier_off(dev);
+	return ret;
+}
+
+static int add_pair(struct net *src_net, struct net_device *dev, struct nlattr *tb[],
+		    struct nlattr *data[], struct netlink_ext_ack *extack)
+{
+	struct nlattr *none[IFLA_MAX + 1] = {};
+	struct tlsdev *td = netdev_priv(dev), *peer_td;
+	struct net_device *peer;
+	char name[IFNAMSIZ];
+	int ret;
+
+	if (!tb[IFLA_ADDRESS])
+		eth_hw_addr_random(dev);
+	ret = register_one(dev);
+	if (ret)
+		return ret;
+
+	if (snprintf(name, sizeof(name), "%sp", dev->name) >= sizeof(name))
+		strscpy(name, TLSDEV_KIND "%d");
+	peer = rtnl_create_link(dev_net(dev), name, NET_NAME_ENUM, &tlsdev_link_ops, none, extack);
+	if (IS_ERR(peer)) {
+		ret = PTR_ERR(peer);
+		goto unregister_dev;
+	}
+	eth_hw_addr_random(peer);
+	ret = register_one(peer);
+	if (ret) {
+		free_netdev(peer);
+		goto unregister_dev;
+	}
+	ret = rtnl_configure_link(peer, NULL, 0, NULL);
+	if (ret)
+		goto unregister_peer;
+
+	peer_td = netdev_priv(peer);
+	rcu_assign_pointer(td->peer, peer);
+	rcu_assign_pointer(peer_td->peer, dev);
+	return 0;
+
+unregister_peer:
+	unregister_netdevice(peer);
+unregister_dev:
+	unregister_netdevice(dev);
+	return ret;
+}
+
+static struct net *get_link_net(const struct net_device *dev)
+{
+	struct tlsdev *td = netdev_priv(dev);
+	struct net_device *peer = rtnl_dereference(td->peer);
+
+	return dev_net(peer ?: dev);
+}
+
+static struct rtnl_link_ops tlsdev_link_ops = {
+	.kind		= TLSDEV_KIND,
+	.priv_size	= sizeof(struct tlsdev),
+	.setup		= setup,
+	.newlink	= add_pair,
+	.dellink	= delete_pair,
+	.get_link_net	= get_link_net,
+};
+
+static int __init tlsdev_init(void)
+{
+	return rtnl_link_register(&tlsdev_link_ops);
+}
+
+static void __exit tlsdev_exit(void)
+{
+	rtnl_link_unregister(&tlsdev_link_ops);
+	/* Flows that are on their way out. */
+	rcu_barrier();
+}
+
+module_init(tlsdev_init);
+module_exit(tlsdev_exit);
+MODULE_DESCRIPTION("A pair of network devices with TLS offload, for tests");
+MODULE_ALIAS_RTNL_LINK(TLSDEV_KIND);
+MODULE_LICENSE("GPL");

@@ -92,14 +92,14 @@ class Network:
         self.left, self.router, self.right = Namespace(), Namespace(), Namespace()
         self.ends = {"a": self.left, "ap": self.router, "bp": self.router, "b": self.right}
         for name, host in (("a", self.left), ("b", self.right)):
-            host.run("ip", "link", "add", name, "type", KIND)
-            host.run("ip", "link", "set", f"{name}p", "netns", self.router.path)
+            host.run("ip", "link", "add", "name", name, "type", KIND)
+            host.run("ip", "link", "set", "dev", f"{name}p", "netns", self.router.path)
         self.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         for number, (name, host) in enumerate((("a", self.left), ("b", self.right)), 1):
             for device, end, part in ((name, host, 1), (f"{name}p", self.router, 101)):
                 end.run("ip", "addr", "add", f"10.{number}.0.{part}/24", "dev", device)
                 end.run("ip", "addr", "add", f"fd0{number}::{part}/64", "dev", device, "nodad")
-                end.run("ip", "link", "set", device, "up")
+                end.run("ip", "link", "set", "dev", device, "up")
             self.route(name)
 
     def route(self, name):
@@ -145,7 +145,7 @@ class Network:
     def mtu(self, mtu):
         def set_all(value):
             for name, end in self.ends.items():
-                end.run("ip", "link", "set", name, "mtu", value)
+                end.run("ip", "link", "set", "dev", name, "mtu", value)
         set_all(mtu)
         try:
             yield

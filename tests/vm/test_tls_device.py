@@ -412,9 +412,9 @@ def life(net, tap, data):
         with Moved(net) as moved, Pair(net) as pair:
             tasks = start(pair, data)
             until_sent(net, "a", len(data) // 8)
-            net.left.run("ip", "link", "set", "a", "down")
+            net.left.run("ip", "link", "set", "dev", "a", "down")
             net.left.run("ip", "addr", "replace", "fd01::1/64", "dev", "a", "nodad")
-            net.left.run("ip", "link", "set", "a", "up")
+            net.left.run("ip", "link", "set", "dev", "a", "up")
             net.route("a")
             for task in tasks:
                 task.result()

@@ -4,7 +4,7 @@
  * receives. Each is to the TLS stack what a NIC with kTLS offload is, and has
  * net/tls/tls_device.c run where there is none.
  *
- *	ip link add NAME type tlsdev	makes NAME and its peer, NAMEp
+ *	ip link add name NAME type tlsdev	makes NAME and its peer, NAMEp
  *
  * A packet on the wire is a copy, made when it is transmitted. So nothing of the sender
  * but its bytes reaches the receiver, as between machines: no page, no socket, no mark.

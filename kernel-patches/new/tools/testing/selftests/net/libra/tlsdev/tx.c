@@ -30,7 +30,7 @@ struct replay {
 static void replay_frags(const struct tlsdev_key *key, struct tlsdev_stream *s,
 			 const struct replay *replay)
 {
-	u32 left = replay->len, page_off, page_len, copied, done, n;
+	u32 page_off, page_len, copied, done, n;
 	u8 chunk[TLSDEV_REPLAY_CHUNK];
 	struct page *page;
 	u8 *from;
@@ -42,7 +42,6 @@ static void replay_frags(const struct tlsdev_key *key, struct tlsdev_stream *s,
 		skb_frag_foreach_page(frag, skb_frag_off(frag), skb_frag_size(frag), page,
 				      page_off, page_len, copied) {
 			from = kmap_local_page(page);
-			page_len = min(page_len, left);
 			for (done = 0; done < page_len; done += n) {
 				n = min_t(u32, page_len - done, sizeof(chunk));
 				memcpy(chunk, from + page_off + done, n);
@@ -50,7 +49,6 @@ static void replay_frags(const struct tlsdev_key *key, struct tlsdev_stream *s,
 				tlsdev_stream_run(key, s, chunk, n, TLSDEV_ENCRYPT);
 			}
 			kunmap_local(from);
-			left -= page_len;
 		}
 	}
 	memzero_explicit(chunk, sizeof(chunk));
@@ -91,10 +89,11 @@ static int borrow_record(struct tlsdev *td, struct tls_offload_context_tx *ctx, 
 	}
 	replay->len = left;
 	for (replay->nr = 0; left > 0; replay->nr++) {
-		skb_frag_t *frag = &record->frags[replay->nr];
+		skb_frag_t *frag = &replay->frags[replay->nr];
 
-		replay->frags[replay->nr] = *frag;
+		*frag = record->frags[replay->nr];
 		__skb_frag_ref(frag);
+		skb_frag_size_set(frag, min_t(u32, skb_frag_size(frag), left));
 		left -= skb_frag_size(frag);
 	}
 out:

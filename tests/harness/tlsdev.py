@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import os
 import socket
+import struct
 import subprocess
 import time
 
@@ -19,6 +20,7 @@ from . import netns
 
 MODULE = "libra_tlsdev"
 KIND = "tlsdev"
+TIMEOUT = 60  # seconds that a socket waits
 # Of left and right; the router has the others' last part plus 100.
 ADDRESSES = {socket.AF_INET: ("10.1.0.1", "10.2.0.1"), socket.AF_INET6: ("fd01::1", "fd02::1")}
 
@@ -108,6 +110,12 @@ class Network:
         self.ends[name].run("ip", "route", "replace", "default", "via", f"10.{number}.0.101")
         self.ends[name].run("ip", "-6", "route", "replace", "default", "via", f"fd0{number}::101")
 
+    @staticmethod
+    def links(host):
+        """The names of a host's devices."""
+        return [line.split(":")[1].strip().split("@")[0]
+                for line in host.run("ip", "-o", "link").splitlines()]
+
     def counters(self, name):
         """What ethtool -S says of a device."""
         lines = self.ends[name].run("ethtool", "-S", name).splitlines()[1:]
@@ -129,12 +137,16 @@ class Network:
             for name, switches in ends.items():
                 self.features(name, **dict.fromkeys(switches, "on"))
 
-    @contextlib.contextmanager
-    def fault(self, netem, *devices):
+    def impair(self, netem, *devices):
         """A netem of these words where packets leave these devices."""
         for name in devices:
             self.ends[name].run("tc", "qdisc", "replace", "dev", name, "root", "netem", "limit",
                                 "10000", *netem.split())
+
+    @contextlib.contextmanager
+    def fault(self, netem, *devices):
+        """The same for a while."""
+        self.impair(netem, *devices)
         try:
             yield
         finally:
@@ -160,10 +172,12 @@ class Network:
             listener.settimeout(10)
             with self.left:
                 left = socket.socket(family)
-            left.settimeout(60)
             left.connect(listener.getsockname())
             right, _ = listener.accept()
-        right.settimeout(60)
+        for sock in (left, right):
+            sock.setblocking(True)  # Python's own timeouts are no way to a blocking sendfile()
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", TIMEOUT, 0))
         return left, right
 
     def close(self):

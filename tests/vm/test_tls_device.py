@@ -24,6 +24,7 @@ MARK = b"plaintext-of-us:"
 MEGABYTE = 1 << 20
 ETH_P_ALL = 3
 BOTH = ("ap", "bp")  # where a network's faults are, for both directions
+SLOW = "rate 4mbit"  # so that there is a middle
 
 FAULTS = (
     # name, netem, devices, mtu
@@ -36,7 +37,6 @@ FAULTS = (
     ("small packets and loss", "loss 2%", BOTH, 600),
     ("large packets and loss", "loss 1%", BOTH, 9000),
     ("loss on the hosts", "loss 2%", ("a", "b"), 1500),
-    ("corruption on the hosts", "corrupt 1%", ("a", "b"), 1500),
 )
 
 
@@ -83,7 +83,7 @@ def receive(sock, data, what):
     """Reads as many bytes as data has, which it must be."""
     got = 0
     while got < len(data):
-        part = sock.recv(200_000)
+        part = sock.recv(min(200_000, len(data) - got))
         if not part:
             raise AssertionError(f"{what}: ended after {got} of {len(data)} bytes")
         if part != data[got:got + len(part)]:
@@ -145,8 +145,9 @@ class Moved:
     def __exit__(self, *exc):
         now = self._read()
         self.all = {key: now[key] - before for key, before in self._before.items()}
-        print("# " + ", ".join(f"{name}.{key} {value}" for (name, key), value in self.all.items()
-                               if value), flush=True)
+        print("# " + ", ".join(f"{key} {value}+{self['b', key]}"
+                               for (name, key), value in self.all.items()
+                               if name == "a" and self.both(key)), flush=True)
 
     def __getitem__(self, key):
         return self.all[key]
@@ -175,7 +176,7 @@ def plain_and_device(net, tap, data):
             with Moved(net) as moved, Pair(net, cipher) as pair:
                 exchange(pair, data)
             check_clean(case, moved, len(data))
-            case.check(moved.both("rx_tls_decrypted_bytes") > 2 * len(data) * 0.9,
+            case.check(moved.both("rx_tls_decrypted_bytes") > len(data),
                        "too little was decrypted in the device")
         for name, off, there, gone in (
                 ("device to software", {"rx": "off"}, "TlsTxDevice", "rx_tls_ctx"),
@@ -190,7 +191,7 @@ def plain_and_device(net, tap, data):
         with Moved(net) as moved, Pair(net, family=socket.AF_INET6) as pair:
             exchange(pair, data)
         check_clean(case, moved, len(data))
-        case.check(moved.both("rx_tls_decrypted_bytes") > 2 * len(data) * 0.9,
+        case.check(moved.both("rx_tls_decrypted_bytes") > len(data),
                    "too little was decrypted in the device")
     with tap.case("TLS 1.3 is the kernel's software's") as case:
         with Moved(net) as moved, Pair(net, version=ktls.TLS_1_3) as pair:
@@ -199,7 +200,7 @@ def plain_and_device(net, tap, data):
 
 
 class Capture:
-    """What goes over a device of the router: packets that are large, and those with plaintext."""
+    """How many bytes go over a device of the router, and how many in packets with plaintext."""
 
     def __init__(self, net, device):
         with net.ends[device]:
@@ -209,32 +210,27 @@ class Capture:
         self.sock.setblocking(False)
 
     def result(self):
-        large = plain = 0
+        seen = plain = 0
         with self.sock, contextlib.suppress(BlockingIOError):
             while True:
-                packet = self.sock.recv(65536)
-                large += len(packet) > 200
-                plain += MARK in packet
-        return large, plain
+                packet = self.sock.recv(1 << 17)
+                seen += len(packet)
+                plain += len(packet) if MARK in packet else 0
+        return seen, plain
 
 
 def on_the_wire(net, tap, data):
     data = data[:MEGABYTE // 2]
-    with tap.case("no plaintext is on the wire") as case:
-        capture = Capture(net, "ap")
-        with Pair(net) as pair:
-            exchange(pair, data)
-        large, plain = capture.result()
-        print(f"# {large} large packets were captured", flush=True)
-        case.check(large > 2 * len(data) / 1500, f"only {large} packets were seen")
-        case.equal(plain, 0, "packets of plaintext")
-    with tap.case("nor with loss on the hosts and in the network") as case:
-        capture = Capture(net, "ap")
-        with net.fault("loss 3%", "a", "b", *BOTH), Pair(net) as pair:
-            exchange(pair, data)
-        large, plain = capture.result()
-        case.check(large > 2 * len(data) / 1500, f"only {large} packets were seen")
-        case.equal(plain, 0, "packets of plaintext")
+    for name, netem in (("no plaintext is on the wire", "loss 0%"),
+                        ("nor with loss on the hosts and in the network", "loss 3%")):
+        with tap.case(name) as case:
+            capture = Capture(net, "ap")
+            with net.fault(netem, "a", "b", *BOTH), Pair(net) as pair:
+                exchange(pair, data)
+            seen, plain = capture.result()
+            print(f"# {seen} bytes were captured", flush=True)
+            case.check(seen > 2 * len(data), f"only {seen} bytes were seen")
+            case.equal(plain, 0, "bytes in packets of plaintext")
     with tap.case("where there is, the capture shows it") as case:
         capture = Capture(net, "ap")
         left, right = net.connect()
@@ -242,7 +238,7 @@ def on_the_wire(net, tap, data):
             task = Task(send, left, data)
             receive(right, data, "without TLS")
             task.result()
-        case.check(capture.result()[1] > len(data) / 1500, "plaintext was not seen")
+        case.check(capture.result()[1] > len(data), "plaintext was not seen")
 
 
 def faults(net, tap, data):
@@ -373,12 +369,14 @@ def until_sent(net, name, size):
 
 def life(net, tap, data):
     with tap.case("switched off in the middle: old connections keep it, new ones have none") as case:
-        with Moved(net) as moved, Pair(net) as pair:
+        with Moved(net) as moved, Pair(net) as pair, net.fault(SLOW, *BOTH):
             tasks = start(pair, data)
+            until_sent(net, "a", len(data) // 8)
             off = {"tx": "off", "rx": "off"}
             with net.offload(a=off, b=off):
                 with Pair(net) as other:
-                    exchange(other, data[:MEGABYTE // 4])
+                    exchange(other, data[:50_000])
+                case.check(any(task.is_alive() for task in tasks), "it was over before")
                 for task in tasks:
                     task.result()
         check_clean(case, moved, len(data))
@@ -409,7 +407,7 @@ def life(net, tap, data):
         for key in ("tx_tls_ctx", "tx_tls_del", "rx_tls_ctx", "rx_tls_del"):
             case.equal(moved.both(key), 40, key)
     with tap.case("the device goes down and up again in the middle: on in software") as case:
-        with Moved(net) as moved, Pair(net) as pair:
+        with Moved(net) as moved, Pair(net) as pair, net.fault(SLOW, *BOTH):
             tasks = start(pair, data)
             until_sent(net, "a", len(data) // 8)
             net.left.run("ip", "link", "set", "dev", "a", "down")
@@ -423,38 +421,40 @@ def life(net, tap, data):
         case.check(moved["a", "tx_tls_encrypted_bytes"] < len(data), "all of it went first")
 
 
-def unload(env, tap, data):
-    with tap.case("rmmod under traffic") as case:
-        tlsdev.load(env)
-        net = tlsdev.Network()
-        pair = Pair(net)
+@contextlib.contextmanager
+def under_traffic(env, case, data):
+    """In its body the devices go away under a connection, which has no way to end then."""
+    tlsdev.load(env)
+    net = tlsdev.Network()
+    with Pair(net) as pair:
+        net.impair(SLOW, *BOTH)
         tasks = start(pair, data)
         until_sent(net, "a", len(data) // 8)
-        tlsdev.unload()
-        case.check(not tlsdev.loaded(), "it is still there")
-        # The sockets have no way to each other any more.
+        yield net
         for sock in (pair.left, pair.right):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            sock.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
         for task in tasks:
             task.join(20)
             case.check(not task.is_alive(), "a thread hangs")
-        with pair:
-            pass
+
+
+def unload(env, tap, data):
+    with tap.case("rmmod under traffic") as case:
+        with under_traffic(env, case, data) as net:
+            tlsdev.unload()
+            case.check(not tlsdev.loaded(), "it is still there")
         net.close()
-    with tap.case("namespaces that go under traffic take their devices along") as case:
-        tlsdev.load(env)
-        net = tlsdev.Network()
-        pair = Pair(net)
-        tasks = start(pair, data)
-        until_sent(net, "a", len(data) // 8)
-        net.close()
-        for task in tasks:
-            task.result()
-        with pair:
-            pass
-        with open("/proc/net/dev", encoding="ascii") as devices:
-            case.check("tlsdev" not in devices.read(), "a device moved here")
+    with tap.case("a namespace that goes under traffic takes its devices and their peers") as case:
+        with under_traffic(env, case, data) as net:
+            net.router.close()  # and nobody else holds it
+            end = time.monotonic() + 20
+            while "a" in net.links(net.left) and time.monotonic() < end:
+                time.sleep(0.1)
+            case.equal(net.links(net.left) + net.links(net.right), ["lo", "lo"], "devices")
+        net.left.close()
+        net.right.close()
         tlsdev.unload()
 
 

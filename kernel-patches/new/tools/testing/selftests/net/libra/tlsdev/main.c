@@ -23,6 +23,7 @@
 
 #define TLSDEV_KIND	"tlsdev"
 #define TLSDEV_MAX_MTU	9000
+#define TLSDEV_MAX_QUEUE 1000
 
 /* HW_TLS_TX takes checksums for transmission, and HW_TLS_RX those of reception. */
 #define TLSDEV_FEATURES (NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_HIGHDMA | \
@@ -56,6 +57,47 @@ free:
 }
 
 /*
+ * In softirqs, one at a time. A packet that receive() queues behind its last look makes
+ * napi_complete_done() schedule it again.
+ */
+static int poll(struct napi_struct *napi, int budget)
+{
+	struct tlsdev *td = container_of(napi, struct tlsdev, napi);
+	struct sk_buff *skb;
+	int done = 0;
+
+	while (done < budget) {
+		skb = skb_dequeue(&td->received);
+		if (!skb)
+			break;
+		napi_gro_receive(napi, skb);
+		done++;
+	}
+	if (done < budget)
+		napi_complete_done(napi, done);
+	return done;
+}
+
+/* Consumes the packet. Softirqs are off; the sender's queue is locked. */
+static void receive(struct net_device *dev, struct sk_buff *wire)
+{
+	struct tlsdev *td = netdev_priv(dev);
+	u32 len = wire->len;
+
+	/* stop() waits for who has seen it running. */
+	if (!netif_running(dev) || skb_queue_len_lockless(&td->received) >= TLSDEV_MAX_QUEUE) {
+		DEV_STATS_INC(dev, rx_dropped);
+		kfree_skb(wire);
+		return;
+	}
+	tlsdev_rx_skb(td, wire);
+	wire->protocol = eth_type_trans(wire, dev);
+	dev_sw_netstats_rx_add(dev, len);
+	skb_queue_tail(&td->received, wire);
+	napi_schedule(&td->napi);
+}
+
+/*
  * The queue's lock is held, so packets keep their order. A packet that cannot be copied
  * or encrypted is lost, which TCP mends; the state of its connection stays that of the
  * last one that was sent, and the next packet is out of order.
@@ -65,29 +107,22 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 	struct tlsdev *td = netdev_priv(dev);
 	struct net_device *peer;
 	struct sk_buff *wire;
-	u32 len = skb->len;
 
 	rcu_read_lock();
 	peer = rcu_dereference(td->peer);
-	wire = peer && len >= ETH_HLEN ? wire_copy(peer, skb) : NULL;
-	if (!wire || tlsdev_tx_skb(td, skb, wire))
-		goto drop;
-	/* The socket may send more: on this wire nothing is under way. */
-	skb_tx_timestamp(skb);
-	consume_skb(skb);
-	dev_sw_netstats_tx_add(dev, 1, len);
-
-	tlsdev_rx_skb(netdev_priv(peer), wire);
-	wire->protocol = eth_type_trans(wire, peer);
-	if (gro_cells_receive(&((struct tlsdev *)netdev_priv(peer))->gro, wire) == NET_RX_SUCCESS)
-		dev_sw_netstats_rx_add(peer, len);
+	wire = peer && skb->len >= ETH_HLEN ? wire_copy(peer, skb) : NULL;
+	if (wire && !tlsdev_tx_skb(td, skb, wire)) {
+		skb_tx_timestamp(skb);
+		dev_sw_netstats_tx_add(dev, 1, skb->len);
+		/* The socket may send more: on this wire nothing is under way. */
+		consume_skb(skb);
+		receive(peer, wire);
+	} else {
+		DEV_STATS_INC(dev, tx_dropped);
+		kfree_skb(wire);
+		kfree_skb(skb);
+	}
 	rcu_read_unlock();
-	return NETDEV_TX_OK;
-drop:
-	rcu_read_unlock();
-	kfree_skb(wire);
-	kfree_skb(skb);
-	DEV_STATS_INC(dev, tx_dropped);
 	return NETDEV_TX_OK;
 }
 
@@ -100,11 +135,12 @@ static int open(struct net_device *dev)
 
 	if (!peer)
 		return -ENOTCONN;
+	napi_enable(&td->napi);
+	netif_start_queue(dev);
 	if (peer->flags & IFF_UP) {
 		netif_carrier_on(dev);
 		netif_carrier_on(peer);
 	}
-	netif_start_queue(dev);
 	return 0;
 }
 
@@ -117,6 +153,10 @@ static int stop(struct net_device *dev)
 	netif_carrier_off(dev);
 	if (peer)
 		netif_carrier_off(peer);
+	/* The peer may still be about to queue a packet, and schedule what is disabled. */
+	synchronize_net();
+	napi_disable(&td->napi);
+	skb_queue_purge(&td->received);
 	return 0;
 }
 
@@ -125,18 +165,12 @@ static int init(struct net_device *dev)
 	struct tlsdev *td = netdev_priv(dev);
 
 	tlsdev_flows_init(td);
-	return gro_cells_init(&td->gro, dev);
+	skb_queue_head_init(&td->received);
+	netif_napi_add(dev, &td->napi, poll);
+	return 0;
 }
 
-/* Nobody sends to it any more: its peer forgot it in delete_pair(), before a grace period. */
-static void uninit(struct net_device *dev)
-{
-	struct tlsdev *td = netdev_priv(dev);
-
-	gro_cells_destroy(&td->gro);
-	/* A context whose socket is gone may still wait for its worker: it holds the device. */
-}
-
+/* The last reference is gone, and with it each context that waited for its worker. */
 static void free_device(struct net_device *dev)
 {
 	struct tlsdev *td = netdev_priv(dev);
@@ -159,7 +193,6 @@ static int get_iflink(const struct net_device *dev)
 
 static const struct net_device_ops tlsdev_netdev_ops = {
 	.ndo_init		= init,
-	.ndo_uninit		= uninit,
 	.ndo_open		= open,
 	.ndo_stop		= stop,
 	.ndo_start_xmit		= xmit,

@@ -12,7 +12,6 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
-#include <net/gro_cells.h>
 #include <net/tls.h>
 
 /* --- counters, as ethtool -S shows them --------------------------------------
@@ -156,7 +155,8 @@ struct tlsdev_flow {
 /**
  * struct tlsdev - one end of a pair
  * @peer: the other, or none once either is on its way out
- * @gro: what it receives goes through GRO, as with a NIC
+ * @napi: what it receives goes through GRO, in order, as with a NIC of one queue
+ * @received: and waits for it here
  * @flows_lock: for changes of the tables; process context only
  * @tx: flows by socket
  * @rx: flows by tuple
@@ -164,7 +164,8 @@ struct tlsdev_flow {
  */
 struct tlsdev {
 	struct net_device __rcu *peer;
-	struct gro_cells gro;
+	struct napi_struct napi;
+	struct sk_buff_head received;
 	spinlock_t flows_lock; /* the tables, see above */
 	DECLARE_HASHTABLE(tx, TLSDEV_HASH_BITS);
 	DECLARE_HASHTABLE(rx, TLSDEV_HASH_BITS);

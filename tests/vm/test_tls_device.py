@@ -47,7 +47,7 @@ def content(size):
 
 
 class Pair:
-    """A connection with kernel TLS in both directions."""
+    """A connection with kernel TLS in both directions. What uses it ends with it."""
 
     def __init__(self, net, cipher=ktls.AES_GCM_128, version=ktls.TLS_1_2,
                  family=socket.AF_INET):
@@ -61,8 +61,11 @@ class Pair:
         return self
 
     def __exit__(self, *exc):
-        self.left.close()
-        self.right.close()
+        for sock in (self.left, self.right):
+            if exc[0]:  # threads that it has keep the connection: not for long
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
 
 
 def pieces(data):
@@ -92,7 +95,7 @@ def receive(sock, data, what):
 
 
 class Task(threading.Thread):
-    """A thread whose exception is raised where it is waited for."""
+    """A thread whose exception is kept for who waits for it."""
 
     def __init__(self, function, *arguments):
         super().__init__(daemon=True)
@@ -102,15 +105,22 @@ class Task(threading.Thread):
     def run(self):
         try:
             self.function(*self.arguments)
-        except BaseException as error:  # whatever it is, result() raises it
+        except BaseException as error:  # whatever it is, finish() raises it
             self.error = error
 
-    def result(self, timeout=120):
-        self.join(timeout)
-        if self.is_alive():
-            raise TimeoutError(f"{self.function.__name__} takes too long")
-        if self.error:
-            raise self.error
+
+def finish(tasks, timeout=120):
+    """Waits until all have ended, or one has failed, and then raises what that one did."""
+    end = time.monotonic() + timeout
+    while running := [task for task in tasks if task.is_alive()]:
+        if any(task.error for task in tasks):
+            break
+        if time.monotonic() > end:
+            raise TimeoutError(f"{running[0].function.__name__} takes too long")
+        running[0].join(0.05)
+    for task in tasks:
+        if task.error:
+            raise task.error
 
 
 def start(pair, data, sender=send):
@@ -120,8 +130,7 @@ def start(pair, data, sender=send):
 
 
 def exchange(pair, data, sender=send):
-    for task in start(pair, data, sender):
-        task.result()
+    finish(start(pair, data, sender))
 
 
 class Moved:
@@ -237,7 +246,7 @@ def on_the_wire(net, tap, data):
         with left, right:
             task = Task(send, left, data)
             receive(right, data, "without TLS")
-            task.result()
+            finish([task])
         case.check(capture.result()[1] > len(data), "plaintext was not seen")
 
 
@@ -377,8 +386,7 @@ def life(net, tap, data):
                 with Pair(net) as other:
                     exchange(other, data[:50_000])
                 case.check(any(task.is_alive() for task in tasks), "it was over before")
-                for task in tasks:
-                    task.result()
+                finish(tasks)
         check_clean(case, moved, len(data))
         case.equal((moved.both("TlsTxSw"), moved.both("TlsRxSw")), (2, 2), "in software")
     with tap.case("no checksums in the device: they stay right") as case:
@@ -414,8 +422,7 @@ def life(net, tap, data):
             net.left.run("ip", "addr", "replace", "fd01::1/64", "dev", "a", "nodad")
             net.left.run("ip", "link", "set", "dev", "a", "up")
             net.route("a")
-            for task in tasks:
-                task.result()
+            finish(tasks)
         case.equal(moved.both("TlsDecryptError"), 0, "TlsDecryptError")
         case.equal((moved["a", "tx_tls_del"], moved["a", "rx_tls_del"]), (1, 1), "deleted from a")
         case.check(moved["a", "tx_tls_encrypted_bytes"] < len(data), "all of it went first")

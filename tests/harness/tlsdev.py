@@ -96,6 +96,8 @@ class Network:
         for name, host in (("a", self.left), ("b", self.right)):
             host.run("ip", "link", "add", "name", name, "type", KIND)
             host.run("ip", "link", "set", "dev", f"{name}p", "netns", self.router.path)
+            # It would hand on few large packets, of which chance might spare each.
+            self.router.run("ethtool", "-K", f"{name}p", "gro", "off")
         self.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         for number, (name, host) in enumerate((("a", self.left), ("b", self.right)), 1):
             for device, end, part in ((name, host, 1), (f"{name}p", self.router, 101)):

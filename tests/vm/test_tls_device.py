@@ -24,7 +24,7 @@ MARK = b"plaintext-of-us:"
 MEGABYTE = 1 << 20
 ETH_P_ALL = 3
 BOTH = ("ap", "bp")  # where a network's faults are, for both directions
-SLOW = "rate 4mbit"  # so that there is a middle
+SLOW = "rate 3mbit"  # so that there is a middle
 
 FAULTS = (
     # name, netem, devices, mtu
@@ -384,8 +384,8 @@ def life(net, tap, data):
             off = {"tx": "off", "rx": "off"}
             with net.offload(a=off, b=off):
                 with Pair(net) as other:
+                    case.check(any(task.is_alive() for task in tasks), "it was over before")
                     exchange(other, data[:50_000])
-                case.check(any(task.is_alive() for task in tasks), "it was over before")
                 finish(tasks)
         check_clean(case, moved, len(data))
         case.equal((moved.both("TlsTxSw"), moved.both("TlsRxSw")), (2, 2), "in software")
@@ -479,8 +479,8 @@ def body(env, tap):
         resynchronisation(net, tap, data)
         sendfile(net, tap, data, env)
         changed_pages(net, tap, env)
-        life(net, tap, data)
-    unload(env, tap, data)
+        life(net, tap, data[:MEGABYTE])
+    unload(env, tap, data[:MEGABYTE])
 
 
 if __name__ == "__main__":

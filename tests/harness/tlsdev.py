@@ -142,8 +142,9 @@ class Network:
     def impair(self, netem, *devices):
         """A netem of these words where packets leave these devices."""
         for name in devices:
-            self.ends[name].run("tc", "qdisc", "replace", "dev", name, "root", "netem", "limit",
-                                "10000", *netem.split())
+            limit = () if "limit" in netem else ("limit", "10000")
+            self.ends[name].run("tc", "qdisc", "replace", "dev", name, "root", "netem",
+                                *netem.split(), *limit)
 
     @contextlib.contextmanager
     def fault(self, netem, *devices):

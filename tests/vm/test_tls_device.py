@@ -24,10 +24,10 @@ MARK = b"plaintext-of-us:"
 MEGABYTE = 1 << 20
 ETH_P_ALL = 3
 BOTH = ("ap", "bp")  # where a network's faults are, for both directions
-SLOW = "rate 3mbit"  # so that there is a middle
+SLOW = "rate 3mbit limit 60"  # so that there is a middle
 
 FAULTS = (
-    # name, netem, devices, mtu
+    # name, netem, devices, mtu; loss on hosts is of few packets, which are segmented later
     ("loss", "loss 2%", BOTH, 1500),
     ("reordering", "delay 2ms reorder 80% gap 5", BOTH, 1500),
     ("duplication", "duplicate 20%", BOTH, 1500),
@@ -35,8 +35,8 @@ FAULTS = (
     ("corruption", "corrupt 1%", BOTH, 1500),
     ("small packets", "loss 0%", BOTH, 600),
     ("small packets and loss", "loss 2%", BOTH, 600),
-    ("large packets and loss", "loss 1%", BOTH, 9000),
-    ("loss on the hosts", "loss 2%", ("a", "b"), 1500),
+    ("large packets and loss", "loss 5%", BOTH, 9000),
+    ("loss on the hosts", "loss 8%", ("a", "b"), 1500),
 )
 
 
@@ -257,14 +257,14 @@ def faults(net, tap, data):
                     net.fault(netem, *devices):
                 exchange(pair, data)
             check_clean(case, moved, len(data))
-            if name == "duplication":
+            if "%" not in netem.replace("loss 0%", ""):
                 continue
-            if "loss 0" not in netem:
-                if "reordering" not in name or "loss" in name:
-                    case.check(moved.both("tx_tls_ooo") > 0, "nothing was sent out of order")
-                    case.check(moved.both("tx_tls_resync_bytes") > 0, "no record was read again")
-                case.check(moved.both("rx_tls_ooo") > 0, "nothing came out of order")
-            case.check(moved.both("rx_tls_decrypted_packets") > 10, "nothing was decrypted")
+            case.check(moved.both("rx_tls_ooo") > 0, "nothing came out of order")
+            if "loss" in name or "corruption" in name:
+                case.check(moved.both("tx_tls_ooo") > 0, "nothing was sent out of order")
+                case.check(moved.both("tx_tls_resync_bytes") > 0, "no record was read again")
+            if "reordering" not in name:
+                case.check(moved.both("rx_tls_decrypted_packets") > 10, "nothing was decrypted")
 
 
 def resynchronisation(net, tap, data):
@@ -459,7 +459,9 @@ def unload(env, tap, data):
             end = time.monotonic() + 20
             while "a" in net.links(net.left) and time.monotonic() < end:
                 time.sleep(0.1)
-            case.equal(net.links(net.left) + net.links(net.right), ["lo", "lo"], "devices")
+            # A kernel may have more than lo of its own in each (sit0).
+            left = {"a", "b"} & {*net.links(net.left), *net.links(net.right)}
+            case.equal(left, set(), "devices that are left")
         net.left.close()
         net.right.close()
         tlsdev.unload()

@@ -97,7 +97,11 @@ static void free_flow_rcu(struct rcu_head *rcu)
 	free_flow(container_of(rcu, struct tlsdev_flow, rcu));
 }
 
-/* Under the socket's lock, and the TLS stack's device_offload_lock. */
+/*
+ * Under the socket's lock, and the TLS stack's device_offload_lock. Where this fails, for
+ * want of memory or because the cipher is not for us, the connection has its TLS in
+ * software.
+ */
 static int add(struct net_device *dev, struct sock *sk, enum tls_offload_ctx_dir direction,
 	       struct tls_crypto_info *info, u32 start_seq)
 {

@@ -4,6 +4,7 @@
 import os
 import socket
 import struct
+import subprocess
 
 TCP_ULP = 31
 SOL_TLS = 282
@@ -31,6 +32,11 @@ def enable(sock, transmit=None, receive=None):
         sock.setsockopt(SOL_TLS, TX, transmit.info)
     if receive:
         sock.setsockopt(SOL_TLS, RX, receive.info)
+
+
+def load():
+    """Before its counters are looked at; whoever sets it up has it loaded."""
+    subprocess.run(["modprobe", "tls"], check=False, capture_output=True)
 
 
 def counters():

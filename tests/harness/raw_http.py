@@ -6,9 +6,11 @@ import socket
 import ssl
 
 
-def tls_context():
-    """Of a client that takes any certificate."""
+def tls_context(version=None):
+    """Of a client that takes any certificate; version: an ssl.TLSVersion, and no other."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if version:
+        context.minimum_version = context.maximum_version = version
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
@@ -26,12 +28,12 @@ class Response:
 
 
 class RawClient:
-    def __init__(self, address, timeout=20, tls=False):
+    def __init__(self, address, timeout=20, tls=False, version=None):
         host, port = address.rsplit(":", 1)
         self.sock = socket.create_connection((host.strip("[]"), int(port)), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
-            self.sock = tls_context().wrap_socket(self.sock)
+            self.sock = tls_context(version).wrap_socket(self.sock)
         self.stream = self.sock.makefile("rb")
 
     def __enter__(self):

@@ -16,7 +16,7 @@ import struct
 import subprocess
 import time
 
-from . import netns
+from . import ktls, netns
 
 MODULE = "libra_tlsdev"
 KIND = "tlsdev"
@@ -40,7 +40,7 @@ def loaded():
 
 def why_not():
     """Why this kernel cannot have such devices, or None."""
-    subprocess.run(["modprobe", "tls"], check=False, capture_output=True)
+    ktls.load()
     with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:
         there = any(line.split()[2] == "tls_validate_xmit_skb" for line in symbols)
     return None if there else "the kernel has no CONFIG_TLS_DEVICE"

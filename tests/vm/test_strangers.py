@@ -6,11 +6,10 @@ import contextlib
 import multiprocessing
 import os
 import socket
-import struct
 import time
 
 import vmtest
-from harness import libra, servers
+from harness import ktls, libra, servers
 from harness.matrix import certificate
 from harness.raw_http import RawClient
 
@@ -177,17 +176,11 @@ def elsewhere(env, tap):
                    f"{len(got)} bytes arrived")
 
 
-SOL_TLS, TLS_TX, TCP_ULP = 282, 1, 31
-# struct tls12_crypto_info_aes_gcm_128: TLS 1.2, AES-GCM, and what makes it unique.
-KEYS = struct.pack("=HH", 0x0303, 51) + bytes(range(8 + 16 + 4 + 8))
-
-
 def _send_encrypted(pipe):
     """A proxy, in a session of its own, of which one connection had kTLS first."""
     os.setsid()
     with socket.create_connection(("127.0.0.1", SINK), 20) as sink:
-        sink.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
-        sink.setsockopt(SOL_TLS, TLS_TX, KEYS)
+        ktls.enable(sink, ktls.Keys())
         with socket.create_connection(("127.0.0.1", ORIGIN), 20) as upstream:
             got = upstream.recv(SIZE, socket.MSG_WAITALL)
             sink.sendall(BODY)

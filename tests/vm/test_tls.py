@@ -6,10 +6,9 @@ import concurrent.futures
 import contextlib
 import socket
 import ssl
-import subprocess
 
 import vmtest
-from harness import libra, servers
+from harness import ktls, libra, servers
 from harness.matrix import certificate
 from harness.raw_http import RawClient
 
@@ -57,25 +56,15 @@ def policy(env):
             env.daemon.ctl("detach", rule)
 
 
-class TlsClient(RawClient):
+def tls_client(version):
     """One that speaks this version only."""
-
-    def __init__(self, version):
-        super().__init__(f"127.0.0.1:{LISTEN}")
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.minimum_version = context.maximum_version = version
-        self.stream.close()
-        self.sock = context.wrap_socket(self.sock)
-        self.stream = self.sock.makefile("rb")
+    return RawClient(f"127.0.0.1:{LISTEN}", tls=True, version=VERSIONS[version])
 
 
 def kernel_encrypts():
     """Connections that did so far, by software or by a device."""
-    with open("/proc/net/tls_stat", encoding="ascii") as stat:
-        counts = dict(line.split() for line in stat)
-    return int(counts["TlsTxSw"]) + int(counts["TlsTxDevice"])
+    counts = ktls.counters()
+    return counts["TlsTxSw"] + counts["TlsTxDevice"]
 
 
 class Counted:
@@ -100,7 +89,7 @@ def encrypted(env, tap, version):
             with tap.case(f"nginx, {version}, {size}") as case:
                 encrypts, counted = kernel_encrypts(), Counted()
                 for _ in range(3):
-                    with TlsClient(VERSIONS[version]) as client:
+                    with tls_client(version) as client:
                         for _ in range(3):
                             check_exact(case, env, client, size)
                 case.equal(kernel_encrypts() - encrypts, 3, "connections with kernel TLS")
@@ -119,7 +108,7 @@ def many(env, tap):
     """Clients that come and go beside each other; each byte is looked at."""
     def visit(number):
         case_errors = []
-        with TlsClient(list(VERSIONS.values())[number % 2]) as client:
+        with tls_client(list(VERSIONS)[number % 2]) as client:
             for turn in range(4):
                 size = SIZES[(number + turn) % len(SIZES)]
                 response = client.get(f"/{size}")
@@ -143,19 +132,19 @@ def leave(env, tap):
     with tap.case("clients that leave in the middle of an answer") as case, \
             nginx(env, "leave"), policy(env):
         for number in range(8):
-            with TlsClient(list(VERSIONS.values())[number % 2]) as client:
+            with tls_client(list(VERSIONS)[number % 2]) as client:
                 client.send("GET /1m HTTP/1.1\nHost: test")
                 client.stream.read(10000 + number)
-        with TlsClient(VERSIONS["TLSv1.3"]) as client:
+        with tls_client("TLSv1.3") as client:
             check_exact(case, env, client, "256k")
 
 
 def by_itself(env, tap):
     """Encrypted in user space: nothing is anchored that could go there."""
     with tap.case("nginx that encrypts by itself") as case, nginx(env, "itself", ""), policy(env):
-        for version in VERSIONS.values():
+        for version in VERSIONS:
             counted = Counted()
-            with TlsClient(version) as client:
+            with tls_client(version) as client:
                 for size in SIZES:
                     check_exact(case, env, client, size)
                 case.equal(len(env.daemon.status()["passing"]), 1, "passing")
@@ -165,7 +154,7 @@ def by_itself(env, tap):
 
 def switched_off(env, tap):
     with tap.case("net.libra.tls 0") as case, libra.sysctl("tls", 0), \
-            nginx(env, "off"), policy(env), TlsClient(VERSIONS["TLSv1.3"]) as client:
+            nginx(env, "off"), policy(env), tls_client("TLSv1.3") as client:
         counted = Counted()
         for size in SIZES:
             check_exact(case, env, client, size)
@@ -181,7 +170,7 @@ def plain_client(env, tap):
             sock.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
             case.check(b"400" in sock.recv(4096), "nginx does not refuse it")
         counted = Counted()
-        with TlsClient(VERSIONS["TLSv1.3"]) as client:
+        with tls_client("TLSv1.3") as client:
             check_exact(case, env, client, "256k")
         case.check(counted["anchors_redeemed"] > 0, "no anchor was redeemed")
 
@@ -190,8 +179,7 @@ def body(env, tap):
     if not env.with_libra:
         tap.skip("all", "needs Libra")
         return
-    # Before its counters are looked at.
-    subprocess.run(["modprobe", "tls"], check=True)
+    ktls.load()
     env.bodies = {}
     for size in SIZES:
         with open(env.reference(size), "rb") as content:

@@ -24,35 +24,24 @@
 
 #include "http1_state.h"
 #include "parser.h"
-
-#define HTTP1_TLS_HEADER	5
-#define HTTP1_TLS_MAX_RECORD	(16384 + 2048)	/* RFC 5246, 6.2.3 */
-/* Record types: RFC 8446, 5.1. */
-#define HTTP1_TLS_CHANGE_CIPHER	20
-#define HTTP1_TLS_HANDSHAKE	22
+#include "tls_record.h"
 
 #define HTTP1_TLS_DOUBT		5	/* bytes of "HTTP/" */
 
 /* A client's record; it has been found that the first one is a handshake's. */
 static __always_inline int http1_tls_record(struct libra_ctx *ctx, struct http1_state *st)
 {
-	__u8 head[HTTP1_TLS_HEADER] = { HTTP1_TLS_HANDSHAKE, 3, 0, 0, 0 };
-	__u32 have = ctx->avail, len;
-
-	if (have > HTTP1_TLS_HEADER)
-		have = HTTP1_TLS_HEADER;
-	libra_opaque(have);
-	if (!have || have > HTTP1_TLS_HEADER || libra_load(ctx, 0, head, have))
-		return http1_pass(st, HTTP1_PASS_TLS);
+	__u8 head[TLS_HEADER] = { TLS_HANDSHAKE, 3, 0, 0, 0 };
+	__u32 have = libra_load_some(ctx, head, TLS_HEADER);
+	__u32 len = tls_record_length(head);
 
 	/* What is not there yet looks right. */
-	len = head[3] << 8 | head[4];
-	if (head[0] < HTTP1_TLS_CHANGE_CIPHER || head[0] > HTTP1_TLS_HANDSHAKE ||
-	    head[1] != 3 || len > HTTP1_TLS_MAX_RECORD)
+	if (!have || head[0] < TLS_CHANGE_CIPHER_SPEC || head[0] > TLS_HANDSHAKE ||
+	    head[1] != 3 || len > TLS_MAX_RECORD)
 		return http1_pass(st, HTTP1_PASS_TLS);
-	st->event = have < HTTP1_TLS_HEADER ? HTTP1_MORE : HTTP1_TLS;
-	ctx->seg_len = have < HTTP1_TLS_HEADER ? have + 1 : HTTP1_TLS_HEADER + len;
-	return have < HTTP1_TLS_HEADER ? LIBRA_NEED_MORE : LIBRA_META;
+	st->event = have < TLS_HEADER ? HTTP1_MORE : HTTP1_TLS;
+	ctx->seg_len = have < TLS_HEADER ? have + 1 : TLS_HEADER + len;
+	return have < TLS_HEADER ? LIBRA_NEED_MORE : LIBRA_META;
 }
 
 /* Does a client begin with a handshake? */
@@ -62,7 +51,7 @@ static __always_inline bool http1_tls_begins(struct libra_ctx *ctx, struct http1
 
 	if (st->flags || st->queued || st->requests.at || st->requests.lines ||
 	    ctx->dir != LIBRA_INGRESS || ctx->role != LIBRA_ROLE_PASSIVE ||
-	    libra_load(ctx, 0, &first, 1) || first != HTTP1_TLS_HANDSHAKE)
+	    libra_load(ctx, 0, &first, 1) || first != TLS_HANDSHAKE)
 		return false;
 	st->flags |= HTTP1_S_TLS;
 	return true;
@@ -86,12 +75,9 @@ static __always_inline int http1_tls_doubt(struct libra_ctx *ctx, struct http1_s
 					   __u64 length)
 {
 	char begin[HTTP1_TLS_DOUBT] = { 'H', 'T', 'T', 'P', '/' };
-	__u32 have = ctx->avail;
+	__u32 have = libra_load_some(ctx, begin, sizeof(begin));
 
-	if (have > HTTP1_TLS_DOUBT)
-		have = HTTP1_TLS_DOUBT;
-	libra_opaque(have);
-	if (!have || have > HTTP1_TLS_DOUBT || libra_load(ctx, 0, begin, have))
+	if (!have)
 		return http1_pass(st, HTTP1_PASS_UNMATCHED);
 	if (begin[0] != 'H' || begin[1] != 'T' || begin[2] != 'T' || begin[3] != 'P' ||
 	    begin[4] != '/')

@@ -27,17 +27,9 @@
 
 #include "parser.h"
 #include "tls_events.h"
+#include "tls_record.h"
 
-#define TLS_HEADER		5
-#define TLS_MAX_RECORD		(16384 + 2048)	/* RFC 5246, 6.2.3 */
 #define TLS_HELLO_HEADER	4	/* type and 24 bits of length */
-
-/* Record types: RFC 8446, 5.1; RFC 6520. */
-#define TLS_CHANGE_CIPHER_SPEC	20
-#define TLS_ALERT		21
-#define TLS_HANDSHAKE		22
-#define TLS_APPLICATION_DATA	23
-#define TLS_HEARTBEAT		24
 
 #define TLS_CLIENT_HELLO	1
 #define TLS_SERVER_HELLO	2
@@ -121,16 +113,12 @@ static __always_inline int tls_record(struct libra_ctx *ctx,
 				      struct tls_dir *d, bool client)
 {
 	__u8 head[TLS_HEADER] = { 0, 3, 0, 0, 0 };
-	__u32 have = ctx->avail, len;
+	__u32 have = libra_load_some(ctx, head, TLS_HEADER);
+	__u32 len = tls_record_length(head);
 
-	if (have > TLS_HEADER)
-		have = TLS_HEADER;
-	libra_opaque(have);
-	if (!have || have > TLS_HEADER || libra_load(ctx, 0, head, have))
+	if (!have)
 		return tls_pass(ctx, TLS_PASS_TYPE);
-
 	/* What is not there yet looks right. */
-	len = head[3] << 8 | head[4];
 	if (head[0] < TLS_CHANGE_CIPHER_SPEC || head[0] > TLS_HEARTBEAT)
 		return tls_pass(ctx, TLS_PASS_TYPE);
 	if (!tls_hello_complete(d) && head[0] != TLS_HANDSHAKE &&

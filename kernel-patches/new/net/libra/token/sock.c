@@ -124,12 +124,8 @@ static void libra_sock_cleanup(struct libra_sock *ls, bool exiting)
  */
 static void (**libra_destruct_of(struct sock *sk))(struct sock *sk)
 {
-	const struct tcp_ulp_ops *ulp = inet_csk(sk)->icsk_ulp_ops;
-	struct tls_context *tls;
+	struct tls_context *tls = libra_tls_of(sk);
 
-	if (!ulp || strcmp(ulp->name, "tls"))
-		return &sk->sk_destruct;
-	tls = tls_get_ctx(sk);
 	return tls && tls->sk_destruct ? &tls->sk_destruct : &sk->sk_destruct;
 }
 
@@ -170,12 +166,8 @@ static void libra_sk_destruct(struct sock *sk)
  */
 static const struct proto *libra_prot_of(const struct sock *sk)
 {
-	const struct tcp_ulp_ops *ulp = inet_csk(sk)->icsk_ulp_ops;
-	const struct tls_context *tls;
+	const struct tls_context *tls = libra_tls_of(sk);
 
-	if (!ulp || strcmp(ulp->name, "tls"))
-		return sk->sk_prot;
-	tls = tls_get_ctx(sk);
 	return tls ? tls->sk_proto : sk->sk_prot;
 }
 

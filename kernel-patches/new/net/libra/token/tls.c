@@ -22,26 +22,38 @@
 #include "token.h"
 #include "tx.h"
 
+/**
+ * libra_tls_of() - the TLS of a socket
+ * @sk: TCP socket
+ *
+ * Once it is there it stays until the socket is closed.
+ *
+ * Context: under the socket lock, by which a ULP is set up; before it can be; or in the
+ * application's own call.
+ * Return: its context, or NULL.
+ */
+struct tls_context *libra_tls_of(const struct sock *sk)
+{
+	const struct tcp_ulp_ops *ulp = READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
+
+	return ulp && !strcmp(ulp->name, "tls") ? tls_get_ctx(sk) : NULL;
+}
+
 /*
- * The TLS on top of what was attached, or NULL. Once it is there it stays until the socket
- * is closed. Under the socket lock, by which a ULP is set up, or by the application's own
- * call, without locks.
+ * The TLS on top of what was attached, or NULL. A sockmap may come on top, or between:
+ * what it does with bytes is not known. Context as for libra_tls_of().
  */
 static const struct tls_context *libra_tls(const struct libra_sock *ls)
 {
-	const struct tls_context *tls = NULL;
-	const struct sock *sk = ls->sk;
-	const struct tcp_ulp_ops *ulp;
+	const struct tls_context *tls = libra_tls_of(ls->sk);
+	bool mapped;
 
-	ulp = READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
-	if (sk->sk_disconnects != ls->disconnects || !ulp || strcmp(ulp->name, "tls"))
+	if (!tls || tls->sk_proto != ls->prot || ls->sk->sk_disconnects != ls->disconnects)
 		return NULL;
 	rcu_read_lock();
-	/* A sockmap may come on top, or between: what it does with bytes is not known. */
-	if (!sk_psock(sk))
-		tls = tls_get_ctx(sk);
+	mapped = sk_psock(ls->sk);
 	rcu_read_unlock();
-	return tls && tls->sk_proto == ls->prot ? tls : NULL;
+	return mapped ? NULL : tls;
 }
 
 /*

@@ -552,6 +552,10 @@ extern bool libra_vpi_minted;
 
 /* ---- kernel TLS on top (tls.c) ------------------------------------------- */
 
+struct tls_context;
+
+struct tls_context *libra_tls_of(const struct sock *sk);
+
 enum libra_tls_egress {
 	LIBRA_TLS_FOREIGN,	/* it is not that, or cannot be dealt with */
 	LIBRA_TLS_IDLE,		/* bytes go to TCP as they are */

@@ -239,6 +239,29 @@ void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n)
 	ls->tx.prefix = 0;
 }
 
+/*
+ * Hand @len bytes to the transport, which is TCP, under the socket lock; or kernel TLS,
+ * which takes that for itself, and may have no room.
+ */
+static int libra_hold_send(struct libra_sock *ls, struct msghdr *msg, size_t len)
+{
+	struct sock *sk = ls->sk;
+	int sndbuf, ret;
+
+	if (libra_hold_pointless(sk))
+		return len;
+	if (ls->tx.tls)
+		return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, len);
+	if (libra_sock_changed(ls))
+		return -EAGAIN;
+	/* Who reads it without the lock may wake a sender for nothing. */
+	sndbuf = sk->sk_sndbuf;
+	WRITE_ONCE(sk->sk_sndbuf, INT_MAX / 2);
+	ret = tcp_sendmsg_locked(sk, msg, len);
+	WRITE_ONCE(sk->sk_sndbuf, sndbuf);
+	return ret;
+}
+
 /**
  * libra_hold_flush() - send what is held, as it is in tx.held
  * @ls: attachment, under tx_lock
@@ -256,35 +279,20 @@ int libra_hold_flush(struct libra_sock *ls, bool locked)
 {
 	struct kvec vec = { .iov_base = ls->tx.held, .iov_len = ls->tx.owed };
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	bool lock = !locked && !ls->tx.tls;
 	struct sock *sk = ls->sk;
-	int sndbuf, ret;
+	int ret;
 
 	if (!ls->tx.owed)
 		return 0;
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, vec.iov_len);
 
-	/* TLS takes the lock for itself, and may have no room. */
-	if (ls->tx.tls) {
-		ret = libra_hold_pointless(sk) ? vec.iov_len :
-		      READ_ONCE(sk->sk_prot)->sendmsg(sk, &msg, vec.iov_len);
-		goto sent;
-	}
-	if (!locked)
+	if (lock)
 		lock_sock(sk);
-	if (libra_hold_pointless(sk)) {
-		ret = vec.iov_len;
-	} else if (libra_sock_changed(ls)) {
-		ret = -EAGAIN;
-	} else {
-		/* Who reads it without the lock may wake a sender for nothing. */
-		sndbuf = sk->sk_sndbuf;
-		WRITE_ONCE(sk->sk_sndbuf, INT_MAX / 2);
-		ret = tcp_sendmsg_locked(sk, &msg, vec.iov_len);
-		WRITE_ONCE(sk->sk_sndbuf, sndbuf);
-	}
-	if (!locked)
+	ret = libra_hold_send(ls, &msg, vec.iov_len);
+	if (lock)
 		release_sock(sk);
-sent:
+
 	ls->tx.seq = READ_ONCE(tcp_sk(sk)->write_seq);
 	if (ret <= 0)
 		return ret ? : -EAGAIN;

@@ -49,10 +49,12 @@ def why_not():
 class Namespace:
     """A network namespace; in a with statement, that of the calling thread."""
 
-    def __init__(self):
+    def __init__(self, new=True):
+        """new: or the one that the calling thread is in."""
         before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            netns.enter()
+            if new:
+                netns.enter()
             self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
             self._set(before)
         finally:
@@ -90,8 +92,10 @@ class Namespace:
 class Network:
     """What the module's documentation at the top of this file draws."""
 
-    def __init__(self):
-        self.left, self.router, self.right = Namespace(), Namespace(), Namespace()
+    def __init__(self, here=False):
+        """here: the right host is the namespace of the caller."""
+        self.left, self.router = Namespace(), Namespace()
+        self.right = Namespace(new=not here)
         self.ends = {"a": self.left, "ap": self.router, "bp": self.router, "b": self.right}
         for name, host in (("a", self.left), ("b", self.right)):
             host.run("ip", "link", "add", "name", name, "type", KIND)
@@ -216,11 +220,11 @@ def unload(timeout=20):
 
 
 @contextlib.contextmanager
-def network(env):
-    """The module, and a network of its devices."""
+def network(env, here=False):
+    """The module, and a network of its devices; see Network."""
     load(env)
     try:
-        made = Network()
+        made = Network(here)
         try:
             yield made
         finally:

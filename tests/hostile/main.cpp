@@ -159,13 +159,8 @@ class Hostile {
             complaint = "a connection was aborted, and no fail-stop was counted";
         if (promise == Promise::kNoStale && outcome.wrong == 0)
             complaint.clear();
-        // What kernel TLS encrypted cannot be taken back: KNOWN_ISSUES.md. The end of the
-        // connection may come before the bytes that went too early.
-        const auto cut =
-            options_.ports.ktls ? moved.value("fail_stop_cut_vpi", std::uint64_t{0}) : 0;
-        const std::uint64_t late = std::max<std::uint64_t>(outcome.late, cut);
         if (complaint.empty() && promise == Promise::kExact &&
-            (outcome.aborted > late || stops > late))
+            (outcome.aborted > outcome.late || stops > outcome.late))
             complaint = "a fail-stop";
 
         sum["runs"] = sum["runs"].get<unsigned>() + 1;
@@ -175,7 +170,7 @@ class Hostile {
         add("payload", outcome.payload);
         add("exact", outcome.exact);
         add("aborted", outcome.aborted);
-        add("late", late);
+        add("late", outcome.late);
         add("vanished", outcome.vanished);
         add("edited", outcome.edited);
         add("wrong", outcome.wrong);

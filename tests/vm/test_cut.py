@@ -3,7 +3,7 @@
 """A send() that ends as a VPI begins: nothing waits for what may be chance.
 
 What is one is sent exactly, or the connection ends; which of the two depends on where the proxy
-has the rest of it.
+has the rest of it. What kernel TLS would encrypt waits a little, as nothing can be taken back.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import socket
 import time
 
 import vmtest
-from harness import libra
+from harness import ktls, libra
 from harness.pair import connect
 from test_isolation import BODY, domains, mint, DOMAINS
 
@@ -25,15 +25,23 @@ SO_SNDBUFFORCE = 32
 AHEAD = os.urandom(2 << 20)
 # Half of what held bytes used to wait, and a lot more than a loopback takes.
 SOON = 0.1
+# Longer than anything waits that may be chance, where kernel TLS encrypts.
+LATE = 1
+TLS_SET_RECORD_TYPE, ALERT, CLOSE_NOTIFY = 1, 21, b"\x01\x00"
 TRIES = 5
 
 
 @contextlib.contextmanager
-def client(upstream=False):
-    """(the proxy's end, the client), or the origin, in domain 1, where all is payload."""
+def client(upstream=False, encrypted=False):
+    """(the proxy's end, the client), or the origin, in domain 1, where all is payload; encrypted:
+    by kernel TLS, towards the client."""
     proxy, peer = reversed(connect(DOMAINS[1][1])) if upstream else connect(DOMAINS[1][0])
     peer.settimeout(10)
     proxy.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if encrypted:
+        keys = ktls.Keys()
+        ktls.enable(peer, receive=keys)
+        ktls.enable(proxy, transmit=keys)
     with proxy, peer:
         yield proxy, peer
 
@@ -151,19 +159,19 @@ def altered(tap):
             case.check(whole and got == BODY, f"{first}, {second}: {len(got)} bytes")
 
 
-def forward(n, moved=True, ahead=b"", flags=0):
+def forward(n, moved=True, ahead=b"", flags=0, encrypted=False, pause=0.02):
     """What a VPI stands for in two sends, cut after n bytes; moved: the first part is elsewhere
     in memory; ahead: sent before that. What the client got of it, or None after an abort."""
     memory = mint(1)
     first = bytearray(memory[:n]) + b"#" * 64 if moved else memory
-    with client() as ends:
+    with client(encrypted=encrypted) as ends:
         proxy, peer = ends
         proxy.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20)
         got = b""
         try:
             proxy.sendall(ahead)
             proxy.sendall(memoryview(first)[:n], flags)
-            time.sleep(0.02)
+            time.sleep(pause)
             proxy.sendall(memoryview(memory)[n:])
             proxy.shutdown(socket.SHUT_WR)
             while data := peer.recv(1 << 20):
@@ -192,6 +200,52 @@ def cut(tap):
         case.equal(libra.counters()["fail_stop_cut_vpi"] - before, CHANCE, "fail-stops")
 
 
+def encrypted_chance(tap, memory):
+    """It waits for the next send(), as there are anchors, but not for ever."""
+    for n in range(1, CHANCE + 1):
+        with tap.case(f"kTLS: {n} bytes like a VPI's arrive") as case, \
+                client(encrypted=True) as ends:
+            proxy, peer = ends
+            for behind in (b"", b"."):
+                data = os.urandom(100) + b"." + memory[:n] + behind
+                proxy.sendall(data[:-len(behind)] if behind else data)
+                proxy.sendall(behind)
+                case.check(receive(peer, len(data)) == data, f"other bytes came, {behind} behind")
+    with tap.case("kTLS: before the end of the connection") as case:
+        for end in (socket.socket.close, lambda sock: sock.shutdown(socket.SHUT_WR)):
+            with client(encrypted=True) as ends:
+                proxy, peer = ends
+                proxy.sendall(b"." + memory[:CHANCE])
+                end(proxy)
+                case.equal(receive(peer, 100), b"." + memory[:CHANCE], "bytes")
+    with tap.case("kTLS: before an alert") as case, client(encrypted=True) as ends:
+        proxy, peer = ends
+        proxy.sendall(b"." + memory[:CHANCE])
+        proxy.sendmsg([CLOSE_NOTIFY], [(ktls.SOL_TLS, TLS_SET_RECORD_TYPE, bytes([ALERT]))])
+        case.equal(receive(peer, 1 + CHANCE), b"." + memory[:CHANCE], "bytes")
+        data, ancillary, _, _ = peer.recvmsg(100, 100)
+        case.equal((data, ancillary[0][2]), (CLOSE_NOTIFY, bytes([ALERT])), "the alert")
+
+
+def encrypted_cut(tap):
+    places = (*range(1, VPI), VPI + 1)
+    with tap.case("kTLS: a VPI cut where its memory goes on is exact, wherever") as case:
+        for n in places:
+            case.check(forward(n, moved=False, encrypted=True) == BODY, f"cut after {n} bytes")
+    with tap.case("kTLS: a VPI cut and moved is exact, wherever") as case:
+        for n in places:
+            case.check(forward(n, encrypted=True) == BODY, f"cut after {n} bytes")
+    with tap.case("kTLS: however late, behind what waits for the client") as case:
+        for n in range(1, CHANCE + 1):
+            case.check(forward(n, ahead=AHEAD, encrypted=True, pause=LATE) == BODY,
+                       f"cut after {n} bytes")
+    with tap.case("kTLS: too late, the connection ends") as case:
+        before = libra.counters()["fail_stop_cut_vpi"]
+        for n in range(1, CHANCE + 1):
+            case.equal(forward(n, encrypted=True, pause=LATE), None, f"cut after {n} bytes")
+        case.equal(libra.counters()["fail_stop_cut_vpi"] - before, CHANCE, "fail-stops")
+
+
 def body(env, tap):
     if not env.with_libra:
         tap.skip("all", "needs Libra")
@@ -203,6 +257,10 @@ def body(env, tap):
         magic_in_pieces(tap, memory)
         cut(tap)
         altered(tap)
+        ktls.load()
+        with libra.sysctl("tls", 1):
+            encrypted_chance(tap, memory)
+            encrypted_cut(tap)
     with tap.case("nothing is left") as case:
         case.equal(libra.settle(), {}, "left behind")
 

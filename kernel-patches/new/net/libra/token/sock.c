@@ -246,6 +246,7 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 	ls->stranger = why == LIBRA_MIB_FB_STRANGER;
 	spin_lock_init(&ls->parse_lock);
 	mutex_init(&ls->tx_lock);
+	libra_late_init(ls);
 	INIT_LIST_HEAD(&ls->minted);
 	INIT_LIST_HEAD(&ls->redeeming);
 	INIT_LIST_HEAD(&ls->passing.uses);
@@ -481,6 +482,7 @@ static void libra_end_of_stream(struct libra_sock *ls, bool alone)
 void libra_sock_release(struct libra_sock *ls)
 {
 	libra_end_of_stream(ls, true);
+	libra_late_end(ls);
 	libra_sock_cleanup(ls, current->flags & PF_EXITING);
 }
 

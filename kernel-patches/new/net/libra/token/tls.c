@@ -141,7 +141,7 @@ enum libra_tls_egress libra_tls_egress(struct libra_sock *ls)
 	if (!libra_tls_may_redeem(ls) || ls->tx.redeemed || ls->tx.owed)
 		return LIBRA_TLS_FOREIGN;
 
-	ls->tx.tls = true;
+	WRITE_ONCE(ls->tx.tls, true);
 	spin_lock_bh(&ls->parse_lock);
 	ls->call.ctx.flags |= LIBRA_F_KTLS;
 	memset(ls->call.ctx.scratch, 0, sizeof(ls->call.ctx.scratch));
@@ -155,4 +155,44 @@ enum libra_tls_egress libra_tls_egress(struct libra_sock *ls)
 	libra_passing_over(ls);
 	LIBRA_INC(ls->net, LIBRA_MIB_TX_TLS);
 	return LIBRA_TLS_ENCRYPTS;
+}
+
+static int libra_tls_set_zero_copy(struct sock *sk, unsigned int on)
+{
+	return READ_ONCE(sk->sk_prot)->setsockopt(sk, SOL_TLS, TLS_TX_ZEROCOPY_RO,
+						  KERNEL_SOCKPTR(&on), sizeof(on));
+}
+
+/**
+ * libra_tls_begin_zero_copy() - let a device that encrypts read pages where they lie
+ * @ls: attachment of which tx.tls, under tx_lock
+ *
+ * When a packet is sent again it is encrypted again, so TLS copies what is spliced, unless
+ * the application promised that nobody writes to it (TLS_TX_ZEROCOPY_RO). For what we
+ * splice that is so: windows are in memory of ours that nobody else has, and of what was
+ * received, pages that their sender may still write are never anchored (rx_run.c). For
+ * what the application splices it is not, but that waits for tx_lock until
+ * libra_tls_end_zero_copy(). An application that asks or sets the option meanwhile, in
+ * another thread, may find ours.
+ *
+ * Context: process context, takes the socket lock.
+ * Return: true if it has to be ended: neither done by the application, nor needless.
+ */
+bool libra_tls_begin_zero_copy(struct libra_sock *ls)
+{
+	const struct tls_context *tls = tls_get_ctx(ls->sk);
+
+	return tls->tx_conf == TLS_HW && !tls->zerocopy_sendfile &&
+	       !libra_tls_set_zero_copy(ls->sk, 1);
+}
+
+/**
+ * libra_tls_end_zero_copy() - what is spliced from here on is the application's
+ * @ls: attachment, libra_tls_begin_zero_copy() was true
+ *
+ * Context: process context, takes the socket lock.
+ */
+void libra_tls_end_zero_copy(struct libra_sock *ls)
+{
+	libra_tls_set_zero_copy(ls->sk, 0);
 }

@@ -488,6 +488,14 @@ struct libra_sock {
 		u32 window;
 		u32 first_window;
 	} tx;
+	/**
+	 * @late.work: lets go of what waits; pending or running it has a reference on @sk
+	 * @late.since: jiffies from which it waits; under @tx_lock
+	 */
+	struct {
+		struct delayed_work work;
+		unsigned long since;
+	} late;
 };
 
 /* A ULP came on top of what was attached, or it is another connection. */
@@ -545,6 +553,8 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size);
 
 /* What tx_hold.c holds back, when a socket ends; false: it was half a VPI. */
 bool libra_hold_end(struct libra_sock *ls, bool alone);
+void libra_late_init(struct libra_sock *ls);
+void libra_late_end(struct libra_sock *ls);
 void libra_tx_unlock(struct libra_sock *ls);
 
 /* Has any VPI ever been minted? Until then nothing has to be looked for. */
@@ -563,6 +573,8 @@ enum libra_tls_egress {
 };
 
 enum libra_tls_egress libra_tls_egress(struct libra_sock *ls);
+bool libra_tls_begin_zero_copy(struct libra_sock *ls);
+void libra_tls_end_zero_copy(struct libra_sock *ls);
 bool libra_tls_encrypts(const struct libra_sock *ls);
 bool libra_tls_reads_plain(const struct libra_sock *ls);
 

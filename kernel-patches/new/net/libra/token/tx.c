@@ -317,7 +317,7 @@ static int libra_tx_cut(struct libra_tx *tx, struct libra_window *win, u32 n)
 	/* Cut by the end of this send(), or by framing. */
 	if (libra_hold_look_ahead(tx, win->data + win->pos, n))
 		return 0;
-	if (n <= LIBRA_VPI_CHANCE && !libra_tx_may_wait(win, n))
+	if (n <= LIBRA_VPI_CHANCE && !libra_tx_may_wait(win, n) && !libra_late_pays(ls))
 		return libra_tx_copied(tx, win, n);
 	libra_hold_begin(tx, win, n);
 	return 0;
@@ -534,8 +534,10 @@ static int libra_tx_stream(struct libra_tx *tx)
 {
 	struct libra_sock *ls = tx->ls;
 	struct sock *sk = ls->sk;
+	bool zero_copy;
 	int ret = 0;
 
+	zero_copy = ls->tx.tls && libra_tls_begin_zero_copy(ls);
 	lock_sock(sk);
 	tx->out.locked = ls->plain && !libra_sock_changed(ls);
 	if (tx->out.locked)
@@ -564,6 +566,8 @@ static int libra_tx_stream(struct libra_tx *tx)
 	}
 	if (ls->tx.cut && !tx->fail)
 		libra_hold_end_call(tx);
+	if (zero_copy)
+		libra_tls_end_zero_copy(ls);
 	return ret;
 }
 
@@ -621,9 +625,7 @@ static int libra_tx_locked(struct libra_tx *tx)
 	if (libra_sock_changed(ls))
 		tls = libra_tls_egress(ls);
 	if (tls == LIBRA_TLS_ENCRYPTS) {
-		/* Records of another type, such as an alert: between those of an anchor, too. */
-		if (odd && ls->tx.owed)
-			return libra_tx_fail(tx, LIBRA_MIB_FS_CUT);
+		/* Records of another type, such as an alert, go between those of an anchor, too. */
 	} else if (tls == LIBRA_TLS_FOREIGN) {
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_ULP);
 		/* If it is another connection, whatever was shut down before. */
@@ -644,10 +646,7 @@ static int libra_tx_locked(struct libra_tx *tx)
 		ls->tx.window = ls->tx.first_window ? : LIBRA_WINDOW_MIN;
 	}
 
-	if (odd && ls->tx.owed)
-		ret = libra_hold_flush(ls, false);
-	else
-		ret = 0;
+	ret = odd && ls->tx.owed ? libra_hold_before(tx) : 0;
 	if (!ret)
 		ret = odd ? libra_tx_odd(tx) : libra_tx_stream(tx);
 	ls->tx.seq = READ_ONCE(tcp_sk(sk)->write_seq);
@@ -718,7 +717,7 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 	/* Without bytes it is a question about the connection. */
 	if (!msg_data_left(msg) ||
 	    (READ_ONCE(ls->tx.seg.state) == LIBRA_SEG_PASS && !libra_received_any(ls) &&
-	     !libra_tls_encrypts(ls)))
+	     !READ_ONCE(ls->tx.tls) && !libra_tls_encrypts(ls)))
 		return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, size);
 
 	if (msg->msg_flags & MSG_DONTWAIT) {

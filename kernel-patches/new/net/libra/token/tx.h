@@ -75,10 +75,16 @@ int libra_native_send(struct libra_tx *tx);
 bool libra_hold_is_half(const struct libra_sock *ls, u32 gone, const u8 *at, u32 n);
 void libra_hold_remember(struct libra_sock *ls, u32 n);
 bool libra_hold_take_back(struct libra_tx *tx, const u8 *at, u32 n);
+int libra_hold_before(struct libra_tx *tx);
+int libra_hold_let_chance_go(struct libra_sock *ls);
 void libra_hold_end_call(struct libra_tx *tx);
 bool libra_hold_look_ahead(struct libra_tx *tx, const u8 *at, u32 n);
 void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n);
 int libra_hold_continue(struct libra_tx *tx);
 int libra_hold_flush(struct libra_sock *ls, bool locked);
+
+/* tx_late.c */
+bool libra_late_pays(const struct libra_sock *ls);
+void libra_late_begin(struct libra_sock *ls);
 
 #endif /* _NET_LIBRA_TX_H */

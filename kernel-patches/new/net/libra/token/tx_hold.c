@@ -17,7 +17,7 @@
  * long they take would find the magic, byte by byte. They are sent and remembered.
  * If they turn out to be a VPI's while TCP has not sent them yet, because it is
  * corked (MSG_MORE) or the peer is slow, they are taken back; if it has, that is a
- * fail-stop.
+ * fail-stop. From kernel TLS nothing can be taken back: see tx_late.c.
  *
  * The segmenter has moved over all bytes that are held.
  */
@@ -262,23 +262,11 @@ static int libra_hold_send(struct libra_sock *ls, struct msghdr *msg, size_t len
 	return ret;
 }
 
-/**
- * libra_hold_flush() - send what is held, as it is in tx.held
- * @ls: attachment, under tx_lock
- * @locked: the caller holds the socket lock
- *
- * The application was told that these bytes are on their way, and may never
- * call again: they go whatever the send buffer's limit says, which they can
- * exceed by LIBRA_HOLD_MAX bytes.
- *
- * Context: process context, takes the socket lock.
- * Return: 0, also when the connection has ended: whoever sends next hears of
- * that from the transport. Or why the transport did not take all.
- */
-int libra_hold_flush(struct libra_sock *ls, bool locked)
+/* What libra_hold_flush() does, with MSG_* of @flags. */
+static int libra_hold_flush_with(struct libra_sock *ls, bool locked, int flags)
 {
 	struct kvec vec = { .iov_base = ls->tx.held, .iov_len = ls->tx.owed };
-	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct msghdr msg = { .msg_flags = flags | MSG_NOSIGNAL };
 	bool lock = !locked && !ls->tx.tls;
 	struct sock *sk = ls->sk;
 	int ret;
@@ -300,6 +288,42 @@ int libra_hold_flush(struct libra_sock *ls, bool locked)
 	memmove(ls->tx.held, ls->tx.held + ret, ls->tx.owed - ret);
 	WRITE_ONCE(ls->tx.owed, ls->tx.owed - ret);
 	return ls->tx.owed ? -EAGAIN : 0;
+}
+
+/**
+ * libra_hold_flush() - send what is held, as it is in tx.held
+ * @ls: attachment, under tx_lock
+ * @locked: the caller holds the socket lock
+ *
+ * The application was told that these bytes are on their way, and may never
+ * call again: they go whatever the send buffer's limit says, which they can
+ * exceed by LIBRA_HOLD_MAX bytes.
+ *
+ * Context: process context, takes the socket lock.
+ * Return: 0, also when the connection has ended: whoever sends next hears of
+ * that from the transport. Or why the transport did not take all.
+ */
+int libra_hold_flush(struct libra_sock *ls, bool locked)
+{
+	return libra_hold_flush_with(ls, locked, MSG_DONTWAIT);
+}
+
+/*
+ * The same for a send() which has more behind it. TLS waits for room as it does for the
+ * call's own bytes, and takes what is held into one record with them.
+ */
+static int libra_hold_flush_first(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+	int ret;
+
+	if (!ls->tx.tls)
+		return libra_hold_flush(ls, tx->out.locked);
+	ret = libra_hold_flush_with(ls, false,
+				    (tx->out.flags & MSG_DONTWAIT) | MSG_MORE);
+	if (!ret)
+		tx->out.corked = true;
+	return ret;
 }
 
 /*
@@ -387,6 +411,21 @@ static int libra_hold_over(struct libra_tx *tx)
 	return 1;
 }
 
+/**
+ * libra_hold_before() - what is held goes before what is no plain send of bytes
+ * @tx: the send() call
+ *
+ * Return: 0, a fail-stop, or why the transport did not take all.
+ */
+int libra_hold_before(struct libra_tx *tx)
+{
+	struct libra_sock *ls = tx->ls;
+
+	if (ls->tx.cut && libra_hold_over(tx) < 0)
+		return -ECONNABORTED;
+	return libra_hold_flush(ls, false);
+}
+
 /*
  * The bytes at the window's position come behind those held. Returns 0 to go
  * on, an error, or 1 when nothing is to be waited for any more: then what is
@@ -454,16 +493,31 @@ int libra_hold_continue(struct libra_tx *tx)
 		if (ret < 0)
 			return ret;
 	}
-	return ls->tx.cut ? 0 : libra_hold_flush(ls, tx->out.locked);
+	return ls->tx.cut ? 0 : libra_hold_flush_first(tx);
+}
+
+/**
+ * libra_hold_let_chance_go() - no more than may be chance is held, and waits no longer
+ * @ls: attachment, under tx_lock
+ *
+ * What the transport has no room for goes with the next call, in the middle of a message
+ * of which more is to come.
+ *
+ * Context: process context, takes the socket lock.
+ * Return: as libra_hold_flush() does.
+ */
+int libra_hold_let_chance_go(struct libra_sock *ls)
+{
+	libra_hold_is_chance(ls);
+	return libra_hold_flush(ls, false);
 }
 
 /**
  * libra_hold_end_call() - what may be chance waits no longer than for its own send()
  * @tx: the send() call; nothing more of it is looked at
  *
- * Unless the application has to call again anyhow, because not all was accepted. What the
- * transport has no room for goes with the next call, in the middle of a message of which
- * more is to come.
+ * Unless the application has to call again anyhow, because not all was accepted; or the
+ * bytes are late, see tx_late.c.
  */
 void libra_hold_end_call(struct libra_tx *tx)
 {
@@ -471,8 +525,10 @@ void libra_hold_end_call(struct libra_tx *tx)
 
 	if (ls->tx.gone + ls->tx.cut > LIBRA_VPI_CHANCE || msg_data_left(tx->out.msg))
 		return;
-	libra_hold_is_chance(ls);
-	libra_hold_flush(ls, false);
+	if (libra_late_pays(ls))
+		libra_late_begin(ls);
+	else
+		libra_hold_let_chance_go(ls);
 }
 
 /*

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-from . import ROOT, systems
+from . import ROOT, data_path, systems
 from .error import BenchError
 
 SYSCTLS = ("net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem", "net/ipv4/tcp_congestion_control",
@@ -97,6 +97,7 @@ def describe(topology):
         "clock": "instructions" if os.environ.get("LIBRA_ICOUNT") else "time",
         "kernel_name": os.environ.get("LIBRA_KERNEL", "running"),
         "source": os.environ.get("LIBRA_SOURCE") or commit(),
+        "data_path": data_path.fingerprints(),
         "hosts": {role: {"uname": host.uname, "cpus": host.cpus, "pinned": topology.pins[role],
                          "prefix": host.prefix}
                   for role, host in topology.hosts().items()},

@@ -98,7 +98,7 @@ static __always_inline int http1_response(struct libra_ctx *ctx,
 		return HTTP1_GO_ON;
 	}
 
-	if (ctx->flags & LIBRA_F_KTLS && (status == 101 || (!sized && !chunked &&
+	if (http1_tls_blind(ctx) && (status == 101 || (!sized && !chunked &&
 	    status != 204 && status != 304)))
 		return http1_pass(st, HTTP1_PASS_UNMATCHED);
 	tunnel = status == 101 || (st->flags & HTTP1_S_CONNECT &&
@@ -320,7 +320,7 @@ static __always_inline int http1_header(struct libra_ctx *ctx,
 	if (request && st->flags & HTTP1_S_HOLD)
 		return http1_pass(st, HTTP1_PASS_TUNNEL);
 	/* The other direction is not read. */
-	if (ctx->flags & LIBRA_F_KTLS)
+	if (http1_tls_blind(ctx))
 		st->queued = !request;
 	if (!request && !st->queued)
 		return http1_pass(st, HTTP1_PASS_UNMATCHED);
@@ -377,7 +377,7 @@ static __always_inline int http1_body(struct libra_ctx *ctx,
 {
 	bool chunk = d->at == HTTP1_AT_DATA;
 
-	if (!chunk && !request && ctx->flags & LIBRA_F_KTLS) {
+	if (!chunk && !request && http1_tls_blind(ctx)) {
 		int verdict = http1_tls_doubt(ctx, st, d->length);
 
 		if (verdict != HTTP1_GO_ON)
@@ -413,8 +413,8 @@ static __always_inline int http1_segment(struct libra_ctx *ctx)
 
 	if (st->flags & HTTP1_S_TLS || http1_tls_begins(ctx, st))
 		return http1_tls_handshake(ctx, st);
-	if (ctx->flags & LIBRA_F_KTLS && ctx->dir == LIBRA_INGRESS)
-		return http1_pass(st, HTTP1_PASS_TLS);
+	if (http1_tls_kernel(ctx) && !http1_tls_sees(ctx))
+		return http1_tls_half(ctx, st);
 	if (d->at == HTTP1_AT_BODY || d->at == HTTP1_AT_DATA)
 		return http1_body(ctx, st, d, request);
 	if (d->at == HTTP1_AT_REST || (request && st->flags & HTTP1_S_TUNNEL))

@@ -9,7 +9,11 @@
  * first record of that type (RFC 8446, 2 and 5.1), unless there is early data. So at such a
  * record the kernel knows whether it encrypts. If it does not, the application does.
  *
- * From there on the parser sees what is to be encrypted, and no requests (LIBRA_F_KTLS). A
+ * Where the kernel decrypts as well (LIBRA_F_KTLS_RX), which begins before a server reads
+ * application data, this is HTTP/1 like any other. An application that encrypts by itself
+ * what it answers is found by the first request.
+ *
+ * Otherwise the parser sees what is to be encrypted, and no requests (LIBRA_F_KTLS). A
  * response is read as the answer to a GET. It may be another one's: then what is behind its
  * header is not its body. Where that could be is where this passes; it is known by the next
  * bytes, those of the response that follows:
@@ -27,6 +31,39 @@
 #include "tls_record.h"
 
 #define HTTP1_TLS_DOUBT		5	/* bytes of "HTTP/" */
+
+/* Kernel TLS is there, in either direction. */
+static __always_inline bool http1_tls_kernel(const struct libra_ctx *ctx)
+{
+	return ctx->flags & (LIBRA_F_KTLS | LIBRA_F_KTLS_RX);
+}
+
+/* What is sent is seen, and what is received is not. */
+static __always_inline bool http1_tls_blind(const struct libra_ctx *ctx)
+{
+	return (ctx->flags & (LIBRA_F_KTLS | LIBRA_F_KTLS_RX)) == LIBRA_F_KTLS;
+}
+
+/* Is this direction what the application sends, or receives, without encryption? */
+static __always_inline bool http1_tls_sees(const struct libra_ctx *ctx)
+{
+	__u32 kernel = ctx->flags & (LIBRA_F_KTLS | LIBRA_F_KTLS_RX);
+
+	return kernel == (LIBRA_F_KTLS | LIBRA_F_KTLS_RX) ||
+	       (kernel == LIBRA_F_KTLS && ctx->dir == LIBRA_EGRESS);
+}
+
+/*
+ * It is not: the kernel does the other one. A server that has been given no request may still
+ * be in its handshake. A request says that it encrypts by itself.
+ */
+static __always_inline int http1_tls_half(struct libra_ctx *ctx, struct http1_state *st)
+{
+	if (ctx->dir == LIBRA_INGRESS || ctx->role == LIBRA_ROLE_ACTIVE)
+		return http1_pass(st, HTTP1_PASS_TLS);
+	st->event = HTTP1_TLS;
+	return LIBRA_RESYNC;
+}
 
 /* A client's record; it has been found that the first one is a handshake's. */
 static __always_inline int http1_tls_record(struct libra_ctx *ctx, struct http1_state *st)

@@ -35,6 +35,7 @@ constexpr std::array kDescriptions = {
     Description{"tx_copied_bytes", "bytes copied from the application for them, tokens included"},
     Description{"anchors_minted", "anchors made"},
     Description{"anchors_redeemed", "anchors whose token was met"},
+    Description{"rx_tls_streams", "connections of which kernel TLS decrypts what is read"},
     Description{"tx_tls_streams", "connections of which kernel TLS encrypts what is searched"},
     Description{"vpis_made_up", "bytes sent as they are that somebody made look like a token"},
     Description{"anchors_expired", "anchors dropped at their age limit"},

@@ -94,7 +94,9 @@ void encrypt(const Fd& from, const Fd& to) {
     keys.info = {.version = TLS_1_3_VERSION, .cipher_type = TLS_CIPHER_AES_GCM_128};
     std::fill(std::begin(keys.key), std::end(keys.key), 0x4b);
     for (const Fd* fd : {&from, &to})
-        if (::setsockopt(fd->get(), IPPROTO_TCP, TCP_ULP, kTls, sizeof(kTls)) != 0 ||
+        // It may be there, for the other direction.
+        if ((::setsockopt(fd->get(), IPPROTO_TCP, TCP_ULP, kTls, sizeof(kTls)) != 0 &&
+             errno != EEXIST) ||
             ::setsockopt(fd->get(), SOL_TLS, fd == &from ? TLS_TX : TLS_RX, &keys, sizeof(keys)) !=
                 0)
             throw Error::from_errno("kernel TLS");

@@ -25,9 +25,10 @@ class Keys:
                                 struct.pack(">Q", sequence or (1 << 32) - 3))
 
 
-def enable(sock, transmit=None, receive=None):
-    """Kernel TLS on a socket that is connected, with these keys."""
-    sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
+def enable(sock, transmit=None, receive=None, ulp=True):
+    """Kernel TLS on a socket that is connected, with these keys; ulp: False: it has that."""
+    if ulp:
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
     if transmit:
         sock.setsockopt(SOL_TLS, TX, transmit.info)
     if receive:

@@ -42,21 +42,21 @@ def nginx(env, name, options=KTLS, config="b", host="127.0.0.1", more=""):
 
 
 @contextlib.contextmanager
-def policy(env, host="127.0.0.1"):
-    """What the listener's clients send is TLS, what the origin answers HTTP."""
-    rules = [env.daemon.ctl("attach", "--domain", "1", "--mode", "token", *options).stdout.strip()
-             for options in (("--parser", "http1", "--listen", f"{host}:{LISTEN}"),
-                             ("--parser", "http1", "--upstream", f"127.0.0.1:{ORIGIN}"))]
+def policy(env, host="127.0.0.1", options=()):
+    """For both sides."""
+    rule = env.daemon.ctl("attach", "--domain", "1", "--mode", "token", "--parser", "http1", *options,
+                          "--listen", f"{host}:{LISTEN}", "--upstream",
+                          f"127.0.0.1:{ORIGIN}").stdout.strip()
     try:
         yield
     finally:
-        for rule in reversed(rules):
-            env.daemon.ctl("detach", rule)
+        env.daemon.ctl("detach", rule)
 
 
 def client(version, host="127.0.0.1"):
-    """One that speaks this version only."""
-    return RawClient(f"{host}:{LISTEN}", tls=True, version=VERSIONS[version])
+    """One that speaks this version only; None: no TLS."""
+    return RawClient(f"{host}:{LISTEN}", tls=version is not None,
+                     version=version and VERSIONS[version])
 
 
 def kernel_encrypts():

@@ -58,7 +58,12 @@ Link Network::client() const {
 
 Link Network::upstream() const {
     Fd proxy = connect_to(ports_.origin);
-    return {std::move(proxy), accept_from(origin_)};
+    Fd peer = accept_from(origin_);
+    if (ports_.ktls) {
+        encrypt(peer, proxy);
+        encrypt(proxy, peer);
+    }
+    return {std::move(proxy), std::move(peer)};
 }
 
 Link Network::unattached() const {

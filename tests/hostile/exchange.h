@@ -24,7 +24,7 @@ struct Ports {
     std::uint16_t listen = 0;      // the proxy's, attached
     std::uint16_t origin = 0;      // the origin's, attached
     std::uint16_t unattached = 0;  // no policy names it
-    bool ktls = false;             // kernel TLS encrypts what clients are sent
+    bool ktls = false;             // kernel TLS encrypts what is sent to clients and by origins
 };
 
 // Both ends of one of the proxy's connections.

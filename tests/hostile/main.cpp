@@ -48,7 +48,8 @@ void declare(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_option("--unattached", options.ports.unattached, "a port that no policy names")
         ->capture_default_str();
-    app.add_flag("--ktls", options.ports.ktls, "kernel TLS encrypts what clients are sent");
+    app.add_flag("--ktls", options.ports.ktls,
+                 "kernel TLS encrypts what clients are sent, and decrypts what origins send");
     app.add_option("--parser", options.parser, "what the policy says")
         ->check(CLI::IsMember({"raw", "http1"}))
         ->capture_default_str();

@@ -130,4 +130,50 @@ TEST(Http1Tls, WhatIsReceivedThenPasses) {
               (Segments{{LIBRA_PASS_BOTH, 0}}));
 }
 
+constexpr std::uint32_t kBoth = LIBRA_F_KTLS | LIBRA_F_KTLS_RX;
+
+// In the other direction first, if there is anything.
+Segments answers(std::uint32_t flags, libra_role role, libra_dir dir, std::string_view bytes,
+                 std::string_view before = "") {
+    Conversation talk(kHttp1, role, flags);
+    if (!before.empty())
+        talk.feed(dir == LIBRA_EGRESS ? LIBRA_INGRESS : LIBRA_EGRESS, before);
+    talk.feed(dir, bytes);
+    EXPECT_EQ(talk.complaint(), "");
+    Segments found;
+    for (const Answer& answer : talk[dir].answers)
+        found.emplace_back(answer.verdict, answer.length);
+    return found;
+}
+
+TEST(Http1Tls, WhereTheKernelDoesBothItIsHttp) {
+    const std::string get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    const std::string asked = "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n";
+    const std::string sized = head("Content-Length: 5");
+    // Of clients, and of upstreams.
+    for (const auto& [role, dir] : {std::pair{LIBRA_ROLE_PASSIVE, LIBRA_EGRESS},
+                                    std::pair{LIBRA_ROLE_ACTIVE, LIBRA_INGRESS}}) {
+        EXPECT_EQ(answers(kBoth, role, dir, sized + "HTTP/", get),
+                  (Segments{{LIBRA_META, sized.size()}, {LIBRA_PAYLOAD, 5}}));
+        EXPECT_EQ(answers(kBoth, role, dir, sized + sized, asked + asked),
+                  (Segments{{LIBRA_META, sized.size()}, {LIBRA_META, sized.size()}}));
+        EXPECT_EQ(answers(kBoth, role, dir, sized), (Segments{{LIBRA_PASS, 0}}));
+    }
+    EXPECT_EQ(answers(kBoth, LIBRA_ROLE_PASSIVE, LIBRA_INGRESS, get + get),
+              (Segments{{LIBRA_META, get.size()}, {LIBRA_META, get.size()}}));
+}
+
+TEST(Http1Tls, WhoOnlyHasItDecryptedEncryptsByItself) {
+    const std::string get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    EXPECT_EQ(answers(LIBRA_F_KTLS_RX, LIBRA_ROLE_PASSIVE, LIBRA_INGRESS, get),
+              (Segments{{LIBRA_PASS_BOTH, 0}}));
+    // It may be the end of the handshake.
+    EXPECT_EQ(answers(LIBRA_F_KTLS_RX, LIBRA_ROLE_PASSIVE, LIBRA_EGRESS, record(20, 1)),
+              (Segments{{LIBRA_RESYNC, 6}}));
+    EXPECT_EQ(answers(LIBRA_F_KTLS_RX, LIBRA_ROLE_ACTIVE, LIBRA_INGRESS, head("Content-Length: 5")),
+              (Segments{{LIBRA_PASS, 0}}));
+    EXPECT_EQ(answers(LIBRA_F_KTLS_RX, LIBRA_ROLE_ACTIVE, LIBRA_EGRESS, get),
+              (Segments{{LIBRA_PASS, 0}}));
+}
+
 }  // namespace

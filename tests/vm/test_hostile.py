@@ -82,7 +82,7 @@ def unscrubbed(env, tap, parser, name):
 
 
 def encrypted(env, tap, parser):
-    """The same where kernel TLS encrypts what clients are sent: whoever reads it decrypts it."""
+    """The same where kernel TLS encrypts what is sent to clients, and by origins."""
     for name in env.args.behaviour or PARSERS[parser]:
         with scrub(env, name in TAMPERING):
             misbehave(env, tap, parser, name, "--behaviour", name, "--ktls")

@@ -29,6 +29,8 @@
 	X(TX_REDEEMED,		"tx_redeemed_bytes")			\
 	/* ... bytes read from user memory for them, VPIs included */	\
 	X(TX_COPIED,		"tx_copied_bytes")			\
+	/* connections of which kernel TLS decrypts what is read */	\
+	X(RX_TLS,		"rx_tls_streams")			\
 	/* connections of which kernel TLS encrypts what is searched */	\
 	X(TX_TLS,		"tx_tls_streams")			\
 	X(MINTED,		"anchors_minted")			\

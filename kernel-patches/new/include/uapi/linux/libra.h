@@ -67,12 +67,17 @@ enum libra_mode {
 /* Leave the memory behind a VPI as it is, if net.libra.scrub lets a policy decide. */
 #define LIBRA_F_NO_SCRUB	(1U << 2)
 /*
- * Nobody's to ask for: kernel TLS encrypts what is sent. A parser sees it in
- * libra_ctx.flags; what it remembered before is cleared, and what is sent is what the
- * application wants to have encrypted. What is received may be encrypted, is copied, and
- * passes.
+ * Nobody's to ask for, and set by the kernel while a connection lives. A parser sees them in
+ * libra_ctx.flags; with the first one, what it remembered is cleared.
+ *
+ * LIBRA_F_KTLS: kernel TLS encrypts what is sent. What the parser is shown is what the
+ * application wants to have encrypted. Without the other flag what is received may be
+ * encrypted; it is copied, and passes.
+ *
+ * LIBRA_F_KTLS_RX: kernel TLS decrypts what is received, and the parser is shown that.
  */
 #define LIBRA_F_KTLS		(1U << 3)
+#define LIBRA_F_KTLS_RX		(1U << 4)
 #define LIBRA_F_ALL		(LIBRA_F_ANCHOR_REQUESTS | LIBRA_F_ACTIVE |	\
 				 LIBRA_F_NO_SCRUB)
 

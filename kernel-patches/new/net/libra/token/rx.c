@@ -12,24 +12,7 @@
 #include <net/rps.h>
 #include <net/tcp.h>
 
-#include "../recv.h"
-#include "token.h"
-
-/**
- * struct libra_rx - one recv() call
- * @reader: the loop's view of it
- * @ls: attachment
- * @run: the anchor being built
- * @look: a copy of what is parsed, LIBRA_RX_LOOK bytes, or NULL
- * @fail: the connection has to be aborted
- */
-struct libra_rx {
-	struct libra_reader reader;
-	struct libra_sock *ls;
-	struct libra_rx_run run;
-	u8 *look;
-	bool fail;
-};
+#include "rx.h"
 
 /* So much at a time; the parser may ask for more. */
 #define LIBRA_RX_LOOK	4096
@@ -46,27 +29,40 @@ static void libra_rx_end_msg(struct libra_sock *ls)
 }
 
 /**
- * libra_rx_resync() - bytes may have been read behind our back
+ * libra_rx_unseen() - bytes were read that we did not see
  * @ls: attachment
+ * @len: how many, at least one
  *
  * Finds the place again, or gives up.
+ *
+ * Context: process context, under the socket lock.
+ */
+void libra_rx_unseen(struct libra_sock *ls, u64 len)
+{
+	struct libra_seg *seg = &ls->rx.seg;
+
+	if (seg->state == LIBRA_SEG_ASK || seg->unparsed || len > seg->left)
+		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
+	else
+		libra_seg_consume(seg, NULL, len);
+	libra_rx_end_msg(ls);
+}
+
+/**
+ * libra_rx_resync() - bytes may have been read behind our back
+ * @ls: attachment
  *
  * Context: process context, under the socket lock.
  */
 void libra_rx_resync(struct libra_sock *ls)
 {
 	u64 pos = libra_rx_pos(ls->sk);
-	struct libra_seg *seg = &ls->rx.seg;
 	u64 passed = pos - ls->rx.pos;
 
 	if (!passed)
 		return;
 	ls->rx.pos = pos;
-	if (seg->state == LIBRA_SEG_ASK || seg->unparsed || passed > seg->left)
-		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
-	else
-		libra_seg_consume(seg, NULL, passed);
-	libra_rx_end_msg(ls);
+	libra_rx_unseen(ls, passed);
 }
 
 static void libra_rx_consume(struct libra_sock *ls, const u8 *data, u32 len)
@@ -132,7 +128,16 @@ static int libra_rx_copy(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 	return 0;
 }
 
-static int libra_rx_end_run(struct libra_rx *rx)
+/**
+ * libra_rx_end_run() - what was read so far is an anchor of its own
+ * @rx: the call
+ *
+ * A run never spans a release of the socket lock: another reader could take the
+ * bytes behind it.
+ *
+ * Return: 0 or -EFAULT, then the connection has to be aborted.
+ */
+int libra_rx_end_run(struct libra_rx *rx)
 {
 	if (libra_run_end(rx->ls, &rx->run))
 		rx->fail = true;
@@ -171,9 +176,36 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 	return libra_rx_copy(rx, skb, off, n, NULL) ? : n;
 }
 
-/* sk_read_actor_t for tcp_read_sock(), under the socket lock. */
-static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
-			  unsigned int offset, size_t size)
+/*
+ * How many bytes are at hand from @off of @skb on, which is read up to @end. In records that
+ * TLS has not decrypted there are a few less, or others.
+ */
+static u32 libra_rx_queued(const struct libra_rx *rx, const struct sk_buff *skb, u32 off,
+			   u32 end)
+{
+	struct sock *sk = rx->ls->sk;
+
+	if (rx->records)
+		return end - off + tcp_inq(sk);
+	/* As in tcp_inq(): a FIN has a place in rcv_nxt. */
+	return tcp_sk(sk)->rcv_nxt - TCP_SKB_CB(skb)->seq - off - sock_flag(sk, SOCK_DONE);
+}
+
+/**
+ * libra_rx_actor() - deal with bytes of the stream
+ * @desc: of struct libra_rx.reader; @desc->count is the room that is left, and 0 when no
+ *	more is to be read
+ * @skb: where they are
+ * @offset: from where on
+ * @size: how many
+ *
+ * The sk_read_actor_t for tcp_read_sock() and for the read_sock() of TLS.
+ *
+ * Context: process context, under the socket lock.
+ * Return: how many were read; or an error, if none.
+ */
+int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset,
+		   size_t size)
 {
 	struct libra_rx *rx = container_of(desc->arg.data, struct libra_rx, reader);
 	struct libra_sock *ls = rx->ls;
@@ -203,12 +235,8 @@ static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 		}
 
 		if (seg->state == LIBRA_SEG_PAYLOAD) {
-			/* As in tcp_inq(): a FIN has a place in rcv_nxt. */
-			u32 queued = tcp_sk(ls->sk)->rcv_nxt -
-				     TCP_SKB_CB(skb)->seq - off -
-				     sock_flag(ls->sk, SOCK_DONE);
-
-			ret = libra_rx_payload(rx, skb, off, n, queued);
+			ret = libra_rx_payload(rx, skb, off, n,
+					       libra_rx_queued(rx, skb, off, end));
 		} else {
 			n = min_t(u64, data ? min(n, piece) : n, seg->left);
 			ret = libra_rx_copy(rx, skb, off, n, data) ? : n;
@@ -220,6 +248,11 @@ static int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 		off += ret;
 		desc->count -= ret;
 	}
+	/* TLS would go on with the next record; and says so when it came to the end of one. */
+	if (off < end)
+		desc->count = 0;
+	else if (rx->records)
+		rx->reader.msg->msg_flags |= MSG_EOR;
 	return off > offset ? off - offset : ret;
 }
 
@@ -240,10 +273,6 @@ static int libra_rx_before(struct libra_reader *reader, struct sock *sk)
 	return 0;
 }
 
-/*
- * A run never spans a release of the socket lock: another reader could take the
- * bytes behind it.
- */
 static int libra_rx_after(struct libra_reader *reader, struct sock *sk)
 {
 	struct libra_rx *rx = container_of(reader, struct libra_rx, reader);
@@ -285,6 +314,10 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 		sock_rps_record_flow(sk);
 
 	libra_passing_note(ls);
+	if (unlikely(libra_tls_decrypts(ls))) {
+		ret = libra_recvmsg_tls(&rx, size, flags);
+		goto out;
+	}
 	if (READ_ONCE(ls->rx.seg.state) == LIBRA_SEG_PASS)
 		return libra_recv_native(sk, msg, size, flags);
 	if (libra_recv_wants_native(sk, msg, size, flags)) {
@@ -299,6 +332,7 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_ULP);
 	ret = libra_recv_locked(sk, &rx.reader, size, flags);
 	release_sock(sk);
+out:
 	kfree(rx.look);
 	/* If that was a request which passes, before it is answered. */
 	libra_passing_note(ls);
@@ -310,7 +344,7 @@ int libra_recvmsg(struct libra_sock *ls, struct msghdr *msg, size_t size,
 	/* Native from here on, nothing was read yet. */
 	if (ret == LIBRA_RECV_NATIVE)
 		return libra_recv_native(sk, msg, size, flags);
-	if (ret >= 0)
+	if (ret >= 0 && !rx.records)
 		libra_recv_finish(sk, msg);
 	return ret;
 }

@@ -162,7 +162,7 @@ static bool libra_run_scrubs(const struct libra_sock *ls)
 
 	return scrub == LIBRA_SCRUB_ALWAYS ||
 	       (scrub == LIBRA_SCRUB_DEFAULT &&
-		!(ls->call.ctx.flags & LIBRA_F_NO_SCRUB));
+		!(libra_sock_flags(ls) & LIBRA_F_NO_SCRUB));
 }
 
 /*

@@ -160,7 +160,7 @@ static enum libra_seg_state libra_seg_payload(const struct libra_sock *ls,
 					      enum libra_dir dir)
 {
 	if (dir == LIBRA_INGRESS && ls->role == LIBRA_ROLE_PASSIVE &&
-	    !(ls->call.ctx.flags & LIBRA_F_ANCHOR_REQUESTS))
+	    !(libra_sock_flags(ls) & LIBRA_F_ANCHOR_REQUESTS))
 		return LIBRA_SEG_META;
 	return LIBRA_SEG_PAYLOAD;
 }

@@ -238,6 +238,7 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 	libra_sock_init_account(ls, ln);
 	ls->prot = libra_prot_of(sk);
 	ls->plain = ls->prot->sendmsg == tcp_prot.sendmsg;
+	ls->under_tls = libra_tls_is_under_way(sk);
 	ls->mode = args->mode;
 	ls->disconnects = sk->sk_disconnects;
 	ls->role = sk->sk_state == TCP_SYN_SENT || args->flags & LIBRA_F_ACTIVE ?

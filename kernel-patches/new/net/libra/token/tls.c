@@ -13,6 +13,9 @@
  * understands (LIBRA_SEG_PASS): that is over then, and with it what was not anchored
  * because of this connection.
  *
+ * What TLS_RX decrypts is shown to the parser from there on (LIBRA_F_KTLS_RX, rx_tls.c), if
+ * that is done in software: of a device's TLS there is no read_sock().
+ *
  * Anything else on top of what was attached is not understood (libra_sock_changed()).
  */
 #include <linux/skmsg.h>
@@ -68,6 +71,19 @@ static bool libra_tls_conf_encrypts(const struct tls_context *tls)
 }
 
 /**
+ * libra_tls_is_under_way() - does the TLS of a socket do something already?
+ * @sk: TCP socket
+ *
+ * Context: as for libra_tls_of().
+ */
+bool libra_tls_is_under_way(const struct sock *sk)
+{
+	const struct tls_context *tls = libra_tls_of(sk);
+
+	return tls && (tls->tx_conf != TLS_BASE || tls->rx_conf != TLS_BASE);
+}
+
+/**
  * libra_tls_encrypts() - does kernel TLS encrypt what is sent?
  * @ls: attachment
  *
@@ -102,10 +118,111 @@ bool libra_tls_reads_plain(const struct libra_sock *ls)
 	return tls && tls->rx_conf == TLS_BASE && tls->tx_conf == TLS_BASE;
 }
 
-/* May what is sent be what was received as VPIs of the socket's domain? */
+/*
+ * May VPIs of the socket's domain be sent on it, or received? Where TLS has done something
+ * before us, nobody knows where in a message the streams are.
+ */
 static bool libra_tls_may_redeem(const struct libra_sock *ls)
 {
-	return !ls->stranger && ls->plain && READ_ONCE(ls->mode) == LIBRA_MODE_TOKEN;
+	return !ls->stranger && ls->plain && !ls->under_tls &&
+	       READ_ONCE(ls->mode) == LIBRA_MODE_TOKEN;
+}
+
+/*
+ * A direction begins anew, where kernel TLS does. With the first one everything the parser
+ * knew is of a handshake.
+ */
+static void libra_tls_begin(struct libra_sock *ls, struct libra_seg *seg, u32 flag)
+{
+	struct libra_ctx *ctx = &ls->call.ctx;
+
+	spin_lock_bh(&ls->parse_lock);
+	if (!(ctx->flags & (LIBRA_F_KTLS | LIBRA_F_KTLS_RX)))
+		memset(ctx->scratch, 0, sizeof(ctx->scratch));
+	WRITE_ONCE(ctx->flags, ctx->flags | flag);
+	spin_unlock_bh(&ls->parse_lock);
+	libra_seg_free(seg);
+	seg->goes_on = false;
+	seg->left = 0;
+	WRITE_ONCE(seg->state, LIBRA_SEG_ASK);
+}
+
+/**
+ * libra_tls_note() - the parser is to know of both directions before it is shown more
+ * @ls: attachment of which one direction has begun anew
+ *
+ * The other one does so with its next call, and the parser need not be blind until then.
+ *
+ * Context: process context.
+ */
+void libra_tls_note(struct libra_sock *ls)
+{
+	const struct tls_context *tls = tls_get_ctx(ls->sk);
+	struct libra_ctx *ctx = &ls->call.ctx;
+	u32 flags = 0;
+
+	if (libra_tls_conf_encrypts(tls))
+		flags |= LIBRA_F_KTLS;
+	if (tls->rx_conf == TLS_SW)
+		flags |= LIBRA_F_KTLS_RX;
+	if (!(flags & ~libra_sock_flags(ls)))
+		return;
+	spin_lock_bh(&ls->parse_lock);
+	WRITE_ONCE(ctx->flags, ctx->flags | flags);
+	spin_unlock_bh(&ls->parse_lock);
+}
+
+/**
+ * libra_tls_decrypts() - is what is received to be read from kernel TLS?
+ * @ls: attachment
+ *
+ * True as long as it may be of use. Always false if net.libra.tls is 0.
+ *
+ * Context: in a call of the application.
+ */
+bool libra_tls_decrypts(const struct libra_sock *ls)
+{
+	const struct tls_context *tls;
+
+	if (likely(!libra_sock_changed(ls)))
+		return false;
+	if (READ_ONCE(ls->rx.tls))
+		return READ_ONCE(ls->rx.seg.state) != LIBRA_SEG_PASS;
+	if (!READ_ONCE(ls->net->sysctl.tls) || !libra_tls_may_redeem(ls))
+		return false;
+	tls = libra_tls(ls);
+	return tls && tls->rx_conf == TLS_SW;
+}
+
+/**
+ * libra_tls_ingress() - is it still kernel TLS that decrypts, in software?
+ * @ls: attachment of which libra_tls_decrypts()
+ *
+ * Context: under the socket lock.
+ */
+bool libra_tls_ingress(const struct libra_sock *ls)
+{
+	const struct tls_context *tls = libra_tls(ls);
+
+	return tls && tls->rx_conf == TLS_SW && READ_ONCE(ls->sk->sk_socket->ops)->read_sock;
+}
+
+/**
+ * libra_tls_begin_ingress() - the incoming stream begins anew
+ * @ls: attachment of which libra_tls_ingress()
+ *
+ * Context: process context, under the socket lock.
+ */
+void libra_tls_begin_ingress(struct libra_sock *ls)
+{
+	WRITE_ONCE(ls->rx.tls, true);
+	libra_tls_begin(ls, &ls->rx.seg, LIBRA_F_KTLS_RX);
+	libra_tls_note(ls);
+	if (ls->rx.msg) {
+		libra_msg_put(ls->rx.msg);
+		ls->rx.msg = NULL;
+	}
+	LIBRA_INC(ls->net, LIBRA_MIB_RX_TLS);
 }
 
 /**
@@ -133,8 +250,10 @@ enum libra_tls_egress libra_tls_egress(struct libra_sock *ls)
 	tls = libra_tls(ls);
 	if (!tls)
 		return LIBRA_TLS_FOREIGN;
-	if (ls->tx.tls)
+	if (ls->tx.tls) {
+		libra_tls_note(ls);
 		return LIBRA_TLS_ENCRYPTS;
+	}
 	if (!libra_tls_conf_encrypts(tls))
 		return tls->tx_conf == TLS_BASE ? LIBRA_TLS_IDLE : LIBRA_TLS_FOREIGN;
 	/* A VPI of which a part went as it is. */
@@ -142,14 +261,8 @@ enum libra_tls_egress libra_tls_egress(struct libra_sock *ls)
 		return LIBRA_TLS_FOREIGN;
 
 	WRITE_ONCE(ls->tx.tls, true);
-	spin_lock_bh(&ls->parse_lock);
-	ls->call.ctx.flags |= LIBRA_F_KTLS;
-	memset(ls->call.ctx.scratch, 0, sizeof(ls->call.ctx.scratch));
-	spin_unlock_bh(&ls->parse_lock);
-	libra_seg_free(seg);
-	seg->goes_on = false;
-	seg->left = 0;
-	WRITE_ONCE(seg->state, LIBRA_SEG_ASK);
+	libra_tls_begin(ls, seg, LIBRA_F_KTLS);
+	libra_tls_note(ls);
 	ls->tx.prefix = 0;
 	ls->tx.window = LIBRA_WINDOW_MIN;
 	libra_passing_over(ls);

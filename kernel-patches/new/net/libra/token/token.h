@@ -371,6 +371,7 @@ bool libra_look_for_strangers(struct libra_session *session);
  * @shutting: who is in inet_shutdown() on our behalf, stock kernel only
  * @prot: sk_prot at attach; another one means that a ULP came on top
  * @plain: and it was TCP's own
+ * @under_tls: kernel TLS did something on top of it when it was attached
  * @disconnects: sk_disconnects at attach; another one means another connection
  * @destruct: the destructor that was there before
  * @net: counters and limits; that of @account
@@ -408,6 +409,7 @@ struct libra_sock {
 	struct task_struct *shutting;
 	const struct proto *prot;
 	bool plain;
+	bool under_tls;
 	int disconnects;
 	void (*destruct)(struct sock *sk);
 	struct libra_net *net;
@@ -442,11 +444,18 @@ struct libra_sock {
 	 * @rx.pos: the libra_rx_pos() up to which @rx.seg knows the stream
 	 * @rx.msg: the message that is being received, once something of it
 	 *	was anchored
+	 * @rx.tls: kernel TLS decrypts it, and it began anew where that began; then instead
+	 *	of @rx.pos:
+	 * @rx.record: the number of the record that TLS decrypts next
+	 * @rx.left: bytes that it has decrypted before, and nobody read
 	 */
 	struct {
 		struct libra_seg seg;
 		u64 pos;
 		struct libra_msg *msg;
+		bool tls;
+		u64 record;
+		u64 left;
 	} rx;
 
 	struct mutex tx_lock;	/* protects @tx */
@@ -497,6 +506,12 @@ struct libra_sock {
 		unsigned long since;
 	} late;
 };
+
+/* LIBRA_F_*; those of kernel TLS come while the connection lives. */
+static inline u32 libra_sock_flags(const struct libra_sock *ls)
+{
+	return READ_ONCE(ls->call.ctx.flags);
+}
 
 /* A ULP came on top of what was attached, or it is another connection. */
 static inline bool libra_sock_changed(const struct libra_sock *ls)
@@ -565,6 +580,7 @@ extern bool libra_vpi_minted;
 struct tls_context;
 
 struct tls_context *libra_tls_of(const struct sock *sk);
+bool libra_tls_is_under_way(const struct sock *sk);
 
 enum libra_tls_egress {
 	LIBRA_TLS_FOREIGN,	/* it is not that, or cannot be dealt with */
@@ -573,6 +589,10 @@ enum libra_tls_egress {
 };
 
 enum libra_tls_egress libra_tls_egress(struct libra_sock *ls);
+bool libra_tls_decrypts(const struct libra_sock *ls);
+bool libra_tls_ingress(const struct libra_sock *ls);
+void libra_tls_begin_ingress(struct libra_sock *ls);
+void libra_tls_note(struct libra_sock *ls);
 bool libra_tls_begin_zero_copy(struct libra_sock *ls);
 void libra_tls_end_zero_copy(struct libra_sock *ls);
 bool libra_tls_encrypts(const struct libra_sock *ls);

@@ -537,7 +537,7 @@ static int libra_tx_stream(struct libra_tx *tx)
 	bool zero_copy;
 	int ret = 0;
 
-	zero_copy = ls->tx.tls && libra_tls_begin_zero_copy(ls);
+	zero_copy = ls->tx.tls && libra_received_any(ls) && libra_tls_begin_zero_copy(ls);
 	lock_sock(sk);
 	tx->out.locked = ls->plain && !libra_sock_changed(ls);
 	if (tx->out.locked)

@@ -175,7 +175,7 @@ bool libra_hold_is_half(const struct libra_sock *ls, u32 gone, const u8 *at, u32
 	if (gone + n <= LIBRA_VPI_CHANCE)
 		return false;
 	if (ls->role == LIBRA_ROLE_PASSIVE ||
-	    ls->call.ctx.flags & LIBRA_F_ANCHOR_REQUESTS)
+	    libra_sock_flags(ls) & LIBRA_F_ANCHOR_REQUESTS)
 		return true;
 	if (gone + n < LIBRA_VPI_ID_SIZE)
 		return false;

@@ -6,7 +6,7 @@
 # N passed, N failed[, N skipped]. With CI=true a skipped test is a failed one.
 #
 # Usage: scripts/test.sh [--long]
-#   --long  and more on the debug kernel, soaks of 200 000 and 33 000 messages, and five minutes of
+#   --long  and more on the patched and the debug kernel, soaks of 200 000 and 33 000 messages, and five minutes of
 #           each fuzz target: an hour and a half more
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -55,6 +55,7 @@ check "counters, sysctls, tracepoints are documented, memory operations tested" 
 check "mutations apply" tests/invariants/run --check
 tap scripts tests/scripts/run
 check "module builds without a warning" module_is_clean
+check "results are of this data path" bench/current
 check "README has the figures of the results" bench/readme --check \
 	--native bench/results/um/result.json bench/results/stock/result.json
 check "README has the figures of lazy mode" bench/readme --check --lazy \

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command lines of bench/run, bench/report and bench/check."""
+"""The command lines of bench/run, bench/report, bench/check, bench/current and bench/join."""
 
 import argparse
 import functools
+import glob
 import json
 import os
 import signal
 import sys
 import time
 
-from . import BENCH, ROOT, check, join, matrix, remote, report, runner, setup, systems, topology, vm
+from . import BENCH, ROOT, check, data_path, join, matrix, remote, report, runner, setup, systems, topology, vm
 from .error import BenchError
 
 RESULT = "result.json"
@@ -227,6 +228,35 @@ def check_main(argv=None):
               f"rows, {len(result['probes'])} probes: complete and exact")
         return 0
     return _told("check", work)
+
+
+def current_main(argv=None):
+    parser = argparse.ArgumentParser(
+        prog="bench/current", description="Are results of the data path that is in this tree? "
+        "Ends with 1 if one is not, and nobody said why its figures stand.")
+    parser.add_argument("results", metavar="RESULT.json", nargs="*",
+                        help="default: all in bench/results")
+    parser.add_argument("--fingerprint", action="store_true", help="show those of this tree")
+    args = parser.parse_args(argv)
+
+    def work():
+        now = data_path.fingerprints()
+        if args.fingerprint:
+            print("\n".join(f"{mode} {found}" for mode, found in now.items()))
+            return 0
+        refused = 0
+        for path in args.results or sorted(glob.glob(f"{BENCH}/results/*/{RESULT}")):
+            try:
+                with open(path, encoding="utf-8") as text:
+                    changed = data_path.since(json.load(text), os.path.dirname(path), now)
+            except (BenchError, ValueError, KeyError) as error:
+                refused += 1
+                print(f"bench/current: {error}", file=sys.stderr)
+                continue
+            said = "; ".join(f"{mode} mode has changed since: {why}" for mode, why in changed)
+            print(f"{os.path.relpath(path)}: {said or 'of this data path'}")
+        return 1 if refused else 0
+    return _told("current", work)
 
 
 def join_main(argv=None):

@@ -134,7 +134,7 @@ def short_lived(env, mode):
 
 def comes_and_goes(env, tap, mode, program):
     """Every round meets connections of every age, and tokens on their way."""
-    seconds = 15 if env.args.quick else 20
+    seconds = 10 if env.args.quick else 20
     with scene(env, tap, mode, program, "attached and detached again and again",
                origin=short_lived(env, mode)) as (case, at):
         # First of all: a connection that is adopted keeps tokens from flying while it lives.

@@ -34,8 +34,10 @@ SHARE = 0.95
 class Ends:
     """A proxy's connection to its origin, of which kernel TLS decrypts what the proxy gets."""
 
-    def __init__(self, port, version, wrong_key=False):
-        self.origin, self.proxy = connect(port)
+    def __init__(self, port, version, wrong_key=False, client=False):
+        """client: it is one's, in place of an origin's."""
+        self.origin, self.proxy = reversed(connect(port)) if client else connect(port)
+        self.proxy.settimeout(10)
         self.keys = ktls.Keys(version=version)
         ktls.enable(self.proxy, receive=ktls.Keys(version=version) if wrong_key else self.keys)
         self.memory = b""   # all data that the proxy got, as it lies there
@@ -396,7 +398,7 @@ def framed(env, tap):
 def attached_late(env, tap):
     """A policy that finds TLS at work does not know where in a message that is."""
     with tap.case("attached when TLS is under way") as case:
-        ends = Ends(DOMAINS[1][1], ktls.TLS_1_2)
+        ends = Ends(DOMAINS[1][0], ktls.TLS_1_2, client=True)
         ends.encrypt()
         ends.send(PLAIN[:50_000])
         ends.drain(count=50_000)

@@ -159,17 +159,18 @@ struct libra_hook {
 
 /*
  * A listener would pass our sk_destruct on to sockets that hold no reference on
- * the module. Only a socket that was connected and disconnected gets here.
+ * the module. So none is made of a socket that was connected; to one that still is, or has
+ * a ULP, nobody is told anything else.
  */
 static int libra_inet_listen(struct socket *sock, int backlog)
 {
-	return -EOPNOTSUPP;
+	return -EINVAL;
 }
 
 /* MPTCP listens on a subflow by way of this one. */
 static int libra_inet_listen_sk(struct sock *sk, int backlog)
 {
-	return -EOPNOTSUPP;
+	return -EINVAL;
 }
 
 static bool libra_wants_all(const struct libra_sock *ls)

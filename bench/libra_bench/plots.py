@@ -33,6 +33,7 @@ STYLES = {
     "nginx-sub": ("tab:cyan", "--"), "nginx-sub+malloc": ("tab:cyan", ":"),
     "nginx-sub+lazy": ("tab:cyan", "-"),
     "nginx-tls": ("tab:orange", "--"), "nginx-tls+lazy": ("tab:orange", "-"),
+    "nginx-ktls": ("tab:brown", "--"), "nginx-ktls+libra": ("tab:brown", "-"),
     "haproxy-default": ("tab:blue", "--"), "haproxy-default+malloc": ("tab:purple", "--"),
     "haproxy-default+lazy": ("tab:purple", "-"),
     "haproxy+malloc": ("tab:purple", "--"), "haproxy+lazy": ("tab:purple", "-"),

@@ -370,9 +370,9 @@ def framed(env, tap):
                 at = len(ends.memory)
                 ends.send(message[:30_000])
                 ends.drain(20_000, 30_000)
-                middle(ends)
-                ends.send(message[30_000:])
-                ends.drain(count=at + len(message) - len(ends.memory))
+                taken = middle(ends)
+                ends.send(message[30_000 + taken:])
+                ends.drain(count=at + len(message) - taken - len(ends.memory))
                 case.check(ends.memory[at:].startswith(head), "a header is not as it was sent")
             kept = libra.counters()["rx_anchored_bytes"] - before
             case.check(kept >= SHARE * kept_of * size, f"anchored: {kept}")
@@ -382,14 +382,16 @@ def framed(env, tap):
         ends.send(CLOSE_NOTIFY, ALERT)
         time.sleep(0.05)
         ends.recvmsg()
+        return 0
 
     def splice(ends):
-        ends.send(message[:100])
+        ends.send(message[30_000:30_100])
         time.sleep(0.05)
         read, write = os.pipe()
-        os.splice(ends.proxy.fileno(), write, 100)
+        taken = os.splice(ends.proxy.fileno(), write, 100)
         os.close(read)
         os.close(write)
+        return taken
 
     conversation("an alert in each body", alert, 3)
     conversation("splice() in each body", splice, 0)

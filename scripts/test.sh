@@ -6,8 +6,8 @@
 # N passed, N failed[, N skipped]. With CI=true a skipped test is a failed one.
 #
 # Usage: scripts/test.sh [--long]
-#   --long  and more on the patched and the debug kernel, soaks of 200 000 and 33 000 messages, and five minutes of
-#           each fuzz target: an hour and a half more
+#   --long  and more on the patched and the debug kernel, soaks of 200 000 and 33 000 messages,
+#           and five minutes of each fuzz target: an hour and a half more
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-build.sh"

@@ -10,7 +10,8 @@ import signal
 import sys
 import time
 
-from . import BENCH, ROOT, check, data_path, join, matrix, remote, report, runner, setup, systems, topology, vm
+from . import (BENCH, ROOT, check, data_path, join, matrix, remote, report, runner, setup, systems,
+               topology, vm)
 from .error import BenchError
 
 RESULT = "result.json"
@@ -247,6 +248,7 @@ def current_main(argv=None):
         refused = 0
         for path in args.results or sorted(glob.glob(f"{BENCH}/results/*/{RESULT}")):
             try:
+                # Not by _load(): those of the micro-benchmarks are results as well.
                 with open(path, encoding="utf-8") as text:
                     changed = data_path.since(json.load(text), os.path.dirname(path), now)
             except (BenchError, ValueError, KeyError) as error:

@@ -283,7 +283,7 @@ static int libra_tls_set_zero_copy(struct sock *sk, unsigned int on)
  * When a packet is sent again it is encrypted again, so TLS copies what is spliced, unless
  * the application promised that nobody writes to it (TLS_TX_ZEROCOPY_RO). For what we
  * splice that is so: windows are in memory of ours that nobody else has, and of what was
- * received, pages that their sender may still write are never anchored (rx_run.c). For
+ * received, pages that their sender may still write are never anchored (anchor.c). For
  * what the application splices it is not, but that waits for tx_lock until
  * libra_tls_end_zero_copy(). An application that asks or sets the option meanwhile, in
  * another thread, may find ours.

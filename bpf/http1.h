@@ -413,7 +413,7 @@ static __always_inline int http1_segment(struct libra_ctx *ctx)
 
 	if (st->flags & HTTP1_S_TLS || http1_tls_begins(ctx, st))
 		return http1_tls_handshake(ctx, st);
-	if (http1_tls_kernel(ctx) && !http1_tls_sees(ctx))
+	if (!http1_tls_sees(ctx))
 		return http1_tls_half(ctx, st);
 	if (d->at == HTTP1_AT_BODY || d->at == HTTP1_AT_DATA)
 		return http1_body(ctx, st, d, request);

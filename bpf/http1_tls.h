@@ -32,12 +32,6 @@
 
 #define HTTP1_TLS_DOUBT		5	/* bytes of "HTTP/" */
 
-/* Kernel TLS is there, in either direction. */
-static __always_inline bool http1_tls_kernel(const struct libra_ctx *ctx)
-{
-	return ctx->flags & (LIBRA_F_KTLS | LIBRA_F_KTLS_RX);
-}
-
 /* What is sent is seen, and what is received is not. */
 static __always_inline bool http1_tls_blind(const struct libra_ctx *ctx)
 {
@@ -49,12 +43,12 @@ static __always_inline bool http1_tls_sees(const struct libra_ctx *ctx)
 {
 	__u32 kernel = ctx->flags & (LIBRA_F_KTLS | LIBRA_F_KTLS_RX);
 
-	return kernel == (LIBRA_F_KTLS | LIBRA_F_KTLS_RX) ||
+	return !kernel || kernel == (LIBRA_F_KTLS | LIBRA_F_KTLS_RX) ||
 	       (kernel == LIBRA_F_KTLS && ctx->dir == LIBRA_EGRESS);
 }
 
 /*
- * It is not: the kernel does the other one. A server that has been given no request may still
+ * It is not: kernel TLS does the other one. A server that has been given no request may still
  * be in its handshake. A request says that it encrypts by itself.
  */
 static __always_inline int http1_tls_half(struct libra_ctx *ctx, struct http1_state *st)

@@ -99,6 +99,10 @@ READERS = [
         options=ANCHOR_REQUESTS, issue="Rules about bodies", proof=refused),
     Row("res.body", WAIT_RESPONSE, ask.pages, CORRUPTS, truth=False,
         issue="Rules about bodies", proof=refused),
+]
+# In a process of their own: connections to what no policy names hold up, while they are
+# there, the requests of all others.
+CHECKED = [
     Row("http-check expect string", CHECK.format(size=1000), ask.checked,
         options=("--upstream", "127.0.4.1:8001"),
         text={"server": "check", "origin": "127.0.4.1:8001"}),
@@ -150,6 +154,7 @@ def run(env, tap, way):
             ScriptedOrigin("0.0.0.0", matrix.TLS_PORT, context):
         table = matrix.Matrix(env, tap, "haproxy", way)
         table.run(BODIES + READERS + PROTOCOLS, start(16384))
+        table.run(CHECKED, start(16384))
         table.run(LARGER, start(65536))
         table.run(LARGEST, start(262144))
 

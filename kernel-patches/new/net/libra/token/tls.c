@@ -128,48 +128,50 @@ static bool libra_tls_may_redeem(const struct libra_sock *ls)
 	       READ_ONCE(ls->mode) == LIBRA_MODE_TOKEN;
 }
 
-/*
- * A direction begins anew, where kernel TLS does. With the first one everything the parser
- * knew is of a handshake.
- */
-static void libra_tls_begin(struct libra_sock *ls, struct libra_seg *seg, u32 flag)
+/* The other direction begins anew with its next call, and is known now. Under parse_lock. */
+static void libra_tls_tell(struct libra_sock *ls)
 {
-	struct libra_ctx *ctx = &ls->call.ctx;
+	const struct tls_context *tls = tls_get_ctx(ls->sk);
+	u32 flags = ls->call.ctx.flags;
 
-	spin_lock_bh(&ls->parse_lock);
-	if (!(ctx->flags & (LIBRA_F_KTLS | LIBRA_F_KTLS_RX)))
-		memset(ctx->scratch, 0, sizeof(ctx->scratch));
-	WRITE_ONCE(ctx->flags, ctx->flags | flag);
-	spin_unlock_bh(&ls->parse_lock);
-	libra_seg_free(seg);
-	seg->goes_on = false;
-	seg->left = 0;
-	WRITE_ONCE(seg->state, LIBRA_SEG_ASK);
+	if (libra_tls_conf_encrypts(tls))
+		flags |= LIBRA_F_KTLS;
+	if (tls->rx_conf == TLS_SW)
+		flags |= LIBRA_F_KTLS_RX;
+	if (flags != ls->call.ctx.flags)
+		WRITE_ONCE(ls->call.ctx.flags, flags);
 }
 
 /**
  * libra_tls_note() - the parser is to know of both directions before it is shown more
  * @ls: attachment of which one direction has begun anew
  *
- * The other one does so with its next call, and the parser need not be blind until then.
- *
  * Context: process context.
  */
 void libra_tls_note(struct libra_sock *ls)
 {
-	const struct tls_context *tls = tls_get_ctx(ls->sk);
-	struct libra_ctx *ctx = &ls->call.ctx;
-	u32 flags = 0;
-
-	if (libra_tls_conf_encrypts(tls))
-		flags |= LIBRA_F_KTLS;
-	if (tls->rx_conf == TLS_SW)
-		flags |= LIBRA_F_KTLS_RX;
-	if (!(flags & ~libra_sock_flags(ls)))
-		return;
 	spin_lock_bh(&ls->parse_lock);
-	WRITE_ONCE(ctx->flags, ctx->flags | flags);
+	libra_tls_tell(ls);
 	spin_unlock_bh(&ls->parse_lock);
+}
+
+/*
+ * A direction begins anew, where kernel TLS does. With the first one everything the parser
+ * knew is of a handshake.
+ */
+static void libra_tls_begin(struct libra_sock *ls, struct libra_seg *seg)
+{
+	struct libra_ctx *ctx = &ls->call.ctx;
+
+	spin_lock_bh(&ls->parse_lock);
+	if (!(ctx->flags & (LIBRA_F_KTLS | LIBRA_F_KTLS_RX)))
+		memset(ctx->scratch, 0, sizeof(ctx->scratch));
+	libra_tls_tell(ls);
+	spin_unlock_bh(&ls->parse_lock);
+	libra_seg_free(seg);
+	seg->goes_on = false;
+	seg->left = 0;
+	WRITE_ONCE(seg->state, LIBRA_SEG_ASK);
 }
 
 /**
@@ -216,8 +218,7 @@ bool libra_tls_ingress(const struct libra_sock *ls)
 void libra_tls_begin_ingress(struct libra_sock *ls)
 {
 	WRITE_ONCE(ls->rx.tls, true);
-	libra_tls_begin(ls, &ls->rx.seg, LIBRA_F_KTLS_RX);
-	libra_tls_note(ls);
+	libra_tls_begin(ls, &ls->rx.seg);
 	if (ls->rx.msg) {
 		libra_msg_put(ls->rx.msg);
 		ls->rx.msg = NULL;
@@ -261,8 +262,7 @@ enum libra_tls_egress libra_tls_egress(struct libra_sock *ls)
 		return LIBRA_TLS_FOREIGN;
 
 	WRITE_ONCE(ls->tx.tls, true);
-	libra_tls_begin(ls, seg, LIBRA_F_KTLS);
-	libra_tls_note(ls);
+	libra_tls_begin(ls, seg);
 	ls->tx.prefix = 0;
 	ls->tx.window = LIBRA_WINDOW_MIN;
 	libra_passing_over(ls);

@@ -624,15 +624,14 @@ static int libra_tx_locked(struct libra_tx *tx)
 
 	if (libra_sock_changed(ls))
 		tls = libra_tls_egress(ls);
-	if (tls == LIBRA_TLS_ENCRYPTS) {
-		/* Records of another type, such as an alert, go between those of an anchor, too. */
-	} else if (tls == LIBRA_TLS_FOREIGN) {
+	if (tls == LIBRA_TLS_FOREIGN) {
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_ULP);
 		/* If it is another connection, whatever was shut down before. */
 		libra_passing_begin(ls, LIBRA_MIB_FB_ULP);
-	} else if (READ_ONCE(tcp_sk(sk)->write_seq) != ls->tx.seq) {
+	} else if (tls == LIBRA_TLS_IDLE && READ_ONCE(tcp_sk(sk)->write_seq) != ls->tx.seq) {
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_RESYNC);
-	} else if (odd) {
+	} else if (tls == LIBRA_TLS_IDLE && odd) {
+		/* Records of another type, such as an alert, may go between those of an anchor. */
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_TX_NATIVE);
 	}
 

@@ -27,6 +27,7 @@ LIBC = ctypes.CDLL(None)
 TICKS = os.sysconf("SC_CLK_TCK")
 BPF_PROG_TYPE_STRUCT_OPS = 27
 PF_KTHREAD = 0x200000
+NOT_OF_PROXY = ("ksoftirqd/", "tlsdev/")
 LIBRA_STAT = "/proc/net/libra_stat"
 MEMORY_GAUGES = ("anchor_charge_live", "payload_pages", "payload_processes")
 
@@ -62,15 +63,15 @@ def cpu_of(pids):
 
 
 def kernel_threads(proc="/proc"):
-    """{thread of the kernel: its exact CPU time in ns}, but for ksoftirqd, whose work is that of
-    softirqs. None where there are none to be seen."""
+    """{thread of the kernel: its exact CPU time in ns}, but for those that do the work of softirqs,
+    or of a network card. None where there are none to be seen."""
     times = {}
     for path in glob.glob(f"{proc}/[0-9]*"):
         try:
             with open(f"{path}/stat", encoding="ascii", errors="replace") as stat:
                 name, fields = stat.read().split("(", 1)[1].rsplit(")", 1)
             pid = os.path.basename(path)
-            if int(fields.split()[6]) & PF_KTHREAD and not name.startswith("ksoftirqd/"):
+            if int(fields.split()[6]) & PF_KTHREAD and not name.startswith(NOT_OF_PROXY):
                 times[pid] = time.clock_gettime_ns(cpu_clock(int(pid)))
         except OSError:
             pass  # gone meanwhile

@@ -114,13 +114,15 @@ def run_here(args, groups, out):
     build = os.path.abspath(args.build)
     root = args.root and os.path.abspath(args.root)
     save = functools.partial(write_result, directory=out, root=root)
-    where = (remote.hosts(args.hosts, args.remote_stand_in, build) if args.where == "remote"
-             else topology.namespaces(build))
+    wanted = runner.wanted_systems(groups)
+    links = (build, any(system.on_device for system in wanted), args.libra_ko)
+    where = (remote.hosts(args.hosts, args.remote_stand_in, *links) if args.where == "remote"
+             else topology.namespaces(*links))
     with where as place:
         place.root = root or ""
-        setup.check(place, runner.wanted_systems(groups),
+        setup.check(place, wanted,
                     {point.client for group in groups for point in group.points},
-                    not all(group.offload for group in groups))
+                    not all(group.offload for group in groups) or links[1])
         run = runner.Run(place, groups, args.seed, args.libra_ko, save=save)
         run.result["options"] = {"matrix_file": args.matrix and os.path.relpath(args.matrix, ROOT),
                                  "quick": args.quick, "shorten": args.shorten,

@@ -2,15 +2,15 @@
 """The same run on real hosts over ssh, or on namespaces that stand in for them.
 
 A host is a role whose agent starts behind `ssh`. Beyond that, remote is: the check that
-the NICs can offload kTLS, their interrupts kept off the CPUs that are measured, and
-their counters in the result.
+the proxy's NIC can offload kTLS where that is to be measured, the NICs' interrupts kept off
+the CPUs that are measured, and their counters in the result.
 """
 
 import contextlib
 import re
 import tomllib
 
-from . import topology
+from . import kernel_tls, topology
 from .error import BenchError
 from .transport import Host
 
@@ -18,7 +18,6 @@ FEATURES = ("tls-hw-tx-offload", "tls-hw-rx-offload")
 KERNEL = (6, 12)
 KEYS = {"ssh", "tree", "build", "address", "interface", "cpus"}
 NEEDED = ("ssh", "tree", "address", "interface")
-TLS_STAT = "/proc/net/tls_stat"
 
 
 class Remote(topology.Topology):
@@ -34,16 +33,11 @@ class Remote(topology.Topology):
         host = getattr(self, role)
         return {"interface": self.interfaces[role],
                 "driver": host.run(["ethtool", "-i", self.interfaces[role]])["stdout"],
-                "features": features(host, self.interfaces[role])}
+                "features": kernel_tls.features(host, self.interfaces[role], FEATURES)}
 
     def _counters(self):
-        found = {}
-        for role, device in self.interfaces.items():
-            host = getattr(self, role)
-            nic = host.run(["ethtool", "-S", device], check=False)["stdout"]
-            tls = host.run(["cat", TLS_STAT], check=False)["stdout"]
-            found[role] = {"nic": numbers(nic), "tls": numbers(tls)}
-        return found
+        return {role: kernel_tls.counters(getattr(self, role), device)
+                for role, device in self.interfaces.items()}
 
     def records(self):
         """What goes into the result: the NICs, and their counters before and after."""
@@ -51,26 +45,13 @@ class Remote(topology.Topology):
                 "after": self._counters()}
 
 
-def numbers(text):
-    """{name: value} of ethtool -S and of /proc/net/tls_stat."""
-    return {name: int(value)
-            for name, value in re.findall(r"^\s*(.+?)[:\s]+(\d+)\s*$", text, re.MULTILINE)}
-
-
-def features(host, device):
-    """{feature: state} of the offloads that matter, as ethtool -k says it."""
-    run = host.run(["ethtool", "-k", device])
-    states = dict(re.findall(r"^([\w-]+): (.+?)\s*$", run["stdout"], re.MULTILINE))
-    return {name: states.get(name, "unknown") for name in FEATURES}
-
-
 def version(release):
     match = re.match(r"(\d+)\.(\d+)", release)
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-def missing(role, host, device):
-    """What a host lacks, one line for each."""
+def missing(role, host, device, tls=False):
+    """What a host lacks, one line for each. tls: its NIC is to encrypt."""
     if version(host.uname[2]) < KERNEL:
         yield f"{role}: kernel {host.uname[2]}, {KERNEL[0]}.{KERNEL[1]} or later is needed"
     if host.run(["sh", "-c", "command -v ethtool"], check=False)["status"] != 0:
@@ -79,11 +60,17 @@ def missing(role, host, device):
     if host.run(["ethtool", "-i", device], check=False)["status"] != 0:
         yield f"{role}: there is no interface {device}, or it has no driver to ask"
         return
-    if host.run(["test", "-e", TLS_STAT], check=False)["status"] != 0:
+    if not tls:
+        return
+    if host.run(["test", "-e", kernel_tls.TLS_STAT], check=False)["status"] != 0:
         yield f"{role}: the kernel has no TLS: modprobe tls"
-    for name, state in features(host, device).items():
-        if not state.startswith("on"):
-            yield f"{role}: {device} has {name} {state}: ethtool -K {device} {name} on"
+    state = kernel_tls.features(host, device)[kernel_tls.FEATURE]
+    if "fixed" in state or state == "unknown":
+        yield (f"{role}: {device} has no {kernel_tls.FEATURE} ({state}): it takes a card, a driver "
+               "and a kernel with CONFIG_TLS_DEVICE that have it")
+    elif not state.startswith("on"):
+        yield (f"{role}: {device} has {kernel_tls.FEATURE} {state}: "
+               f"ethtool -K {device} {kernel_tls.FEATURE} on")
 
 
 def read_hosts(path):
@@ -144,24 +131,27 @@ def _over_ssh(path):
 
 
 @contextlib.contextmanager
-def _stand_in(build):
-    with topology.namespaces(build) as inner:
+def _stand_in(build, tls, libra_ko):
+    with topology.namespaces(build, tls, libra_ko) as inner:
         yield (Remote(**{**vars(inner), "where": "remote"}),
                {"client": "toproxy", "proxy": "toclient", "origin": "toproxy"})
 
 
 @contextlib.contextmanager
-def hosts(path, stand_in, build):
-    """The topology of a remote run, checked; what namespaces cannot have is waived for them."""
+def hosts(path, stand_in, build, tls=False, libra_ko=None):
+    """The topology of a remote run, checked; what namespaces cannot have is waived for them.
+    tls: the proxy's NIC is to encrypt."""
     with contextlib.ExitStack() as stack:
-        place, interfaces = stack.enter_context(_stand_in(build) if stand_in
+        place, interfaces = stack.enter_context(_stand_in(build, tls, libra_ko) if stand_in
                                                 else _over_ssh(path))
         lacks = [line for role, host in place.hosts().items()
-                 for line in missing(role, host, interfaces[role])]
+                 for line in missing(role, host, interfaces[role], tls and role == "proxy")]
         fatal = [line for line in lacks if not stand_in or "ethtool is not" in line]
         if fatal:
             more = f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""
             raise BenchError(fatal[0] + more)
+        place.tls_device = interfaces["proxy"] if kernel_tls.features(
+            place.proxy, interfaces["proxy"])[kernel_tls.FEATURE].startswith("on") else ""
         place.begin(interfaces, lacks)
         for role, host in place.hosts().items():
             stack.enter_context(pinned_interrupts(host, interfaces[role], place.pins[role]))

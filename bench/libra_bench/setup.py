@@ -37,8 +37,9 @@ def _without_paths(command_line):
     return command_line and " ".join(word for word in command_line.split() if "=/" not in word)
 
 
-def check(topology, wanted, clients=(), segments=False):
-    """One clear line for what is missing, before anything is measured."""
+def check(topology, wanted, clients=(), switches=False):
+    """One clear line for what is missing, before anything is measured. switches: devices'
+    offloads are switched."""
     built = [("client", systems.CLIENT), ("origin", systems.ORIGIN)]
     built += [("proxy", systems.RELAY)] if any(s.kind == "relay" for s in wanted) else []
     built += [("proxy", systems.MALLOC)] if any(s.malloc for s in wanted) else []
@@ -53,7 +54,7 @@ def check(topology, wanted, clients=(), segments=False):
             check_libraries(topology.proxy, topology.root, name)
         proxies = set()
     tls = {"openssl"} if any(systems.TLS in s.asked for s in wanted) else set()
-    for name in [*sorted(proxies | tls), "strace", "ss", *(["ethtool"] * segments)]:
+    for name in [*sorted(proxies | tls), "strace", "ss", *(["ethtool"] * switches)]:
         if topology.proxy.run(["test", "-x", systems.program(name)], check=False)["status"] != 0:
             raise BenchError(f"proxy: {name} is not installed: run scripts/install-deps bench")
     for name in sorted(set(clients) - {"libra"}):

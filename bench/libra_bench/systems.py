@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness import servers
 
+from . import kernel_tls
 from .transport import PYTHON, Server
 
 # In the build directory of the role.
@@ -46,12 +47,16 @@ class System:
         if self.touched:
             return "all payload read"
         return {"default": "default buffers", "large": "one large buffer",
-                "ktls": "kernel TLS"}.get(self.variant, "")
+                "ktls": "kernel TLS", "device": "TLS by a device"}.get(self.variant, "")
 
     @property
-    def ktls(self):
-        """The kernel encrypts what it sends, or what is measured is something else."""
-        return self.variant == "ktls"
+    def encrypts(self):
+        """Who in the kernel encrypts what it sends, or what is measured is something else."""
+        return {"ktls": kernel_tls.SOFTWARE, "device": kernel_tls.DEVICE}.get(self.variant)
+
+    @property
+    def on_device(self):
+        return self.encrypts == kernel_tls.DEVICE
 
     @property
     def lazy(self):
@@ -136,6 +141,11 @@ SYSTEMS = (
     System("nginx-ktls+libra", "nginx", "ktls", parser="http1", asked=(TLS,),
            baseline="nginx-ktls", peers=("nginx-tls", "nginx+libra"),
            about="the same, attached (net.libra.tls)"),
+    System("nginx-device", "nginx", "device", asked=(TLS,), peers=("nginx-ktls", "nginx-tls"),
+           about="a network device encrypts every answer (OpenSSL's option KTLS; TLS 1.2)"),
+    System("nginx-device+libra", "nginx", "device", parser="http1", asked=(TLS,),
+           baseline="nginx-device", peers=("nginx-ktls+libra", "nginx+libra"),
+           about="the same, attached (net.libra.tls)"),
     System("haproxy", "haproxy", "copy", about=HAPROXY_COPY_TUNING),
     System("haproxy-splice", "haproxy", "splice", baseline="haproxy",
            about="option splice-request, splice-response; default buffers"),
@@ -210,12 +220,15 @@ NGINX_SUB = """
 NGINX_TLS = """
             ssl_certificate {dir}/certificate;
             ssl_certificate_key {dir}/key;
-            ssl_protocols TLSv1.3;
             {options}
 """
-KTLS_OPTION = "ssl_conf_command Options KTLS;"
-KTLS_COUNTERS = "/proc/net/tls_stat"
-KTLS_SYSCTL = "/proc/sys/net/libra/tls"
+# Devices are given TLS 1.2 only, by Linux 6.12.
+TLS_OPTIONS = {
+    "tls": "ssl_protocols TLSv1.3;",
+    "ktls": "ssl_protocols TLSv1.3; ssl_conf_command Options KTLS;",
+    "device": "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256; "
+              "ssl_conf_command Options KTLS;",
+}
 NGINX_CONFIGS = {
     # nginx's own buffer for an upload, of two pages, is less than what the library takes.
     "": servers.NGINX_CONFIGS["b"] + "            client_body_buffer_size 64k;\n",
@@ -225,6 +238,7 @@ NGINX_CONFIGS = {
     "sub": servers.NGINX_CONFIGS["b"] + NGINX_SUB,
     "tls": servers.NGINX_CONFIGS["b"],
     "ktls": servers.NGINX_CONFIGS["b"],
+    "device": servers.NGINX_CONFIGS["b"],
 }
 # Has payload memory, as long as it lasts, and says so by listening.
 NEIGHBOUR = """
@@ -244,11 +258,11 @@ HAPROXY_SPLICE_TUNING = """tune.pipesize 262144
 
 
 def nginx_text(variant, directory, listen, upstream, connections):
-    tls = variant in ("tls", "ktls")
+    tls = variant in TLS_OPTIONS
     http = NGINX.format(listen=listen, upstream=upstream, connections=connections,
                         tls=" ssl" * tls, directives=NGINX_CONFIGS[variant],
                         server=NGINX_TLS.format(
-                            dir=directory, options=KTLS_OPTION * (variant == "ktls")) * tls)
+                            dir=directory, options=TLS_OPTIONS[variant]) if tls else "")
     return servers.NGINX_COMMON.format(dir=directory, http=http, daemon="off", workers=1,
                                        main="worker_rlimit_nofile 65536;",
                                        connections=4 * connections + 64)
@@ -307,8 +321,8 @@ def running(topology, libra, system, connections):
         if system.parser:
             sides = ("192.0.2.1:1", "192.0.2.2:1") if system.beside else (listen, upstream)
             before += stack.enter_context(libra.attached(system.parser, *sides, system.scrub))
-        if system.ktls:
-            stack.enter_context(_kernel_tls(topology.proxy, system))
+        if system.encrypts:
+            stack.enter_context(kernel_tls.encrypting(topology, system))
         if system.malloc:
             before += allocator(topology, system.malloc, system.min_block)
         if system.beside:
@@ -319,30 +333,6 @@ def running(topology, libra, system, connections):
             _proxy(topology, system, before, listen, upstream, connections)), \
             Service(listen, system.asked)
         # The proxy ends before the policy: with no socket left, nothing is left to detach.
-
-
-def _encrypted(host):
-    """Connections of which the kernel did what is sent, so far."""
-    counts = dict(line.split() for line in host.read(KTLS_COUNTERS).splitlines())
-    return int(counts["TlsTxSw"]) + int(counts["TlsTxDevice"])
-
-
-@contextlib.contextmanager
-def _kernel_tls(host, system):
-    """Behind it the kernel must have encrypted something: OpenSSL says nothing if it does not."""
-    host.run(["modprobe", "tls"], check=False)
-    if not host.call("exists", path=KTLS_COUNTERS):
-        raise BenchError(f"{system.name}: the proxy's kernel has no TLS (CONFIG_TLS)")
-    if system.parser:
-        host.write(KTLS_SYSCTL, "1")
-    before = _encrypted(host)
-    try:
-        yield
-    finally:
-        if system.parser:
-            host.write(KTLS_SYSCTL, "0")
-    if _encrypted(host) == before:
-        raise BenchError(f"{system.name}: OpenSSL encrypted in user space")
 
 
 def allocator(topology, memory, min_block=0):

@@ -6,11 +6,16 @@
 veth, not a loopback: what crosses it goes through the whole stack, and the proxy's
 kernel work is done in the proxy's namespace. "Direct" is the same two hops, with the
 proxy's namespace as a router.
+
+Where a device is to encrypt, the left link is a pair of the tests' own devices with TLS
+offload (kernel-patches/new/tools/testing/selftests/net/libra/tlsdev): software like all else
+here, but in threads of its own, so what a card would do is charged to nobody.
 """
 
 import contextlib
 import os
 import subprocess
+import time
 from dataclasses import dataclass
 
 from .error import BenchError
@@ -22,6 +27,7 @@ DEVICES = (("client", "toproxy", "10.91.1.1/24"), ("proxy", "toclient", "10.91.1
            ("proxy", "toorigin", "10.91.2.2/24"), ("origin", "toproxy", "10.91.2.1/24"))
 # On as links are made. A veth has gro only when told.
 OFFLOADS = ("tso", "gso")
+TLS_MODULE, TLS_KIND = "libra_tlsdev", "tlsdev"
 
 
 @dataclass
@@ -36,6 +42,7 @@ class Topology:
     build: dict             # role: the build directory there
     shared: bool = True     # the roles are on one machine
     root: str = ""          # the root file system that the proxies are from, if not the machine's
+    tls_device: str = ""    # the proxy's interface towards the clients, if it can do TLS
 
     offloaded: bool = True  # links carry what is larger than a segment
 
@@ -62,16 +69,34 @@ def pins_for(cpus):
     return {role: [index] for index, role in enumerate(ROLES)}
 
 
-def _ip(*arguments):
-    run = subprocess.run(["ip", *map(str, arguments)], capture_output=True, text=True, check=False)
+def _run(*words):
+    run = subprocess.run([str(word) for word in words], capture_output=True, text=True,
+                         check=False)
     if run.returncode != 0:
-        raise BenchError(f"ip {' '.join(map(str, arguments))}: {run.stderr.strip()}")
+        raise BenchError(f"{' '.join(map(str, words))}: {run.stderr.strip()}")
 
 
-def join(client, proxy, origin):
-    """Two veth pairs between three namespaces, and the way across."""
+def _ip(*arguments):
+    _run("ip", *arguments)
+
+
+def _join_veth(client, proxy):
     _ip("link", "add", "toproxy", "netns", client.pid, "type", "veth",
         "peer", "name", "toclient", "netns", proxy.pid)
+
+
+def _join_tls(client, proxy):
+    """As cards do, it takes what is larger than a segment."""
+    proxy.run(["ip", "link", "add", "name", "toclient", "type", TLS_KIND])
+    proxy.run(["ip", "link", "set", "dev", "toclientp", "netns", str(client.pid),
+               "name", "toproxy"])
+    for host, device in ((client, "toproxy"), (proxy, "toclient")):
+        host.run(["ethtool", "-K", device, "tso", "on"])
+
+
+def join(client, proxy, origin, tls=False):
+    """Links between three namespaces, and the way across."""
+    (_join_tls if tls else _join_veth)(client, proxy)
     _ip("link", "add", "toproxy", "netns", origin.pid, "type", "veth",
         "peer", "name", "toorigin", "netns", proxy.pid)
     roles = {"client": client, "proxy": proxy, "origin": origin}
@@ -86,13 +111,50 @@ def join(client, proxy, origin):
 
 
 @contextlib.contextmanager
-def namespaces(build):
-    """Three namespaces that end with the last process in them, however that ends."""
+def _tls_devices(libra_ko):
+    """Their module: the one beside this libra.ko, or the running kernel's."""
+    if os.path.exists(f"/sys/module/{TLS_MODULE}"):
+        yield
+        return
+    beside = os.path.join(os.path.dirname(libra_ko or ""), f"{TLS_MODULE}.ko")
+    if libra_ko:
+        for needed in ("tls", "gf128mul"):
+            _run("modprobe", needed)
+    try:
+        _run(*(["insmod", beside] if libra_ko else ["modprobe", TLS_MODULE]))
+    except BenchError as error:
+        raise BenchError(f"there is no network device with TLS offload here ({error}): use "
+                         "--where vm, or --where remote on hosts that have one") from None
+    try:
+        yield
+    finally:
+        _unload()
+
+
+def _unload(timeout=20):
+    """Namespaces that ended go with their devices, some time later."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            _run("rmmod", TLS_MODULE)
+            return
+        except BenchError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def namespaces(build, tls=False, libra_ko=None):
+    """Three namespaces that end with the last process in them, however that ends. tls: the
+    proxy's device towards the clients has TLS offload."""
     if os.geteuid() != 0:
         raise BenchError("network namespaces need root: run it with sudo")
     with contextlib.ExitStack() as stack:
+        if tls:
+            stack.enter_context(_tls_devices(libra_ko))
         hosts = {role: stack.enter_context(Host(role, NAMESPACE)) for role in ROLES}
-        join(**hosts)
+        join(**hosts, tls=tls)
         yield Topology(**hosts, proxy_address="10.91.1.2", origin_address="10.91.2.1",
                        pins=pins_for(hosts["proxy"].cpus), where="netns",
-                       build=dict.fromkeys(ROLES, build))
+                       build=dict.fromkeys(ROLES, build), tls_device="toclient" * tls)

@@ -22,6 +22,7 @@ http {{
     access_log off;
     gzip off;
     keepalive_requests 1000000;
+    keepalive_timeout 600s;
     client_body_temp_path {dir}/body;
     proxy_temp_path {dir}/proxy;
     fastcgi_temp_path {dir}/fastcgi;
@@ -82,6 +83,7 @@ defaults
     timeout connect 20s
     timeout client 60s
     timeout server 60s
+    timeout http-keep-alive 600s
 listen proxy
     bind {listen}
     server origin {upstream}

@@ -6,9 +6,11 @@
  *
  *	ip link add name NAME type tlsdev	makes NAME and its peer, NAMEp
  *
- * A packet on the wire is a copy, made when it is transmitted. So nothing of the sender
- * but its bytes reaches the receiver, as between machines: no page, no socket, no mark.
- * There is no TSO: the stack segments, and each packet says where it belongs.
+ * Each device has a processor of its own, a thread: packets wait for it with their pages,
+ * as for a NIC's DMA, and what it spends is charged to no process. A packet on the wire is
+ * a copy, made by that thread. So nothing of the sender but its bytes reaches the receiver,
+ * as between machines: no page, no socket, no mark.
+ * The stack segments, unless TSO is switched on: then the thread does.
  *
  * Both devices go when one does. NETDEV_DOWN has the TLS stack take its connections back
  * (they go on in software where there is another way), so a device has none when it is
@@ -16,7 +18,9 @@
  */
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
+#include <net/gso.h>
 #include <net/rtnetlink.h>
 
 #include "tlsdev.h"
@@ -24,10 +28,14 @@
 #define TLSDEV_KIND	"tlsdev"
 #define TLSDEV_MAX_MTU	9000
 #define TLSDEV_MAX_QUEUE 1000
+/* Packets that wait for the thread. With one less than half of them more are welcome. */
+#define TLSDEV_RING	256
 
 /* HW_TLS_TX takes checksums for transmission, and HW_TLS_RX those of reception. */
 #define TLSDEV_FEATURES (NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_HIGHDMA | \
 			 NETIF_F_HW_TLS_TX | NETIF_F_HW_TLS_RX)
+/* Off, until somebody wants it: tests have to do with single packets. */
+#define TLSDEV_MORE_FEATURES (NETIF_F_TSO | NETIF_F_TSO6)
 
 #define TLSDEV_COUNTER_NAME(name) #name,
 static const char tlsdev_counter_names[][ETH_GSTRING_LEN] = {
@@ -78,7 +86,7 @@ static int poll(struct napi_struct *napi, int budget)
 	return done;
 }
 
-/* Consumes the packet. Softirqs are off; the sender's queue is locked. */
+/* Consumes the packet. In the sender's thread, with softirqs off, under RCU. */
 static void receive(struct net_device *dev, struct sk_buff *wire)
 {
 	struct tlsdev *td = netdev_priv(dev);
@@ -98,31 +106,93 @@ static void receive(struct net_device *dev, struct sk_buff *wire)
 }
 
 /*
- * The queue's lock is held, so packets keep their order. A packet that cannot be copied
- * or encrypted is lost, which TCP mends; the state of its connection stays that of the
- * last one that was sent, and the next packet is out of order.
+ * A packet that cannot be copied or encrypted is lost, which TCP mends; the state of its
+ * connection stays that of the last one that was sent, and the next packet is out of order.
+ * Consumes the packet, as receive().
  */
-static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
+static void transmit(struct net_device *dev, struct sk_buff *skb)
 {
 	struct tlsdev *td = netdev_priv(dev);
 	struct net_device *peer;
 	struct sk_buff *wire;
 
-	rcu_read_lock();
 	peer = rcu_dereference(td->peer);
 	wire = peer && skb->len >= ETH_HLEN ? wire_copy(peer, skb) : NULL;
-	if (wire && !tlsdev_tx_skb(td, skb, wire)) {
-		skb_tx_timestamp(skb);
-		dev_sw_netstats_tx_add(dev, 1, skb->len);
-		/* The socket may send more: on this wire nothing is under way. */
-		consume_skb(skb);
-		receive(peer, wire);
-	} else {
+	if (!wire || tlsdev_tx_skb(td, skb, wire)) {
 		DEV_STATS_INC(dev, tx_dropped);
 		kfree_skb(wire);
 		kfree_skb(skb);
+		return;
 	}
-	rcu_read_unlock();
+	skb_tx_timestamp(skb);
+	dev_sw_netstats_tx_add(dev, 1, skb->len);
+	/* The socket may send more: on this wire nothing is under way. */
+	consume_skb(skb);
+	receive(peer, wire);
+}
+
+static void transmit_segments(struct net_device *dev, struct sk_buff *skb)
+{
+	struct sk_buff *segs = skb_gso_segment(skb, dev->features & ~NETIF_F_GSO_MASK);
+	struct sk_buff *seg, *next;
+
+	if (IS_ERR_OR_NULL(segs)) {
+		DEV_STATS_INC(dev, tx_dropped);
+		kfree_skb(skb);
+		return;
+	}
+	consume_skb(skb);
+	skb_list_walk_safe(segs, seg, next) {
+		skb_mark_not_on_list(seg);
+		transmit(dev, seg);
+	}
+}
+
+/* The thread: the only one to take packets from its device's queue, so they keep their order. */
+static int process(void *data)
+{
+	struct net_device *dev = data;
+	struct tlsdev *td = netdev_priv(dev);
+	struct sk_buff *skb;
+
+	while (!kthread_should_stop()) {
+		skb = skb_dequeue(&td->sending);
+		if (!skb) {
+			wait_event_idle(td->work, !skb_queue_empty_lockless(&td->sending) ||
+					kthread_should_stop());
+			continue;
+		}
+		local_bh_disable();
+		rcu_read_lock();
+		if (skb_is_gso(skb))
+			transmit_segments(dev, skb);
+		else
+			transmit(dev, skb);
+		rcu_read_unlock();
+		local_bh_enable();
+		smp_mb(); /* pairs with the one in xmit() */
+		if (netif_queue_stopped(dev) &&
+		    skb_queue_len_lockless(&td->sending) < TLSDEV_RING / 2)
+			netif_wake_queue(dev);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* The queue's lock is held. */
+static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct tlsdev *td = netdev_priv(dev);
+
+	skb_queue_tail(&td->sending, skb);
+	if (skb_queue_len_lockless(&td->sending) >= TLSDEV_RING) {
+		netif_stop_queue(dev);
+		/* Either the thread sees that, or its progress is seen here. */
+		smp_mb();
+		if (skb_queue_len_lockless(&td->sending) < TLSDEV_RING)
+			netif_start_queue(dev);
+	}
+	wake_up(&td->work);
 	return NETDEV_TX_OK;
 }
 
@@ -135,6 +205,9 @@ static int open(struct net_device *dev)
 
 	if (!peer)
 		return -ENOTCONN;
+	td->thread = kthread_run(process, dev, TLSDEV_KIND "/%s", dev->name);
+	if (IS_ERR(td->thread))
+		return PTR_ERR(td->thread);
 	napi_enable(&td->napi);
 	netif_start_queue(dev);
 	if (peer->flags & IFF_UP) {
@@ -153,6 +226,9 @@ static int stop(struct net_device *dev)
 	netif_carrier_off(dev);
 	if (peer)
 		netif_carrier_off(peer);
+	/* The stack sends no more. */
+	kthread_stop(td->thread);
+	skb_queue_purge(&td->sending);
 	/* The peer may still be about to queue a packet, and schedule what is disabled. */
 	synchronize_net();
 	napi_disable(&td->napi);
@@ -165,7 +241,9 @@ static int init(struct net_device *dev)
 	struct tlsdev *td = netdev_priv(dev);
 
 	tlsdev_flows_init(td);
+	skb_queue_head_init(&td->sending);
 	skb_queue_head_init(&td->received);
+	init_waitqueue_head(&td->work);
 	netif_napi_add(dev, &td->napi, poll);
 	return 0;
 }
@@ -235,9 +313,9 @@ static void setup(struct net_device *dev)
 	dev->ethtool_ops = &tlsdev_ethtool_ops;
 	dev->tlsdev_ops = &tlsdev_ops;
 	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
-	/* xmit() takes locks that are not for hard interrupts. */
+	/* xmit() is not for hard interrupts. */
 	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE | IFF_DISABLE_NETPOLL;
-	dev->hw_features = TLSDEV_FEATURES;
+	dev->hw_features = TLSDEV_FEATURES | TLSDEV_MORE_FEATURES;
 	dev->features |= TLSDEV_FEATURES;
 	dev->max_mtu = TLSDEV_MAX_MTU;
 	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;

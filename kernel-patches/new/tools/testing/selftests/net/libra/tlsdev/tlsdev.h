@@ -27,6 +27,7 @@
 	X(tx_tls_resync_bytes)		/* read from records for those */	\
 	X(tx_tls_skip_no_sync_data)	/* from before the offload */		\
 	X(tx_tls_drop_no_sync_data)	/* of no record that there is */	\
+	X(tx_tls_drop_acked)		/* waited until it was acknowledged */	\
 	X(tx_tls_drop_bypass_req)	/* half from before the offload */	\
 	X(tx_tls_drop_down)		/* met the end of the offload */	\
 	X(tx_tls_err)			/* no TLS record, so dropped */		\
@@ -155,6 +156,9 @@ struct tlsdev_flow {
 /**
  * struct tlsdev - one end of a pair
  * @peer: the other, or none once either is on its way out
+ * @sending: what was given to it to transmit
+ * @work: its thread waits here for that
+ * @thread: while it is up
  * @napi: what it receives goes through GRO, in order, as with a NIC of one queue
  * @received: and waits for it here
  * @flows_lock: for changes of the tables; process context only
@@ -164,6 +168,9 @@ struct tlsdev_flow {
  */
 struct tlsdev {
 	struct net_device __rcu *peer;
+	struct sk_buff_head sending;
+	wait_queue_head_t work;
+	struct task_struct *thread;
 	struct napi_struct napi;
 	struct sk_buff_head received;
 	spinlock_t flows_lock; /* the tables, see above */

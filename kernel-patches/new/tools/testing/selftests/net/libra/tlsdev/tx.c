@@ -2,13 +2,13 @@
 /*
  * What a socket with TLS offload sends: encrypted in the packet's copy on the wire.
  *
- * The packet's payload is read from the skb when it is transmitted, like a NIC's DMA
- * does. What it lacks to encrypt a packet that it does not expect next, it reads from
- * the record, which the stack keeps until it is acknowledged: the record's bytes in
- * front of the packet are encrypted once more, and thrown away ("crypto state
- * rebuilding" in Documentation/networking/tls-offload.rst). Then the next packet is
- * expected behind this one. Who changes pages between two transmissions has bytes on
- * the wire whose tag does not match.
+ * The packet's payload is read from the skb when its turn comes, like a NIC's DMA does.
+ * What it lacks to encrypt a packet that it does not expect next, it reads from the
+ * record, which the stack keeps until it is acknowledged: the record's bytes in front of
+ * the packet are encrypted once more, and thrown away ("crypto state rebuilding" in
+ * Documentation/networking/tls-offload.rst). Then the next packet is expected behind this
+ * one. Who changes pages between two transmissions has bytes on the wire whose tag does
+ * not match.
  */
 #include <linux/highmem.h>
 #include <linux/skbuff_ref.h>
@@ -55,13 +55,25 @@ static void replay_frags(const struct tlsdev_key *key, struct tlsdev_stream *s,
 }
 
 /*
+ * What a packet begins with may have been acknowledged while it waited, as with any device
+ * that has a queue: nobody misses it, and what is behind it is sent again.
+ */
+static int no_record(struct tlsdev *td, const struct sock *sk, u32 seq)
+{
+	tlsdev_count(td, before(seq, READ_ONCE(tcp_sk(sk)->snd_una)) ?
+		     TLSDEV_tx_tls_drop_acked : TLSDEV_tx_tls_drop_no_sync_data);
+	return -ENODATA;
+}
+
+/*
  * Find the record that a packet begins in. Its list, and therefore the record, is
  * only there under the context's lock, so the pages are borrowed.
  * Returns 1 if the packet is from before the offload, and to be sent as it is.
  */
-static int borrow_record(struct tlsdev *td, struct tls_offload_context_tx *ctx, u32 seq, u32 len,
+static int borrow_record(struct tlsdev *td, const struct sock *sk, u32 seq, u32 len,
 			 struct replay *replay)
 {
+	struct tls_offload_context_tx *ctx = tls_offload_ctx_tx(tls_get_ctx(sk));
 	struct tls_record_info *record;
 	unsigned long flags;
 	int ret = 0;
@@ -70,8 +82,7 @@ static int borrow_record(struct tlsdev *td, struct tls_offload_context_tx *ctx, 
 	spin_lock_irqsave(&ctx->lock, flags);
 	record = tls_get_record(ctx, seq, &replay->sn);
 	if (!record) {
-		tlsdev_count(td, TLSDEV_tx_tls_drop_no_sync_data);
-		ret = -ENODATA;
+		ret = no_record(td, sk, seq);
 		goto out;
 	}
 	if (tls_record_is_start_marker(record)) {
@@ -82,9 +93,7 @@ static int borrow_record(struct tlsdev *td, struct tls_offload_context_tx *ctx, 
 	}
 	left = seq - tls_record_start_seq(record);
 	if (left < 0) {
-		/* It begins with bytes that have been acknowledged. */
-		tlsdev_count(td, TLSDEV_tx_tls_drop_no_sync_data);
-		ret = -ENODATA;
+		ret = no_record(td, sk, seq);
 		goto out;
 	}
 	replay->len = left;
@@ -108,7 +117,7 @@ static int rebuild(struct tlsdev *td, struct tlsdev_flow *flow, const struct soc
 	struct replay replay;
 	int ret;
 
-	ret = borrow_record(td, tls_offload_ctx_tx(tls_get_ctx(sk)), seq, len, &replay);
+	ret = borrow_record(td, sk, seq, len, &replay);
 	if (ret)
 		return ret;
 	tlsdev_stream_init(&flow->stream, replay.sn);

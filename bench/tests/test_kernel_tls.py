@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""When a run counts as encrypted by the kernel, or by a device."""
+
+import types
+import unittest
+
+from libra_bench import kernel_tls, remote
+from libra_bench.error import BenchError
+from libra_bench.kernel_tls import DEVICE, SOFTWARE
+
+NIC = {"tx_tls_encrypted_packets": 10, "tx_tls_encrypted_bytes": 1000, "rx_packets": 7}
+
+
+def at(software=0, device=0, **nic):
+    return {"tls": {SOFTWARE: software, DEVICE: device}, "nic": nic}
+
+
+class Problem(unittest.TestCase):
+    def check(self, wanted, before, after, said):
+        found = kernel_tls.problem(wanted, before, after)
+        if said is None:
+            self.assertIsNone(found)
+        else:
+            self.assertIn(said, found or "nothing")
+
+    def test_software(self):
+        self.check(SOFTWARE, at(3), at(5), None)
+        self.check(SOFTWARE, at(3), at(3), "user space")
+        self.check(SOFTWARE, at(3), at(5, device=1), "1 of 3 connections were encrypted by the "
+                                                     "device")
+
+    def test_a_device_and_its_driver_agree(self):
+        moved = {**NIC, "tx_tls_encrypted_packets": 11}
+        self.check(DEVICE, at(**NIC), at(device=4, **moved), None)
+        self.check(DEVICE, at(device=4, **NIC), at(device=8, **NIC), "encrypted nothing")
+        self.check(DEVICE, at(), at(device=4, rx_packets=9), "does not count")
+        self.check(DEVICE, at(**NIC), at(**moved), "user space")
+        self.check(DEVICE, at(**NIC), at(software=4, **moved), "4 of 4 connections were encrypted "
+                                                               "in software")
+        self.check(DEVICE, at(**NIC), at(1, 3, **moved), "1 of 4")
+
+    def test_a_driver_counts_by_queue(self):
+        queues = {"tx0_tls_encrypted_packets": 0, "tx1_tx_tls_encrypted_packets": 5}
+        moved = {**queues, "tx1_tx_tls_encrypted_packets": 6}
+        self.check(DEVICE, at(**queues), at(device=1, **moved), None)
+
+
+class Host:
+    """A proxy's, of which one device has the offload in this state."""
+
+    uname = ("Linux", "host", "6.12.1")
+
+    def __init__(self, state, tls=True):
+        self.state, self.tls = state, tls
+        self.switched = []
+
+    def run(self, argv, check=True):
+        text, status = "", 0
+        if argv[:2] == ["ethtool", "-k"]:
+            text = f"Features for {argv[2]}:\n{kernel_tls.FEATURE}: {self.state}\n"
+        elif argv[:2] == ["ethtool", "-K"]:
+            self.switched.append(argv[-1])
+        elif argv[:2] == ["test", "-e"]:
+            status = 0 if self.tls else 1
+        return {"stdout": text, "stderr": "", "status": status}
+
+    def call(self, _name, **_arguments):
+        return self.tls
+
+
+class Missing(unittest.TestCase):
+    def lacks(self, *state, tls=True):
+        return list(remote.missing("proxy", Host(*state), "eth1", tls))
+
+    def test_what_a_card_lacks(self):
+        self.assertEqual(self.lacks("on"), [])
+        self.assertEqual(self.lacks("off"),
+                         ["proxy: eth1 has tls-hw-tx-offload off: ethtool -K eth1 "
+                          "tls-hw-tx-offload on"])
+        self.assertIn("it takes a card", self.lacks("off [fixed]")[0])
+        self.assertIn("modprobe tls", self.lacks("on", False)[0])
+
+    def test_who_does_not_encrypt_needs_none(self):
+        self.assertEqual(self.lacks("off [fixed]", False, tls=False), [])
+
+
+class Encrypting(unittest.TestCase):
+    def enter(self, host, encrypts, device="eth1"):
+        place = types.SimpleNamespace(proxy=host, tls_device=device)
+        system = types.SimpleNamespace(name="x", encrypts=encrypts, parser="")
+        with kernel_tls.encrypting(place, system):
+            pass
+
+    def test_the_device_is_as_before(self):
+        for encrypts, state, switched in ((SOFTWARE, "on", ["off", "on"]), (DEVICE, "on", []),
+                                          (SOFTWARE, "off [fixed]", [])):
+            host = Host(state)
+            with self.assertRaisesRegex(BenchError, "user space"):
+                self.enter(host, encrypts)
+            self.assertEqual(host.switched, switched)
+
+    def test_no_device(self):
+        with self.assertRaisesRegex(BenchError, "no device"):
+            self.enter(Host("on"), DEVICE, device="")
+
+
+if __name__ == "__main__":
+    unittest.main()

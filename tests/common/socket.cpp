@@ -88,18 +88,25 @@ void set_buffers(const Fd& fd, int send, int receive) {
         set(fd, SOL_SOCKET, SO_RCVBUFFORCE, receive);
 }
 
-void encrypt(const Fd& from, const Fd& to) {
+bool use_ktls(const Fd& fd, int direction) {
     static constexpr char kTls[] = "tls";
     tls12_crypto_info_aes_gcm_128 keys = {};
     keys.info = {.version = TLS_1_3_VERSION, .cipher_type = TLS_CIPHER_AES_GCM_128};
     std::fill(std::begin(keys.key), std::end(keys.key), 0x4b);
-    for (const Fd* fd : {&from, &to})
-        // It may be there, for the other direction.
-        if ((::setsockopt(fd->get(), IPPROTO_TCP, TCP_ULP, kTls, sizeof(kTls)) != 0 &&
-             errno != EEXIST) ||
-            ::setsockopt(fd->get(), SOL_TLS, fd == &from ? TLS_TX : TLS_RX, &keys, sizeof(keys)) !=
-                0)
-            throw Error::from_errno("kernel TLS");
+    // It may be there, for the other direction.
+    if (::setsockopt(fd.get(), IPPROTO_TCP, TCP_ULP, kTls, sizeof(kTls)) != 0 && errno != EEXIST) {
+        if (errno == ENOTCONN)
+            return false;
+        throw Error::from_errno("kernel TLS");
+    }
+    if (::setsockopt(fd.get(), SOL_TLS, direction, &keys, sizeof(keys)) != 0)
+        throw Error::from_errno("kernel TLS");
+    return true;
+}
+
+void encrypt(const Fd& from, const Fd& to) {
+    if (!use_ktls(from, TLS_TX) || !use_ktls(to, TLS_RX))
+        throw Error("kernel TLS: not connected");
 }
 
 void reset_on_close(const Fd& fd) {

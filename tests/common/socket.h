@@ -17,6 +17,8 @@ void reset_on_close(const Fd& fd);
 // From now on the kernel encrypts what is sent from the one to the other, TLS 1.3 with keys
 // that everybody knows.
 void encrypt(const Fd& from, const Fd& to);
+// One end of such a connection: TLS_TX or TLS_RX. False if it has ended already.
+bool use_ktls(const Fd& fd, int direction);
 int pending_error(const Fd& fd);  // SO_ERROR
 // Sends a little, and waits until it is there.
 void say(const Fd& from, const Fd& to, const std::string& text);

@@ -49,6 +49,7 @@ void declare(CLI::App& app, StormOptions& options) {
         ->capture_default_str();
     app.add_option("--seed", options.seed, "of what the threads choose; not of who is faster")
         ->capture_default_str();
+    app.add_flag("--ktls", options.ktls, "kernel TLS encrypts what origins and the proxy send");
     app.add_flag("--plain", options.plain, "nothing is attached: checks this program itself");
 }
 

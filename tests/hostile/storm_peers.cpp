@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "storm_peers.h"
 
+#include <linux/tls.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -50,8 +51,13 @@ std::string high_bytes(std::size_t size, std::uint64_t seed) {
 
 class Origins {
   public:
-    Origins(const Fd& listener, StormShared& shared, std::uint64_t seed)
-        : listener_(listener), shared_(shared), random_(seed), data_(high_bytes(kData, seed)) {
+    Origins(const StormOptions& options, const Fd& listener, StormShared& shared,
+            std::uint64_t seed)
+        : options_(options),
+          listener_(listener),
+          shared_(shared),
+          random_(seed),
+          data_(high_bytes(kData, seed)) {
         epoll_.add(listener_, EPOLLIN, kListener);
     }
 
@@ -72,6 +78,8 @@ class Origins {
         Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!fd)
             return;  // the other thread was faster
+        if (options_.ktls && !use_ktls(fd, TLS_TX))
+            return;
         if (random_.one_in(4))
             set_buffers(fd, static_cast<int>(random_.log_between(4096, 65536)), 0);
         if (!shared_.learned) {
@@ -102,6 +110,7 @@ class Origins {
             open_.erase(at);
     }
 
+    const StormOptions& options_;
     const Fd& listener_;
     StormShared& shared_;
     Random random_;
@@ -136,8 +145,13 @@ class Clients {
         Fd fd;
         try {
             fd = connect_to(options_.listen);
+            if (options_.ktls && !use_ktls(fd, TLS_RX))
+                fd.reset();
         } catch (const Error&) {
             // Accepted, and aborted at once. If it is anything else no client receives a byte.
+            fd.reset();
+        }
+        if (!fd) {
             ++shared_.resets;
             return;
         }
@@ -167,6 +181,8 @@ class Clients {
             ++shared_.left;
         } else if (count < 0) {
             ++shared_.resets;
+            if (errno == EBADMSG && shared_.wrong++ == 0)
+                std::cerr << "a record that was not encrypted with its keys\n";
         }
         judge(at->second.check);
         open_.erase(at);
@@ -200,7 +216,7 @@ void run_peers(const StormOptions& options, StormShared& shared, const Fd& liste
         });
     };
     for (unsigned i = 0; i < kOrigins; ++i)
-        start(std::make_shared<Origins>(listener, shared, options.seed * 100 + i));
+        start(std::make_shared<Origins>(options, listener, shared, options.seed * 100 + i));
     for (unsigned i = 0; i < kClients; ++i)
         start(std::make_shared<Clients>(options, shared, (options.clients + i) / kClients,
                                         options.seed * 100 + 50 + i));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "storm_proxy.h"
 
+#include <linux/tls.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,8 +25,9 @@ constexpr std::size_t kSlots = 48;
 constexpr std::size_t kFront = 6;  // of the queue, which are taken in any order
 constexpr int kWait = 20'000;      // milliseconds for what tells the magic
 
-Fd accept_if_any(const Fd& listener) {
-    return Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+Fd accept_if_any(const Fd& listener, bool ktls) {
+    Fd fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    return fd && ktls && !use_ktls(fd, TLS_TX) ? Fd() : std::move(fd);
 }
 
 }  // namespace
@@ -98,14 +100,16 @@ StormProxy::StormProxy(const StormOptions& options, StormShared& shared, const F
     : options_(options),
       shared_(shared),
       upstreams_(options.upstreams, [this] { return connect_upstream(); }),
-      clients_(options.clients, [&listener] { return accept_if_any(listener); }),
+      clients_(options.clients,
+               [this, &listener] { return accept_if_any(listener, options_.ktls); }),
       slots_(kSlots),
       doing_(options.threads) {}
 
 // None at the very end, when the origins are gone.
 Fd StormProxy::connect_upstream() const {
     try {
-        return connect_to(options_.origin);
+        Fd fd = connect_to(options_.origin);
+        return options_.ktls && !use_ktls(fd, TLS_RX) ? Fd() : std::move(fd);
     } catch (const Error&) {
         if (!shared_.over)
             throw;
@@ -114,7 +118,7 @@ Fd StormProxy::connect_upstream() const {
 }
 
 void StormProxy::learn() const {
-    const Fd upstream = connect_to(options_.origin);
+    const Fd upstream = connect_upstream();
     std::string memory(kLessonSize, '\0');
     std::size_t got = 0;
     while (got < memory.size()) {

@@ -26,6 +26,7 @@ struct StormOptions {
     double seconds = 20;
     std::uint64_t seed = 1;
     bool plain = false;
+    bool ktls = false;  // kernel TLS encrypts what origins and the proxy send
 };
 
 // What origins send until the magic is known: no VPI begins like that.

@@ -14,7 +14,7 @@ import subprocess
 import time
 
 import vmtest
-from harness import libra
+from harness import ktls, libra
 from harness.hostile import PORTS
 from harness.process import end_with_parent
 
@@ -33,14 +33,14 @@ def add_options(parser):
 class Storm:
     """A running libra-storm; --seconds, or until it is told to end."""
 
-    def __init__(self, env, seconds=0):
+    def __init__(self, env, seconds=0, *options):
         binary = os.path.join(env.build, "tests/hostile/libra-storm")
         if not os.access(binary, os.X_OK):
             raise RuntimeError(f"{binary} is missing: build it first (cmake --build {env.build})")
         self._limit = seconds + GRACE
         self._process = subprocess.Popen(
             [binary, "--seconds", str(seconds), "--seed", str(env.args.seed),
-             *(() if env.with_libra else ("--plain",))],
+             *options, *(() if env.with_libra else ("--plain",))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             preexec_fn=end_with_parent)
 
@@ -92,16 +92,29 @@ def check_anchors(case, result, floor):
     case.equal(libra.settle(), {}, "left behind")
 
 
-def storm(env, tap):
+def storm(env, tap, where="", *options):
     seconds = 20 if env.args.quick else 120
-    with tap.case(f"a storm of {seconds} s") as case, contextlib.ExitStack() as stack:
+    with tap.case(f"{where}a storm of {seconds} s") as case, contextlib.ExitStack() as stack:
         if env.with_libra:
             daemon = stack.enter_context(libra.Daemon(env.build, env.directory, ("raw",)))
             attach(daemon)
-        with Storm(env, seconds) as running:
+        with Storm(env, seconds, *options) as running:
             result = running.end(case)
         if result and env.with_libra:
             check_anchors(case, result, FLOOR * seconds // 20)
+
+
+def encrypted_storm(env, tap):
+    """Kernel TLS towards the clients, and from the origins."""
+    ktls.load()
+    with libra.sysctl("tls", 1) if env.with_libra else contextlib.nullcontext():
+        before = ktls.counters()
+        storm(env, tap, "kTLS, ", "--ktls")
+        after = ktls.counters()
+    with tap.case("kTLS, nothing was decrypted that was not encrypted so") as case:
+        for name in ("TlsTxSw", "TlsRxSw"):
+            case.check(after[name] > before[name], f"{name}: nothing was encrypted")
+        case.equal(after["TlsDecryptError"], before["TlsDecryptError"], "TlsDecryptError")
 
 
 def anchors_again(before, running):
@@ -160,6 +173,7 @@ def still_works(env, tap):
 def body(env, tap):
     with patience() if env.with_libra else contextlib.nullcontext():
         storm(env, tap)
+        encrypted_storm(env, tap)
         if env.with_libra:
             comings_and_goings(env, tap)
             still_works(env, tap)

@@ -24,7 +24,7 @@ MARK = b"plaintext-of-us:"
 MEGABYTE = 1 << 20
 ETH_P_ALL = 3
 BOTH = ("ap", "bp")  # where a network's faults are, for both directions
-SLOW = "rate 3mbit limit 60"  # so that there is a middle
+SLOW = "rate 1mbit limit 60"  # so that there is a middle
 
 FAULTS = (
     # name, netem, devices, mtu; loss on hosts is of few packets, which are segmented later

@@ -6,8 +6,40 @@
 #include <linux/uio.h>
 #include <net/inet_common.h>
 #include <net/tcp.h>
+#include <net/tls.h>
 
 #include "send.h"
+
+/**
+ * libra_tls_of() - the TLS of a socket
+ * @sk: TCP socket
+ *
+ * Once it is there it stays until the socket is closed.
+ *
+ * Context: under the socket lock, by which a ULP is set up; before it can be; or in the
+ * application's own call.
+ * Return: its context, or NULL.
+ */
+struct tls_context *libra_tls_of(const struct sock *sk)
+{
+	const struct tcp_ulp_ops *ulp = READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
+
+	return ulp && !strcmp(ulp->name, "tls") ? tls_get_ctx(sk) : NULL;
+}
+
+/**
+ * libra_tls_transmits() - does it encrypt?
+ * @tls: of a socket
+ *
+ * TLS_BASE until TLS_TX, and then for good. Who looks without the socket lock, while
+ * another thread is in setsockopt(), may see either, as natively.
+ */
+bool libra_tls_transmits(const struct tls_context *tls)
+{
+	u8 conf = tls->tx_conf;
+
+	return conf == TLS_SW || conf == TLS_HW;
+}
 
 /**
  * libra_send_native() - what the socket does without Libra

@@ -10,6 +10,8 @@
 #include <linux/uio.h>
 #include <net/sock.h>
 
+struct tls_context;
+
 /**
  * struct libra_out - one send() call
  * @sk: TCP socket, perhaps with a ULP on it
@@ -75,6 +77,8 @@ static inline bool libra_out_is_odd(const struct msghdr *msg)
 	       msg->msg_controllen || msg->msg_ubuf;
 }
 
+struct tls_context *libra_tls_of(const struct sock *sk);
+bool libra_tls_transmits(const struct tls_context *tls);
 int libra_send_native(struct sock *sk, struct msghdr *msg, size_t size);
 int libra_out_splice(struct libra_out *out, const struct bio_vec *bv, u32 nr,
 		     size_t skip, size_t count, bool last);

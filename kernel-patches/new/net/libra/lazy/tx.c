@@ -8,10 +8,12 @@
  * transport. The slots stay what they are: the same bytes may be sent again.
  */
 #include <linux/skbuff.h>
+#include <linux/skmsg.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <net/inet_common.h>
 #include <net/tcp.h>
+#include <net/tls.h>
 
 #include "gather.h"
 #include "../send.h"
@@ -327,6 +329,29 @@ static int libra_lazy_stream(struct libra_lazy_tx *tx)
 	return ret;
 }
 
+/*
+ * Kernel TLS keeps a lock of its own for the whole of a call, so that those of two threads
+ * do not mix. So what goes to it is one call as well, or native. OpenSSL sends no more than
+ * a record at once. What waits for room, or ends early, does so as it does natively.
+ */
+static int libra_lazy_whole(struct libra_lazy_tx *tx)
+{
+	struct libra_gather *gather = &tx->gathered->gather;
+	struct libra_out *out = &tx->out;
+	struct libra_gathered sent;
+	size_t direct;
+	int ret;
+
+	ret = LIBRA_SEND_NATIVE;
+	if (!libra_gather_all(tx, &direct) && gather->len == msg_data_left(out->msg)) {
+		ret = libra_gather_send(gather, out, &sent);
+		LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX, sent.anchored);
+		LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX_COPIED, sent.copied);
+	}
+	libra_lazy_gather_clear(tx->gathered);
+	return ret;
+}
+
 /* Is there anything that can be spliced? */
 static bool libra_lazy_any(struct libra_lazy_tx *tx)
 {
@@ -347,12 +372,33 @@ static bool libra_lazy_any(struct libra_lazy_tx *tx)
 	return false;
 }
 
-static bool libra_lazy_send_wanted(struct libra_lazy_tx *tx, struct sock *sk)
+/*
+ * Does kernel TLS encrypt what is sent, and nothing else see it? Copies are made in the
+ * task's page fragment, as that of the socket is under its lock.
+ */
+static bool libra_lazy_is_tls(const struct libra_lazy_tx *tx, const struct sock *sk)
+{
+	const struct tls_context *tls;
+	bool mapped;
+
+	if (likely(sk->sk_prot->sendmsg == tcp_prot.sendmsg) ||
+	    !READ_ONCE(tx->net->sysctl.tls) || !sk->sk_use_task_frag)
+		return false;
+	tls = libra_tls_of(sk);
+	if (!tls || !libra_tls_transmits(tls) || tls->sk_proto->sendmsg != tcp_prot.sendmsg)
+		return false;
+	rcu_read_lock();
+	mapped = sk_psock(sk);
+	rcu_read_unlock();
+	return !mapped;
+}
+
+static bool libra_lazy_send_wanted(struct libra_lazy_tx *tx, struct sock *sk, bool tls)
 {
 	const struct msghdr *msg = tx->out.msg;
 
 	/* What goes with a SYN has a path of its own; time stamps are one a call. */
-	return sk->sk_prot->sendmsg == tcp_prot.sendmsg &&
+	return (tls || sk->sk_prot->sendmsg == tcp_prot.sendmsg) &&
 	       !inet_test_bit(DEFER_CONNECT, sk) &&
 	       !(READ_ONCE(sk->sk_tsflags) & SOF_TIMESTAMPING_TX_RECORD_MASK) &&
 	       user_backed_iter(&msg->msg_iter) && !libra_out_is_odd(msg) &&
@@ -377,17 +423,20 @@ int libra_lazy_sendmsg(struct libra_process *process, struct sock *sk,
 		.net = libra_net(sock_net(sk)),
 	};
 	int ret = -EAGAIN;
+	bool tls;
 
 	if (unlikely(inet_send_prepare(sk)))
 		goto out;
 
 	libra_out_init(&tx.out, sk, msg);
-	libra_out_patient(&tx.out);
+	tls = libra_lazy_is_tls(&tx, sk);
+	if (!tls)
+		libra_out_patient(&tx.out);
 	ret = LIBRA_SEND_NATIVE;
-	if (libra_lazy_send_wanted(&tx, sk)) {
+	if (libra_lazy_send_wanted(&tx, sk, tls)) {
 		tx.gathered = libra_lazy_gather_get(process);
 		if (tx.gathered) {
-			ret = libra_lazy_stream(&tx);
+			ret = tls ? libra_lazy_whole(&tx) : libra_lazy_stream(&tx);
 			libra_lazy_gather_put(process, tx.gathered);
 		}
 	}

@@ -13,6 +13,7 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
+#include "../send.h"
 #include "../trace.h"
 #include "token.h"
 

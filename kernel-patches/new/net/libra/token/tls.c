@@ -22,25 +22,9 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
+#include "../send.h"
 #include "token.h"
 #include "tx.h"
-
-/**
- * libra_tls_of() - the TLS of a socket
- * @sk: TCP socket
- *
- * Once it is there it stays until the socket is closed.
- *
- * Context: under the socket lock, by which a ULP is set up; before it can be; or in the
- * application's own call.
- * Return: its context, or NULL.
- */
-struct tls_context *libra_tls_of(const struct sock *sk)
-{
-	const struct tcp_ulp_ops *ulp = READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
-
-	return ulp && !strcmp(ulp->name, "tls") ? tls_get_ctx(sk) : NULL;
-}
 
 /*
  * The TLS on top of what was attached, or NULL. A sockmap may come on top, or between:
@@ -57,17 +41,6 @@ static const struct tls_context *libra_tls(const struct libra_sock *ls)
 	mapped = sk_psock(ls->sk);
 	rcu_read_unlock();
 	return mapped ? NULL : tls;
-}
-
-/*
- * TLS_BASE until TLS_TX, and then for good. Who looks without the socket lock, while
- * another thread is in setsockopt(), may see either, as natively.
- */
-static bool libra_tls_conf_encrypts(const struct tls_context *tls)
-{
-	u8 conf = tls->tx_conf;
-
-	return conf == TLS_SW || conf == TLS_HW;
 }
 
 /**
@@ -98,7 +71,7 @@ bool libra_tls_encrypts(const struct libra_sock *ls)
 	if (likely(!libra_sock_changed(ls)) || !READ_ONCE(ls->net->sysctl.tls))
 		return false;
 	tls = libra_tls(ls);
-	return tls && libra_tls_conf_encrypts(tls);
+	return tls && libra_tls_transmits(tls);
 }
 
 /**
@@ -134,7 +107,7 @@ static void libra_tls_tell(struct libra_sock *ls)
 	const struct tls_context *tls = tls_get_ctx(ls->sk);
 	u32 flags = ls->call.ctx.flags;
 
-	if (libra_tls_conf_encrypts(tls))
+	if (libra_tls_transmits(tls))
 		flags |= LIBRA_F_KTLS;
 	if (tls->rx_conf == TLS_SW)
 		flags |= LIBRA_F_KTLS_RX;
@@ -255,7 +228,7 @@ enum libra_tls_egress libra_tls_egress(struct libra_sock *ls)
 		libra_tls_note(ls);
 		return LIBRA_TLS_ENCRYPTS;
 	}
-	if (!libra_tls_conf_encrypts(tls))
+	if (!libra_tls_transmits(tls))
 		return tls->tx_conf == TLS_BASE ? LIBRA_TLS_IDLE : LIBRA_TLS_FOREIGN;
 	/* A VPI of which a part went as it is. */
 	if (!libra_tls_may_redeem(ls) || ls->tx.redeemed || ls->tx.owed)

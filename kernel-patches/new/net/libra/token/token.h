@@ -579,7 +579,6 @@ extern bool libra_vpi_minted;
 
 struct tls_context;
 
-struct tls_context *libra_tls_of(const struct sock *sk);
 bool libra_tls_is_under_way(const struct sock *sk);
 
 enum libra_tls_egress {

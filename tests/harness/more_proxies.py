@@ -52,6 +52,27 @@ server.stream-response-body = 2
 server.chunkqueue-chunk-sz = 16384
 proxy.server = ("" => (("host" => "127.0.0.1", "port" => {upstream})))
 """
+# It passes what it has read to SSL_write() as it lies there, but for the ends of its buffers.
+LIGHTTPD_TLS = """
+server.modules += ("mod_openssl")
+server.chunkqueue-chunk-sz := 65536
+ssl.engine = "enable"
+ssl.pemfile = "{pem}"
+ssl.openssl.ssl-conf-cmd = ("Options" => "KTLS")
+"""
+
+# socat passes all that it has read to SSL_write() as it lies there. Whether OpenSSL gives its keys
+# to the kernel is not for it to say.
+OPENSSL_KTLS = """
+openssl_conf = all
+[all]
+ssl_conf = ssl
+[ssl]
+system_default = ktls
+[ktls]
+Options = KTLS
+"""
+SOCAT_BUFFER = 256 << 10
 
 SQUID = """
 http_port 127.0.0.1:{port} accel defaultsite=proxy no-vhost
@@ -101,11 +122,22 @@ def start_varnish(directory, port, upstream, environment=None, lock=True):
                    "-n", os.path.join(directory, "work"), *VARNISH_OPTIONS], environment)
 
 
-def start_lighttpd(directory, port, upstream, environment=None):
-    conf = _written(directory, "lighttpd.conf", LIGHTTPD.format(
-        dir=directory, port=port, upstream=upstream))
+def start_lighttpd(directory, port, upstream, environment=None, pem=None):
+    """pem: it ends TLS, and the kernel encrypts what it sends."""
+    text = LIGHTTPD.format(dir=directory, port=port, upstream=upstream)
+    conf = _written(directory, "lighttpd.conf",
+                    text + LIGHTTPD_TLS.format(pem=pem) if pem else text)
     return _start("lighttpd", directory, port,
                   [find_program("lighttpd"), "-D", "-f", conf], environment)
+
+
+def start_socat(directory, port, upstream, pem, environment=None):
+    """It ends TLS, and the kernel encrypts what it sends."""
+    conf = _written(directory, "openssl.cnf", OPENSSL_KTLS)
+    return _start("socat", directory, port, [
+        find_program("socat"), "-b", str(SOCAT_BUFFER),
+        f"OPENSSL-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr,cert={pem},verify=0",
+        f"TCP:127.0.0.1:{upstream}"], {**(environment or {}), "OPENSSL_CONF": conf})
 
 
 def start_squid(directory, port, upstream, environment=None):

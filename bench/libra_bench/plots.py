@@ -23,6 +23,7 @@ STYLES = {
     "nginx+libra-noscrub": ("tab:green", "-."),
     "nginx-pass": ("tab:green", ":"),
     "nginx-beside": ("tab:olive", ":"),
+    "nginx-untrimmed": ("tab:olive", "--"), "nginx-untrimmed+libra": ("tab:olive", "-"),
     "nginx+malloc": ("tab:red", "--"), "nginx+lazy": ("tab:red", "-"),
     "nginx-lazy-beside": ("tab:red", ":"),
     "nginx-default": ("tab:green", "--"), "nginx-default+malloc": ("tab:red", "--"),

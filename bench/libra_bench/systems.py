@@ -33,6 +33,7 @@ class System:
     scrub: bool = True      # and memory behind a VPI is cleared, as it is by default
     malloc: str = ""        # has the allocator, which takes memory from: DEVICE, ORDINARY
     min_block: int = 0      # for blocks from this size on; 0: its default
+    keeps_heap: bool = False    # glibc gives no memory back to the kernel
     touched: bool = False   # it reads all payload, so little of it is left in the kernel
     reads: int = 0          # and of payload up to this size, or with chunks in it, all as well
     asked: tuple = ()       # options of the client
@@ -74,6 +75,9 @@ class System:
         return self.kind != "direct" and self.variant != "sockmap"
 
 
+# nginx gives the memory of a large answer back to the kernel, or does not, as its luck with the
+# heap will have it: hundreds of brk() in a few dozens of requests.
+KEEP_HEAP = f"GLIBC_TUNABLES=glibc.malloc.trim_threshold={1 << 30}"
 # A page: nginx's buffers, unless it is told otherwise. The allocator's default is 16 KB.
 SMALL_BLOCKS = 4096
 # HAProxy reads its first buffers anyhow, and chunks it copies into buffers without them.
@@ -101,6 +105,10 @@ SYSTEMS = (
            about="the same nginx, attached; the parser passes at the first byte"),
     System("nginx-beside", "nginx", parser="tls", beside=True, baseline="nginx",
            about="the same nginx, not attached; librad runs, with a policy for others"),
+    System("nginx-untrimmed", "nginx", keeps_heap=True, peers=("nginx",),
+           about="the same nginx, of which glibc keeps what it frees (malloc.trim_threshold)"),
+    System("nginx-untrimmed+libra", "nginx", parser="http1", keeps_heap=True,
+           baseline="nginx-untrimmed", peers=("nginx",), about="the same, attached"),
     System("nginx+malloc", "nginx", malloc=ORDINARY, baseline="nginx",
            about="the same nginx with the allocator, over ordinary memory: not Libra's doing"),
     System("nginx+lazy", "nginx", malloc=DEVICE, baseline="nginx",
@@ -323,6 +331,8 @@ def running(topology, libra, system, connections):
             before += stack.enter_context(libra.attached(system.parser, *sides, system.scrub))
         if system.encrypts:
             stack.enter_context(kernel_tls.encrypting(topology, system))
+        if system.keeps_heap:
+            before += ["env", KEEP_HEAP]
         if system.malloc:
             before += allocator(topology, system.malloc, system.min_block)
         if system.beside:

@@ -4,14 +4,13 @@
 import os
 import subprocess
 
-from . import BENCH, ROOT, runner, setup
+from . import BENCH, ROOT, runner, setup, systems
 from .error import BenchError
 
 RESULT = "result.json"
 BOOT_SECONDS = 120
-# nginx gives the memory of a large answer back to the kernel, or does not, as its luck with
-# the heap will have it. In user-mode Linux that is most of the time of its requests.
-UM_MALLOC = "GLIBC_TUNABLES=glibc.malloc.trim_threshold=1073741824"
+# In user-mode Linux giving memory back is most of the time of a proxy's requests.
+UM_MALLOC = systems.KEEP_HEAP
 # Options that the guest is given as they are: (name, takes values).
 PASSED = ("matrix", "root", "seed", "repetitions", "shorten", "systems", "smp")
 PATHS = ("matrix", "root")

@@ -132,10 +132,10 @@ def run_here(args, groups, out):
             run.go()
             if args.where == "remote":
                 run.result["remote"] = place.records()
-        except BenchError:
-            save(run.result)
-            raise
-    return save(run.result)
+        finally:
+            # Whatever happens when the place is left.
+            path = save(run.result)
+    return path
 
 
 def main(argv=None):

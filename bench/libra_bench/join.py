@@ -7,7 +7,7 @@ from . import check
 from .error import BenchError
 
 # What has to be the same, or the rows of one table would not be comparable.
-ALIKE = ("where", "accel", "clock", "kernel_name", "hosts", "cpu_model", "sysctls",
+ALIKE = ("where", "link", "accel", "clock", "kernel_name", "hosts", "cpu_model", "sysctls",
          "data_path")
 
 

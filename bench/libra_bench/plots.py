@@ -35,6 +35,7 @@ STYLES = {
     "nginx-sub+lazy": ("tab:cyan", "-"),
     "nginx-tls": ("tab:orange", "--"), "nginx-tls+lazy": ("tab:orange", "-"),
     "nginx-ktls": ("tab:brown", "--"), "nginx-ktls+libra": ("tab:brown", "-"),
+    "nginx-ktls12": ("tab:gray", "--"), "nginx-ktls12+libra": ("tab:gray", "-"),
     "nginx-device": ("tab:pink", "--"), "nginx-device+libra": ("tab:pink", "-"),
     "haproxy-default": ("tab:blue", "--"), "haproxy-default+malloc": ("tab:purple", "--"),
     "haproxy-default+lazy": ("tab:purple", "-"),

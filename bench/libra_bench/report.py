@@ -160,7 +160,7 @@ def _saturation(result, table, name):
     lines += _reproduction(result, table, chosen)
     lines += [f"### {name}: CPU time {suffix(result)}", "",
               "CPU, user and system are what the proxy's processes were charged, softirqs in their "
-              "context included. kernel threads: all of the machine but ksoftirqd, exactly; work "
+              "context included. kernel threads: all of the machine but ksoftirqd (and a test device's), exactly; work "
               "that Libra leaves to a kworker is in what a row has more of it than its baseline. "
               "all softirq: the whole machine's. machine: all that the machine did, by ticks, but "
               "for what client and origin were charged; it holds what is charged to nobody, and "

@@ -240,7 +240,11 @@ class Table:
 
         With Libra its own counters say in the timed window what of that was not. Else: what
         strace saw system calls return. In a result without any strace it is payload alone.
+        None for what the kernel encrypts: TLS may read user memory where it lies, and copies
+        what it encrypts where no counter of ours is.
         """
+        if row.system.in_kernel:
+            return None
         whole = self.forwarded(row) or 2
         probe = self.probe(row)
         if row.system.lazy and not row.system.beside:

@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 
+from harness import tlsdev
+
 from . import ROOT, data_path, systems
 from .error import BenchError
 
@@ -86,6 +88,17 @@ def commit():
     return run.stdout.strip() or "unknown"
 
 
+def _aes_gcm(host):
+    """Who does it in the kernel: with the processor's instructions, or in C."""
+    best = None
+    for entry in host.read("/proc/crypto").split("\n\n"):
+        fields = dict(map(str.strip, line.split(":", 1)) for line in entry.splitlines()
+                      if ":" in line)
+        if fields.get("name") == "gcm(aes)":
+            best = max(best or (0, ""), (int(fields["priority"]), fields["driver"]))
+    return best and best[1]
+
+
 def describe(topology):
     """The hosts and the programs; what each system runs is added with its first start."""
     proxy = topology.proxy
@@ -93,6 +106,9 @@ def describe(topology):
            if line.startswith("model name")]
     return {
         "where": topology.where,
+        # A device of the tests is no veth, and no card.
+        **({"link": tlsdev.KIND} if topology.shared and topology.tls_device else {}),
+        "aes_gcm": _aes_gcm(proxy),
         "accel": accelerator(),
         # What a second of the machine is: its share of a real one, or a number of instructions.
         "clock": "instructions" if os.environ.get("LIBRA_ICOUNT") else "time",

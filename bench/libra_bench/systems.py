@@ -48,12 +48,19 @@ class System:
         if self.touched:
             return "all payload read"
         return {"default": "default buffers", "large": "one large buffer",
-                "ktls": "kernel TLS", "device": "TLS by a device"}.get(self.variant, "")
+                "ktls": "kernel TLS", "ktls12": "kernel TLS", "device": "TLS by a device"
+                }.get(self.variant, "")
 
     @property
     def encrypts(self):
-        """Who in the kernel encrypts what it sends, or what is measured is something else."""
-        return {"ktls": kernel_tls.SOFTWARE, "device": kernel_tls.DEVICE}.get(self.variant)
+        """Who encrypts what it sends, or what is measured is something else; None: nobody."""
+        return {"tls": kernel_tls.USER, "ktls": kernel_tls.SOFTWARE,
+                "ktls12": kernel_tls.SOFTWARE, "device": kernel_tls.DEVICE}.get(self.variant)
+
+    @property
+    def in_kernel(self):
+        """What is encrypted is copied, or not, where no system call shows it."""
+        return self.encrypts not in (None, kernel_tls.USER)
 
     @property
     def on_device(self):
@@ -149,10 +156,15 @@ SYSTEMS = (
     System("nginx-ktls+libra", "nginx", "ktls", parser="http1", asked=(TLS,),
            baseline="nginx-ktls", peers=("nginx-tls", "nginx+libra"),
            about="the same, attached (net.libra.tls)"),
-    System("nginx-device", "nginx", "device", asked=(TLS,), peers=("nginx-ktls", "nginx-tls"),
-           about="a network device encrypts every answer (OpenSSL's option KTLS; TLS 1.2)"),
+    System("nginx-ktls12", "nginx", "ktls12", asked=(TLS,),
+           about="nginx-ktls with what a device is given: TLS 1.2, AES-128-GCM"),
+    System("nginx-ktls12+libra", "nginx", "ktls12", parser="http1", asked=(TLS,),
+           baseline="nginx-ktls12", peers=("nginx+libra",),
+           about="the same, attached (net.libra.tls)"),
+    System("nginx-device", "nginx", "device", asked=(TLS,), peers=("nginx-ktls12",),
+           about="a network device encrypts every answer (TLS 1.2, AES-128-GCM)"),
     System("nginx-device+libra", "nginx", "device", parser="http1", asked=(TLS,),
-           baseline="nginx-device", peers=("nginx-ktls+libra", "nginx+libra"),
+           baseline="nginx-device", peers=("nginx-ktls12+libra", "nginx+libra"),
            about="the same, attached (net.libra.tls)"),
     System("haproxy", "haproxy", "copy", about=HAPROXY_COPY_TUNING),
     System("haproxy-splice", "haproxy", "splice", baseline="haproxy",
@@ -231,11 +243,13 @@ NGINX_TLS = """
             {options}
 """
 # Devices are given TLS 1.2 only, by Linux 6.12.
+TLS12 = "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256; " \
+        "ssl_conf_command Options KTLS;"
 TLS_OPTIONS = {
     "tls": "ssl_protocols TLSv1.3;",
     "ktls": "ssl_protocols TLSv1.3; ssl_conf_command Options KTLS;",
-    "device": "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256; "
-              "ssl_conf_command Options KTLS;",
+    "ktls12": TLS12,
+    "device": TLS12,
 }
 NGINX_CONFIGS = {
     # nginx's own buffer for an upload, of two pages, is less than what the library takes.
@@ -246,6 +260,7 @@ NGINX_CONFIGS = {
     "sub": servers.NGINX_CONFIGS["b"] + NGINX_SUB,
     "tls": servers.NGINX_CONFIGS["b"],
     "ktls": servers.NGINX_CONFIGS["b"],
+    "ktls12": servers.NGINX_CONFIGS["b"],
     "device": servers.NGINX_CONFIGS["b"],
 }
 # Has payload memory, as long as it lasts, and says so by listening.

@@ -15,8 +15,9 @@ here, but in threads of its own, so what a card would do is charged to nobody.
 import contextlib
 import os
 import subprocess
-import time
 from dataclasses import dataclass
+
+from harness import tlsdev
 
 from .error import BenchError
 from .transport import Host
@@ -27,7 +28,6 @@ DEVICES = (("client", "toproxy", "10.91.1.1/24"), ("proxy", "toclient", "10.91.1
            ("proxy", "toorigin", "10.91.2.2/24"), ("origin", "toproxy", "10.91.2.1/24"))
 # On as links are made. A veth has gro only when told.
 OFFLOADS = ("tso", "gso")
-TLS_MODULE, TLS_KIND = "libra_tlsdev", "tlsdev"
 
 
 @dataclass
@@ -69,15 +69,10 @@ def pins_for(cpus):
     return {role: [index] for index, role in enumerate(ROLES)}
 
 
-def _run(*words):
-    run = subprocess.run([str(word) for word in words], capture_output=True, text=True,
-                         check=False)
-    if run.returncode != 0:
-        raise BenchError(f"{' '.join(map(str, words))}: {run.stderr.strip()}")
-
-
 def _ip(*arguments):
-    _run("ip", *arguments)
+    run = subprocess.run(["ip", *map(str, arguments)], capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise BenchError(f"ip {' '.join(map(str, arguments))}: {run.stderr.strip()}")
 
 
 def _join_veth(client, proxy):
@@ -87,7 +82,7 @@ def _join_veth(client, proxy):
 
 def _join_tls(client, proxy):
     """As cards do, it takes what is larger than a segment."""
-    proxy.run(["ip", "link", "add", "name", "toclient", "type", TLS_KIND])
+    proxy.run(["ip", "link", "add", "name", "toclient", "type", tlsdev.KIND])
     proxy.run(["ip", "link", "set", "dev", "toclientp", "netns", str(client.pid),
                "name", "toproxy"])
     for host, device in ((client, "toproxy"), (proxy, "toclient")):
@@ -111,37 +106,23 @@ def join(client, proxy, origin, tls=False):
 
 
 @contextlib.contextmanager
-def _tls_devices(libra_ko):
-    """Their module: the one beside this libra.ko, or the running kernel's."""
-    if os.path.exists(f"/sys/module/{TLS_MODULE}"):
+def _tls_devices(build, libra_ko):
+    """Their module, unless it is there."""
+    if tlsdev.loaded():
         yield
         return
-    beside = os.path.join(os.path.dirname(libra_ko or ""), f"{TLS_MODULE}.ko")
-    if libra_ko:
-        for needed in ("tls", "gf128mul"):
-            _run("modprobe", needed)
     try:
-        _run(*(["insmod", beside] if libra_ko else ["modprobe", TLS_MODULE]))
-    except BenchError as error:
+        tlsdev.load(build, libra_ko)
+    except RuntimeError as error:
         raise BenchError(f"there is no network device with TLS offload here ({error}): use "
                          "--where vm, or --where remote on hosts that have one") from None
     try:
         yield
     finally:
-        _unload()
-
-
-def _unload(timeout=20):
-    """Namespaces that ended go with their devices, some time later."""
-    end = time.monotonic() + timeout
-    while True:
-        try:
-            _run("rmmod", TLS_MODULE)
-            return
-        except BenchError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.2)
+        # Namespaces that ended go with their devices, some time later. One that stays is no
+        # reason to lose a result.
+        with contextlib.suppress(RuntimeError):
+            tlsdev.unload()
 
 
 @contextlib.contextmanager
@@ -152,7 +133,7 @@ def namespaces(build, tls=False, libra_ko=None):
         raise BenchError("network namespaces need root: run it with sudo")
     with contextlib.ExitStack() as stack:
         if tls:
-            stack.enter_context(_tls_devices(libra_ko))
+            stack.enter_context(_tls_devices(build, libra_ko))
         hosts = {role: stack.enter_context(Host(role, NAMESPACE)) for role in ROLES}
         join(**hosts, tls=tls)
         yield Topology(**hosts, proxy_address="10.91.1.2", origin_address="10.91.2.1",

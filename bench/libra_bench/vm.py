@@ -61,7 +61,10 @@ def module(args):
 
 def run(args, groups, out):
     """Boots, measures, and returns where the result is."""
-    libra_ko = module(args) if runner.needs_libra(groups) else None
+    # Beside it is the module of the device that encrypts.
+    needed = runner.needs_libra(groups) or any(
+        system.on_device for system in runner.wanted_systems(groups))
+    libra_ko = module(args) if needed else None
     os.makedirs(out, exist_ok=True)
     path = os.path.join(out, RESULT)
     if os.path.exists(path):

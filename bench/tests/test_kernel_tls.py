@@ -6,13 +6,21 @@ import unittest
 
 from libra_bench import kernel_tls, remote
 from libra_bench.error import BenchError
-from libra_bench.kernel_tls import DEVICE, SOFTWARE
+from libra_bench.kernel_tls import DEVICE, SOFTWARE, USER
 
 NIC = {"tx_tls_encrypted_packets": 10, "tx_tls_encrypted_bytes": 1000, "rx_packets": 7}
 
 
-def at(software=0, device=0, **nic):
-    return {"tls": {SOFTWARE: software, DEVICE: device}, "nic": nic}
+def at(accepted=0, software=0, device=0, sent=0, **nic):
+    return {"tls": {SOFTWARE: software, DEVICE: device}, "nic": nic, "accepted": accepted,
+            "sent": sent}
+
+
+def more(**counts):
+    return {name: NIC[name] + counts.get(name, 0) for name in NIC}
+
+
+ENCRYPTED = more(tx_tls_encrypted_packets=9, tx_tls_encrypted_bytes=9000)
 
 
 class Problem(unittest.TestCase):
@@ -23,26 +31,34 @@ class Problem(unittest.TestCase):
         else:
             self.assertIn(said, found or "nothing")
 
+    def test_user_space(self):
+        self.check(USER, at(3, 3), at(9, 3), None)
+        self.check(USER, at(3, 3), at(9, 4), "1 of 6 connections were encrypted in software")
+
     def test_software(self):
-        self.check(SOFTWARE, at(3), at(5), None)
-        self.check(SOFTWARE, at(3), at(3), "user space")
-        self.check(SOFTWARE, at(3), at(5, device=1), "1 of 3 connections were encrypted by the "
-                                                     "device")
+        self.check(SOFTWARE, at(3, 3), at(5, 5), None)
+        self.check(SOFTWARE, at(3, 3), at(5, 3), "0 of 2")
+        self.check(SOFTWARE, at(), at(8, 1), "OpenSSL encrypted in user space")
+        self.check(SOFTWARE, at(3, 3), at(6, 5, 1), "1 of 3 connections were encrypted by the device")
+
+    def test_somebody_elses_connection(self):
+        self.check(SOFTWARE, at(), at(41, 40), None)
 
     def test_a_device_and_its_driver_agree(self):
-        moved = {**NIC, "tx_tls_encrypted_packets": 11}
-        self.check(DEVICE, at(**NIC), at(device=4, **moved), None)
-        self.check(DEVICE, at(device=4, **NIC), at(device=8, **NIC), "encrypted nothing")
-        self.check(DEVICE, at(), at(device=4, rx_packets=9), "does not count")
-        self.check(DEVICE, at(**NIC), at(**moved), "user space")
-        self.check(DEVICE, at(**NIC), at(software=4, **moved), "4 of 4 connections were encrypted "
-                                                               "in software")
-        self.check(DEVICE, at(**NIC), at(1, 3, **moved), "1 of 4")
+        self.check(DEVICE, at(**NIC), at(4, 0, 4, 10_000, **ENCRYPTED), None)
+        self.check(DEVICE, at(**NIC), at(4, 0, 4, 10_000, **NIC), "encrypted 0 of")
+        self.check(DEVICE, at(**NIC), at(4, 0, 4, 20_000, **ENCRYPTED), "encrypted 9000 of")
+        self.check(DEVICE, at(), at(4, 0, 4, 9, rx_packets=9), "does not count")
+        self.check(DEVICE, at(**NIC), at(4, 0, 1, 10_000, **ENCRYPTED), "user space")
+        self.check(DEVICE, at(**NIC), at(4, 4, 0, 10_000, **ENCRYPTED), "4 of 4 connections were "
+                                                                        "encrypted in software")
+        self.check(DEVICE, at(**NIC), at(4, 1, 3, 10_000, **ENCRYPTED), "1 of 4")
 
     def test_a_driver_counts_by_queue(self):
-        queues = {"tx0_tls_encrypted_packets": 0, "tx1_tx_tls_encrypted_packets": 5}
-        moved = {**queues, "tx1_tx_tls_encrypted_packets": 6}
-        self.check(DEVICE, at(**queues), at(device=1, **moved), None)
+        queues = {"tx0_tls_encrypted_packets": 0, "tx1_tx_tls_encrypted_packets": 5,
+                  "tx1_tx_tls_encrypted_bytes": 1}
+        moved = {**queues, "tx1_tx_tls_encrypted_packets": 6, "tx1_tx_tls_encrypted_bytes": 900}
+        self.check(DEVICE, at(**queues), at(1, 0, 1, 1000, **moved), None)
 
 
 class Host:
@@ -53,6 +69,7 @@ class Host:
     def __init__(self, state, tls=True):
         self.state, self.tls = state, tls
         self.switched = []
+        self.accepted = 4
 
     def run(self, argv, check=True):
         text, status = "", 0
@@ -60,6 +77,9 @@ class Host:
             text = f"Features for {argv[2]}:\n{kernel_tls.FEATURE}: {self.state}\n"
         elif argv[:2] == ["ethtool", "-K"]:
             self.switched.append(argv[-1])
+        elif argv == ["cat", kernel_tls.SNMP]:
+            text = "Tcp: ActiveOpens PassiveOpens\nTcp: 1 " + str(self.accepted)
+            self.accepted += 1
         elif argv[:2] == ["test", "-e"]:
             status = 0 if self.tls else 1
         return {"stdout": text, "stderr": "", "status": status}

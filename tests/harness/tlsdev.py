@@ -192,10 +192,10 @@ class Network:
             namespace.close()
 
 
-def load(env):
-    """Loads the module: beside libra.ko, of this build, or the running kernel's own."""
-    places = [os.path.dirname(env.args.libra_ko)] if env.args.libra_ko else []
-    places.append(os.path.join(env.build, "module", os.uname().release))
+def load(build, libra_ko=None):
+    """Loads the module: beside this libra.ko, of this build, or the running kernel's own."""
+    places = [os.path.dirname(libra_ko)] if libra_ko else []
+    places.append(os.path.join(build, "module", os.uname().release))
     files = [os.path.join(place, f"{MODULE}.ko") for place in places]
     file = next((file for file in files if os.path.exists(file)), None)
     if file:
@@ -222,7 +222,7 @@ def unload(timeout=20):
 @contextlib.contextmanager
 def network(env, here=False):
     """The module, and a network of its devices; see Network."""
-    load(env)
+    load(env.build, env.args.libra_ko)
     try:
         made = Network(here)
         try:

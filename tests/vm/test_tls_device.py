@@ -431,7 +431,7 @@ def life(net, tap, data):
 @contextlib.contextmanager
 def under_traffic(env, case, data):
     """In its body the devices go away under a connection, which has no way to end then."""
-    tlsdev.load(env)
+    tlsdev.load(env.build, env.args.libra_ko)
     net = tlsdev.Network()
     with Pair(net) as pair:
         net.impair(SLOW, *BOTH)

@@ -9,6 +9,8 @@ has the rest of it. What kernel TLS would encrypt waits a little, as nothing can
 import contextlib
 import os
 import socket
+import struct
+import threading
 import time
 
 import vmtest
@@ -27,7 +29,7 @@ AHEAD = os.urandom(2 << 20)
 SOON = 0.1
 # Longer than anything waits that may be chance, where kernel TLS encrypts.
 LATE = 1
-TLS_SET_RECORD_TYPE, ALERT, CLOSE_NOTIFY = 1, 21, b"\x01\x00"
+TLS_SET_RECORD_TYPE, ALERT, DATA, CLOSE_NOTIFY = 1, 21, 23, b"\x01\x00"
 TRIES = 5
 
 
@@ -246,6 +248,106 @@ def encrypted_cut(tap):
         case.equal(libra.counters()["fail_stop_cut_vpi"] - before, CHANCE, "fail-stops")
 
 
+def by_type(tap):
+    with tap.case("kTLS: application data that says so, as GnuTLS's does") as case:
+        memory = mint(1)
+        says_so = [(ktls.SOL_TLS, TLS_SET_RECORD_TYPE, bytes([DATA]))]
+        with client(encrypted=True) as ends:
+            proxy, peer = ends
+            proxy.sendmsg([b"before it"], says_so)
+            for at in range(0, len(memory), ktls.RECORD):
+                proxy.sendmsg([memory[at:at + ktls.RECORD]], says_so)
+            proxy.sendmsg([b"behind it"], says_so)
+            proxy.shutdown(socket.SHUT_WR)
+            got = receive(peer, 1 << 30)
+            case.check(got == b"before it" + BODY + b"behind it", f"{len(got)} bytes came")
+
+
+@contextlib.contextmanager
+def without_room(memory, ahead=AHEAD):
+    """Bytes that may be a VPI's are held, and what was sent before fills the buffer."""
+    with client(encrypted=True) as ends:
+        proxy, peer = ends
+        proxy.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20)
+        proxy.setblocking(True)  # Python's own timeouts wait for room by themselves
+        proxy.sendall(ahead)
+        proxy.sendall(b"." + memory[:CHANCE])
+        proxy.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 8192)
+        yield proxy, peer
+
+
+def no_room(tap, memory):
+    whole = AHEAD + b"." + memory[:CHANCE]
+    for name, end in (("close()", socket.socket.close),
+                      ("shutdown()", lambda sock: sock.shutdown(socket.SHUT_WR))):
+        with tap.case(f"kTLS: {name} where there is no room") as case, \
+                without_room(memory) as ends:
+            proxy, peer = ends
+            end(proxy)
+            case.check(receive(peer, len(whole) + 1) == whole, "not all of it came")
+    with tap.case("kTLS: shutdown() does not wait for a sender that waits for room") as case, \
+            without_room(memory) as ends:
+        proxy, peer = ends
+
+        def send():
+            with contextlib.suppress(OSError):
+                proxy.sendall(b"x" * 100_000)
+
+        def shut():
+            with contextlib.suppress(OSError):
+                proxy.shutdown(socket.SHUT_RDWR)
+
+        threads = [threading.Thread(target=work) for work in (send, shut)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.3)
+        for thread in reversed(threads):
+            thread.join(SOON * 50)
+            case.check(not thread.is_alive(), "it still waits")
+        # Or neither thread would end.
+        with contextlib.suppress(OSError):
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+        for thread in threads:
+            thread.join()
+
+
+def one_timeout(tap):
+    """A call of many pieces waits no longer than one does."""
+    with tap.case("kTLS: SO_SNDTIMEO is of the whole call") as case, \
+            client(encrypted=True) as ends:
+        proxy, peer = ends
+        proxy.setblocking(True)
+        proxy.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 1, 0))
+        proxy.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        ended = threading.Event()
+
+        def read():
+            while not ended.wait(0.4):
+                peer.recv(100_000)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        sent = proxy.send(AHEAD * 4)
+        ended.set()
+        reader.join()
+        case.check(sent < 4 * len(AHEAD), "it waited for all of it")
+
+
+def no_keys(tap):
+    with tap.case("a VPI cut and moved where TLS has no keys yet") as case:
+        for n in (CHANCE + 1, 20, VPI - 1):
+            memory = mint(1)
+            with client() as ends:
+                proxy, peer = ends
+                proxy.setsockopt(socket.IPPROTO_TCP, ktls.TCP_ULP, b"tls")
+                proxy.sendall(bytes(bytearray(memory[:n])))
+                proxy.sendall(memory[n:])
+                proxy.shutdown(socket.SHUT_WR)
+                case.check(receive(peer, len(BODY) + 1) == BODY, f"cut after {n} bytes")
+
+
 def body(env, tap):
     if not env.with_libra:
         tap.skip("all", "needs Libra")
@@ -261,6 +363,10 @@ def body(env, tap):
         with libra.sysctl("tls", 1):
             encrypted_chance(tap, memory)
             encrypted_cut(tap)
+            by_type(tap)
+            no_room(tap, memory)
+            one_timeout(tap)
+            no_keys(tap)
     with tap.case("nothing is left") as case:
         case.equal(libra.settle(), {}, "left behind")
 

@@ -175,6 +175,18 @@ def spliced(ends):
     ends.drain(count=50_000 - len(ends.memory))
 
 
+def waitall(ends):
+    """An alert where as much as there is room for is waited for."""
+    ends.send(PLAIN[:20_000])
+    ends.send(CLOSE_NOTIFY, ALERT)
+    ends.send(PLAIN[20_000:50_000])
+    time.sleep(0.1)
+    ends.recv(1000)
+    for _ in range(3):
+        ends.recvmsg(19_000, socket.MSG_WAITALL)
+    ends.drain(count=50_000 - len(ends.memory))
+
+
 def ends_well(ends):
     ends.send(PLAIN[:40_000])
     ends.send(CLOSE_NOTIFY, ALERT)
@@ -256,6 +268,7 @@ SCENES = {
     "MSG_PEEK, MSG_WAITALL": (flags, True),
     "SO_RCVLOWAT": (low_water, True),
     "splice() in between": (spliced, True),
+    "an alert and MSG_WAITALL": (waitall, True),
     "an alert, and the end": (ends_well, True),
     "a reset": (ends_badly, True),
     "another key": (wrong_key, True, True),
@@ -267,6 +280,8 @@ SCENES = {
     "one comes again": (tampered(lambda wire: [wire[0], wire[0], *wire[1:]]), False),
     "one is cut": (tampered(lambda wire: [wire[0], wire[1][:9000]]), False),
     "no TLS": (tampered(lambda wire: [wire[0], b"HTTP/1.1 200 OK\r\n\r\n" * 20]), False),
+    "one of another version": (tampered(lambda wire: [wire[0], b"\x17\x03\x01\x00\x20" +
+                                                      bytes(32), *wire[1:]]), False),
     "one that is too long": (tampered(lambda wire: [wire[0], b"\x17\x03\x03\xff\xff" +
                                                     bytes(70_000)]), False),
 }
@@ -397,6 +412,47 @@ def framed(env, tap):
     conversation("splice() in each body", splice, 0)
 
 
+def begun_before(tap):
+    """Bytes that nobody saw, in the middle of a message: what is behind them, and looks like a
+    message, is none. If it were taken for one, the next header would be in its payload."""
+    fake = b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n".ljust(200, b" ")
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(fake)}\r\n\r\n".encode()
+    behind = b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n" + PLAIN[:50_000]
+
+    def play_it(name, take):
+        with tap.case(f"HTTP/1: {name}") as case:
+            ends = Ends(DOMAINS[1][1], ktls.TLS_1_2)
+            back = ktls.Keys()
+            ktls.enable(ends.proxy, transmit=back, ulp=False)
+            ends.encrypt()
+            ktls.enable(ends.origin, receive=back, ulp=False)
+            before = libra.counters()["rx_anchored_bytes"]
+            ends.send(head + fake + behind)
+            time.sleep(0.1)
+            take(ends)
+            ends.drain(count=len(fake) + len(behind))
+            case.check(ends.memory == fake + behind, "what was read is not what was sent")
+            case.equal(libra.counters()["rx_anchored_bytes"] - before, 0, "anchored")
+            ends.close()
+
+    def splice(ends):
+        read, write = os.pipe()
+        while (left := len(head) - take_len[0]) > 0:
+            take_len[0] += os.splice(ends.proxy.fileno(), write, left)
+        os.close(read)
+        os.close(write)
+
+    def switched(ends):
+        with libra.sysctl("tls", 0):
+            got = ends.proxy.recv(len(head))
+        if got != head:
+            raise RuntimeError(f"read {len(got)} bytes first")
+
+    take_len = [0]
+    play_it("the first read is a splice()", splice)
+    play_it("net.libra.tls is switched on in a message", switched)
+
+
 def attached_late(env, tap):
     """A policy that finds TLS at work does not know where in a message that is."""
     with tap.case("attached when TLS is under way") as case:
@@ -520,6 +576,7 @@ def body(env, tap):
             attached_late(env, tap)
         with libra.sysctl("strangers", 0), domains(env, "http1"):
             framed(env, tap)
+        begun_before(tap)
         env.bodies = tls_proxy.bodies(env, SIZES)
         with libra.Daemon(env.build, env.directory, ("http1",)) as env.daemon:
             upstream(env, tap)

@@ -58,13 +58,26 @@ int libra_send_native(struct sock *sk, struct msghdr *msg, size_t size)
 	return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, size);
 }
 
+/*
+ * The pieces of a call that waits have one timeout, of which the last one may use more than
+ * was left.
+ */
 static int libra_out_transport(struct libra_out *out, struct msghdr *msg,
 			       size_t count)
 {
+	unsigned long begin = jiffies;
+	int ret;
+
 	if (out->locked)
 		return tcp_sendmsg_locked(out->sk, msg, count);
 	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
-	return READ_ONCE(out->sk->sk_prot)->sendmsg(out->sk, msg, count);
+	ret = READ_ONCE(out->sk->sk_prot)->sendmsg(out->sk, msg, count);
+	if (out->timeo != MAX_SCHEDULE_TIMEOUT) {
+		out->timeo -= min_t(unsigned long, out->timeo, jiffies - begin);
+		if (!out->timeo)
+			out->flags |= MSG_DONTWAIT;
+	}
+	return ret;
 }
 
 /*
@@ -175,19 +188,25 @@ int libra_out_wait(struct libra_out *out)
 }
 
 /**
- * libra_out_end_record() - a record that MSG_MORE left open
- * @out: the call, at its end; there is TLS below
+ * libra_tls_end_record() - a record that MSG_MORE left open
+ * @sk: socket of which kernel TLS encrypts what is sent
  *
- * TLS encrypts and sends it when it has all of it, and a close() would lose it.
+ * TLS encrypts and sends it when it has all of it, and a close() would lose it. What there
+ * is no room for it sends when there is. Who sent has been answered, so nothing waits, and
+ * no error is taken away from the next call.
  *
- * Context: process context, without the socket lock.
+ * Context: process context, without the socket lock; nobody else sends.
  */
-void libra_out_end_record(struct libra_out *out)
+void libra_tls_end_record(struct sock *sk)
 {
-	struct sock *sk = out->sk;
+	struct tls_context *tls = libra_tls_of(sk);
 
-	if (out->corked && !(out->flags & MSG_MORE) && READ_ONCE(sk->sk_prot)->splice_eof)
-		READ_ONCE(sk->sk_prot)->splice_eof(sk->sk_socket);
+	mutex_lock(&tls->tx_lock);
+	lock_sock(sk);
+	if (!sk->sk_err && !(sk->sk_shutdown & SEND_SHUTDOWN) && tls->push_pending_record)
+		tls->push_pending_record(sk, MSG_DONTWAIT | MSG_NOSIGNAL);
+	release_sock(sk);
+	mutex_unlock(&tls->tx_lock);
 }
 
 /**

@@ -17,7 +17,7 @@ struct tls_context;
  * @sk: TCP socket, perhaps with a ULP on it
  * @msg: the application's; its iterator stands behind what was accepted
  * @flags: of every piece
- * @timeo: how long libra_out_wait() may still wait, in jiffies
+ * @timeo: how long the call may still wait, in jiffies
  * @sent: bytes accepted from the application
  * @corked: the last piece went with MSG_MORE
  * @locked: the socket lock is held, and the transport is TCP itself
@@ -43,6 +43,7 @@ static inline void libra_out_init(struct libra_out *out, struct sock *sk,
 		/* The last one is the kernel's word for pages, not the application's. */
 		.flags = msg->msg_flags & ~(MSG_SPLICE_PAGES | MSG_ZEROCOPY |
 					    MSG_NO_SHARED_FRAGS),
+		.timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT),
 	};
 }
 
@@ -55,7 +56,6 @@ static inline void libra_out_init(struct libra_out *out, struct sock *sk,
  */
 static inline void libra_out_patient(struct libra_out *out)
 {
-	out->timeo = sock_sndtimeo(out->sk, out->flags & MSG_DONTWAIT);
 	out->flags |= MSG_DONTWAIT;
 }
 
@@ -84,7 +84,7 @@ int libra_out_splice(struct libra_out *out, const struct bio_vec *bv, u32 nr,
 		     size_t skip, size_t count, bool last);
 int libra_out_direct(struct libra_out *out, size_t count);
 int libra_out_wait(struct libra_out *out);
-void libra_out_end_record(struct libra_out *out);
+void libra_tls_end_record(struct sock *sk);
 void libra_out_push(struct libra_out *out);
 
 #endif /* _NET_LIBRA_SEND_H */

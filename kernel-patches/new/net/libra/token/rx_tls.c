@@ -21,6 +21,9 @@
 
 #include "rx.h"
 
+/* Not an error of any socket call, nor LIBRA_RECV_NATIVE. */
+#define LIBRA_RX_TLS_CONTROL	(-EUCLEAN)
+
 /* How much TLS has decrypted that was not read. Under the socket lock, without a reader. */
 static u64 libra_rx_tls_left(const struct tls_context *tls)
 {
@@ -48,18 +51,42 @@ static bool libra_rx_tls_is_marked(const struct libra_sock *ls)
 	       ls->rx.left == libra_rx_tls_left(tls);
 }
 
-/* What is at hand. -EAGAIN if nothing is, -EINVAL if it is no application data. */
+/* Is what comes next a record of another type? TLS has put it back. */
+static bool libra_rx_tls_is_control(const struct sock *sk)
+{
+	struct sk_buff *skb = skb_peek(&tls_sw_ctx_rx(tls_get_ctx(sk))->rx_list);
+
+	return skb && ((struct sk_skb_cb *)skb->cb)->tls.control != TLS_RECORD_TYPE_DATA;
+}
+
+/*
+ * What is at hand. -EAGAIN if nothing is, LIBRA_RX_TLS_CONTROL if it is no application data,
+ * LIBRA_RECV_NATIVE if another reader is there, or was, whom nobody saw.
+ */
 static int libra_rx_tls_read(struct libra_rx *rx, size_t size)
 {
 	read_descriptor_t desc = { .arg.data = &rx->reader, .count = size };
-	struct sock *sk = rx->ls->sk;
+	struct libra_sock *ls = rx->ls;
+	struct sock *sk = ls->sk;
 	int ret;
+
+	/* One that reads natively may sleep with the socket lock released. */
+	if (!libra_tls_ingress(ls))
+		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_ULP);
+	else if (tls_sw_ctx_rx(tls_get_ctx(sk))->reader_present || !libra_rx_tls_is_marked(ls))
+		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
+	if (ls->rx.seg.state == LIBRA_SEG_PASS)
+		return LIBRA_RECV_NATIVE;
 
 	rx->reader.error = 0;
 	ret = READ_ONCE(sk->sk_socket->ops)->read_sock(sk, &desc, libra_rx_actor);
 	libra_rx_end_run(rx);
+	libra_rx_tls_mark(ls);
 	if (ret == -EINVAL && rx->reader.error)
 		return rx->reader.error;
+	/* Otherwise it is an error that TLS found in the stream, and has told now. */
+	if (ret == -EINVAL && libra_rx_tls_is_control(sk))
+		return LIBRA_RX_TLS_CONTROL;
 	return ret;
 }
 
@@ -91,6 +118,7 @@ static int libra_rx_tls_locked(struct libra_rx *rx, size_t size, int flags)
 	int ret;
 
 	for (;;) {
+		/* Another reader may have been faster, or changed the world. */
 		ret = libra_rx_tls_read(rx, size);
 		if (ret != -EAGAIN || !timeo || rx->fail)
 			return ret;
@@ -101,20 +129,50 @@ static int libra_rx_tls_locked(struct libra_rx *rx, size_t size, int flags)
 }
 
 /*
- * What the socket does without us. @data: if it reads anything, it is of the stream.
- * Context: without the socket lock.
+ * What the socket does without us, with what may be of the stream. Who gives room for it may
+ * be given a record of another type, and nobody knows: then that was the last that is
+ * understood. Context: without the socket lock.
  */
-static int libra_rx_tls_native(struct libra_rx *rx, size_t size, int flags, bool data)
+static int libra_rx_tls_native(struct libra_rx *rx, size_t size, int flags)
 {
+	bool either = rx->reader.msg->msg_controllen;
 	struct libra_sock *ls = rx->ls;
 	struct sock *sk = ls->sk;
 	int ret;
 
 	ret = libra_recv_native(sk, rx->reader.msg, size, flags);
+	if (ret <= 0)
+		return ret;
 	lock_sock(sk);
-	if (ret > 0 && data && !(flags & MSG_PEEK))
+	if (flags & MSG_PEEK)
+		;
+	else if (either)
+		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
+	else
 		libra_rx_unseen(ls, ret);
 	libra_rx_tls_mark(ls);
+	release_sock(sk);
+	return ret;
+}
+
+/*
+ * The same with a record of another type, which is known to be there: of what TLS has
+ * decrypted so many bytes go, and nothing more is decrypted; or another reader was faster.
+ */
+static int libra_rx_tls_control(struct libra_rx *rx, size_t size, int flags)
+{
+	struct libra_sock *ls = rx->ls;
+	u64 left = READ_ONCE(ls->rx.left);
+	struct sock *sk = ls->sk;
+	int ret;
+
+	ret = libra_recv_native(sk, rx->reader.msg, size, flags);
+	lock_sock(sk);
+	if (ret > 0 && ls->rx.left == left) {
+		ls->rx.left = left - min_t(u64, left, ret);
+		if (!libra_rx_tls_is_marked(ls))
+			libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
+	}
 	release_sock(sk);
 	return ret;
 }
@@ -137,6 +195,8 @@ int libra_recvmsg_tls(struct libra_rx *rx, size_t size, int flags)
 	int ret;
 
 	rx->records = true;
+	if (flags & MSG_ERRQUEUE)
+		return libra_recv_native(sk, msg, size, flags);
 	lock_sock(sk);
 	if (!libra_tls_ingress(ls)) {
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_ULP);
@@ -156,14 +216,13 @@ int libra_recvmsg_tls(struct libra_rx *rx, size_t size, int flags)
 	    sock_rcvlowat(sk, flags & MSG_WAITALL, size) > 1) {
 		release_sock(sk);
 		LIBRA_INC(ls->net, LIBRA_MIB_FB_FLAGS);
-		return libra_rx_tls_native(rx, size, flags, true);
+		return libra_rx_tls_native(rx, size, flags);
 	}
 	ret = libra_rx_tls_locked(rx, size, flags);
-	libra_rx_tls_mark(ls);
 	release_sock(sk);
 
-	if (ret == -EINVAL)
-		return libra_rx_tls_native(rx, size, flags, false);
+	if (ret == LIBRA_RX_TLS_CONTROL)
+		return libra_rx_tls_control(rx, size, flags);
 	if (ret >= 0)
 		msg->msg_namelen = 0;
 	if (ret > 0)

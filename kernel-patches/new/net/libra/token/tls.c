@@ -21,6 +21,7 @@
 #include <linux/skmsg.h>
 #include <net/tcp.h>
 #include <net/tls.h>
+#include <net/tls_prot.h>
 
 #include "../send.h"
 #include "token.h"
@@ -75,6 +76,20 @@ bool libra_tls_encrypts(const struct libra_sock *ls)
 }
 
 /**
+ * libra_tls_sends_plain() - is what is sent what TCP sends?
+ * @ls: attachment of which libra_sock_changed()
+ *
+ * Context: under the socket lock.
+ * Return: true while TLS on top of it encrypts nothing.
+ */
+bool libra_tls_sends_plain(const struct libra_sock *ls)
+{
+	const struct tls_context *tls = libra_tls(ls);
+
+	return tls && tls->tx_conf == TLS_BASE;
+}
+
+/**
  * libra_tls_reads_plain() - is what is received what TCP received?
  * @ls: attachment of which libra_sock_changed()
  *
@@ -113,6 +128,40 @@ static void libra_tls_tell(struct libra_sock *ls)
 		flags |= LIBRA_F_KTLS_RX;
 	if (flags != ls->call.ctx.flags)
 		WRITE_ONCE(ls->call.ctx.flags, flags);
+}
+
+/*
+ * The number of a direction's first record, or NULL. TLS keeps what it was given; a
+ * getsockopt() puts the number of the next one there.
+ */
+static const char *libra_tls_first(const union tls_crypto_context *keys)
+{
+	switch (keys->info.cipher_type) {
+	case TLS_CIPHER_AES_GCM_128:
+		return keys->aes_gcm_128.rec_seq;
+	case TLS_CIPHER_AES_GCM_256:
+		return keys->aes_gcm_256.rec_seq;
+	case TLS_CIPHER_CHACHA20_POLY1305:
+		return keys->chacha20_poly1305.rec_seq;
+	case TLS_CIPHER_SM4_GCM:
+		return keys->sm4_gcm.rec_seq;
+	case TLS_CIPHER_SM4_CCM:
+		return keys->sm4_ccm.rec_seq;
+	default:
+		return NULL;
+	}
+}
+
+/*
+ * Has this direction come to nothing yet? Otherwise nobody knows where in a message it is:
+ * somebody read by splice(), or net.libra.tls was 0.
+ */
+static bool libra_tls_is_new(const union tls_crypto_context *keys,
+			     const struct cipher_context *now)
+{
+	const char *first = libra_tls_first(keys);
+
+	return first && !memcmp(first, now->rec_seq, TLS_CIPHER_AES_GCM_128_REC_SEQ_SIZE);
 }
 
 /**
@@ -190,8 +239,12 @@ bool libra_tls_ingress(const struct libra_sock *ls)
  */
 void libra_tls_begin_ingress(struct libra_sock *ls)
 {
+	const struct tls_context *tls = tls_get_ctx(ls->sk);
+
 	WRITE_ONCE(ls->rx.tls, true);
 	libra_tls_begin(ls, &ls->rx.seg);
+	if (!libra_tls_is_new(&tls->crypto_recv, &tls->rx))
+		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
 	if (ls->rx.msg) {
 		libra_msg_put(ls->rx.msg);
 		ls->rx.msg = NULL;
@@ -231,7 +284,8 @@ enum libra_tls_egress libra_tls_egress(struct libra_sock *ls)
 	if (!libra_tls_transmits(tls))
 		return tls->tx_conf == TLS_BASE ? LIBRA_TLS_IDLE : LIBRA_TLS_FOREIGN;
 	/* A VPI of which a part went as it is. */
-	if (!libra_tls_may_redeem(ls) || ls->tx.redeemed || ls->tx.owed)
+	if (!libra_tls_may_redeem(ls) || ls->tx.redeemed || ls->tx.owed ||
+	    !libra_tls_is_new(&tls->crypto_send, &tls->tx))
 		return LIBRA_TLS_FOREIGN;
 
 	WRITE_ONCE(ls->tx.tls, true);
@@ -241,6 +295,37 @@ enum libra_tls_egress libra_tls_egress(struct libra_sock *ls)
 	libra_passing_over(ls);
 	LIBRA_INC(ls->net, LIBRA_MIB_TX_TLS);
 	return LIBRA_TLS_ENCRYPTS;
+}
+
+/**
+ * libra_tls_take_type() - a send() may say that it is application data
+ * @sk: TCP socket, LIBRA_TLS_ENCRYPTS
+ * @msg: of the call; nothing is left of its control messages if that was all they said
+ *
+ * As GnuTLS does with each. TLS ends an open record first, and refuses MSG_MORE.
+ *
+ * Context: process context, under tx_lock, without the socket lock.
+ */
+void libra_tls_take_type(struct sock *sk, struct msghdr *msg)
+{
+	struct cmsghdr *cmsg;
+	bool data = false;
+
+	if (likely(!msg->msg_controllen) || msg->msg_control_is_user || msg->msg_flags & MSG_MORE)
+		return;
+	for_each_cmsghdr(cmsg, msg) {
+		if (!CMSG_OK(msg, cmsg) || cmsg->cmsg_level != SOL_TLS ||
+		    cmsg->cmsg_type != TLS_SET_RECORD_TYPE ||
+		    cmsg->cmsg_len < CMSG_LEN(sizeof(u8)) ||
+		    *(u8 *)CMSG_DATA(cmsg) != TLS_RECORD_TYPE_DATA)
+			return;
+		data = true;
+	}
+	if (!data)
+		return;
+	libra_tls_end_record(sk);
+	msg->msg_control = NULL;
+	msg->msg_controllen = 0;
 }
 
 static int libra_tls_set_zero_copy(struct sock *sk, unsigned int on)

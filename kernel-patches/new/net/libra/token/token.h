@@ -469,6 +469,7 @@ struct libra_sock {
 	 * @tx.cut: bytes of a VPI that were accepted without the rest of it;
 	 *	see tx_hold.c
 	 * @tx.gone: bytes of it that were sent before them, as chance
+	 * @tx.waits: a sender waits for room with them
 	 * @tx.owed: bytes that were accepted but not sent: those @tx.cut, and
 	 *	the framing behind and between them
 	 * @tx.held: the owed bytes
@@ -488,6 +489,7 @@ struct libra_sock {
 		u32 sent;
 		u32 cut;
 		u32 gone;
+		bool waits;
 		u32 owed;
 		u8 held[LIBRA_HOLD_MAX];
 		DECLARE_BITMAP(of_vpi, LIBRA_HOLD_MAX);
@@ -595,7 +597,9 @@ void libra_tls_note(struct libra_sock *ls);
 bool libra_tls_begin_zero_copy(struct libra_sock *ls);
 void libra_tls_end_zero_copy(struct libra_sock *ls);
 bool libra_tls_encrypts(const struct libra_sock *ls);
+bool libra_tls_sends_plain(const struct libra_sock *ls);
 bool libra_tls_reads_plain(const struct libra_sock *ls);
+void libra_tls_take_type(struct sock *sk, struct msghdr *msg);
 
 /* ---- streams that are not understood (passing.c) ------------------------ */
 

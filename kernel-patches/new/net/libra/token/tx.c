@@ -617,13 +617,15 @@ static int libra_tx_locked(struct libra_tx *tx)
 {
 	struct libra_sock *ls = tx->ls;
 	struct sock *sk = ls->sk;
-	bool odd = libra_out_is_odd(tx->out.msg) ||
-		   inet_test_bit(DEFER_CONNECT, sk);
 	enum libra_tls_egress tls = LIBRA_TLS_IDLE;
+	bool odd;
 	int ret;
 
 	if (libra_sock_changed(ls))
 		tls = libra_tls_egress(ls);
+	if (tls == LIBRA_TLS_ENCRYPTS)
+		libra_tls_take_type(sk, tx->out.msg);
+	odd = libra_out_is_odd(tx->out.msg) || inet_test_bit(DEFER_CONNECT, sk);
 	if (tls == LIBRA_TLS_FOREIGN) {
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_ULP);
 		/* If it is another connection, whatever was shut down before. */
@@ -731,10 +733,12 @@ int libra_sendmsg(struct libra_sock *ls, struct msghdr *msg, size_t size)
 		ret = sk_stream_error(sk, msg->msg_flags, -EPIPE);
 	else
 		ret = libra_tx_locked(&tx);
-	if (ls->tx.tls)
-		libra_out_end_record(&tx.out);
-	else if (ls->plain && sk->sk_prot == ls->prot)
+	if (ls->tx.tls) {
+		if (tx.out.corked && !(msg->msg_flags & MSG_MORE))
+			libra_tls_end_record(sk);
+	} else if (ls->plain && sk->sk_prot == ls->prot) {
 		libra_out_push(&tx.out);
+	}
 	/* Nobody's bytes take the place of those that are refused. */
 	if (unlikely(tx.fail))
 		WRITE_ONCE(ls->ended, true);

@@ -246,42 +246,58 @@ void libra_hold_begin(struct libra_tx *tx, struct libra_window *win, u32 n)
 static int libra_hold_send(struct libra_sock *ls, struct msghdr *msg, size_t len)
 {
 	struct sock *sk = ls->sk;
-	int sndbuf, ret;
 
 	if (libra_hold_pointless(sk))
 		return len;
 	if (ls->tx.tls)
 		return READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, len);
-	if (libra_sock_changed(ls))
+	if (libra_sock_changed(ls) && !libra_tls_sends_plain(ls))
 		return -EAGAIN;
-	/* Who reads it without the lock may wake a sender for nothing. */
-	sndbuf = sk->sk_sndbuf;
-	WRITE_ONCE(sk->sk_sndbuf, INT_MAX / 2);
-	ret = tcp_sendmsg_locked(sk, msg, len);
-	WRITE_ONCE(sk->sk_sndbuf, sndbuf);
-	return ret;
+	return tcp_sendmsg_locked(sk, msg, len);
 }
 
-/* What libra_hold_flush() does, with MSG_* of @flags. */
-static int libra_hold_flush_with(struct libra_sock *ls, bool locked, int flags)
+/*
+ * Room in the send buffer, whatever its limit is. Returns what that was. Who reads it
+ * without the lock may wake a sender for nothing; TLS takes the lock itself, and nobody
+ * else makes use of the room meanwhile, as they would need tx_lock.
+ */
+static int libra_hold_make_room(struct libra_sock *ls, bool locked)
+{
+	struct sock *sk = ls->sk;
+	int sndbuf;
+
+	if (!locked)
+		lock_sock(sk);
+	sndbuf = sk->sk_sndbuf;
+	WRITE_ONCE(sk->sk_sndbuf, INT_MAX / 2);
+	if (!locked && ls->tx.tls)
+		release_sock(sk);
+	return sndbuf;
+}
+
+static void libra_hold_end_room(struct libra_sock *ls, bool locked, int sndbuf)
+{
+	struct sock *sk = ls->sk;
+
+	if (!locked && ls->tx.tls)
+		lock_sock(sk);
+	/* Unless somebody has set it meanwhile. */
+	if (sk->sk_sndbuf == INT_MAX / 2)
+		WRITE_ONCE(sk->sk_sndbuf, sndbuf);
+	if (!locked)
+		release_sock(sk);
+}
+
+/* Send what is held, with MSG_* of @flags. The socket lock is held unless that is for TLS. */
+static int libra_hold_send_all(struct libra_sock *ls, int flags)
 {
 	struct kvec vec = { .iov_base = ls->tx.held, .iov_len = ls->tx.owed };
 	struct msghdr msg = { .msg_flags = flags | MSG_NOSIGNAL };
-	bool lock = !locked && !ls->tx.tls;
-	struct sock *sk = ls->sk;
 	int ret;
 
-	if (!ls->tx.owed)
-		return 0;
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, vec.iov_len);
-
-	if (lock)
-		lock_sock(sk);
 	ret = libra_hold_send(ls, &msg, vec.iov_len);
-	if (lock)
-		release_sock(sk);
-
-	ls->tx.seq = READ_ONCE(tcp_sk(sk)->write_seq);
+	ls->tx.seq = READ_ONCE(tcp_sk(ls->sk)->write_seq);
 	if (ret <= 0)
 		return ret ? : -EAGAIN;
 	/* Short only without memory: the rest is for the next attempt. */
@@ -305,7 +321,14 @@ static int libra_hold_flush_with(struct libra_sock *ls, bool locked, int flags)
  */
 int libra_hold_flush(struct libra_sock *ls, bool locked)
 {
-	return libra_hold_flush_with(ls, locked, MSG_DONTWAIT);
+	int sndbuf, ret;
+
+	if (!ls->tx.owed)
+		return 0;
+	sndbuf = libra_hold_make_room(ls, locked);
+	ret = libra_hold_send_all(ls, MSG_DONTWAIT);
+	libra_hold_end_room(ls, locked, sndbuf);
+	return ret;
 }
 
 /*
@@ -319,8 +342,11 @@ static int libra_hold_flush_first(struct libra_tx *tx)
 
 	if (!ls->tx.tls)
 		return libra_hold_flush(ls, tx->out.locked);
-	ret = libra_hold_flush_with(ls, false,
-				    (tx->out.flags & MSG_DONTWAIT) | MSG_MORE);
+	if (!ls->tx.owed)
+		return 0;
+	WRITE_ONCE(ls->tx.waits, !(tx->out.flags & MSG_DONTWAIT));
+	ret = libra_hold_send_all(ls, (tx->out.flags & MSG_DONTWAIT) | MSG_MORE);
+	WRITE_ONCE(ls->tx.waits, false);
 	if (!ret)
 		tx->out.corked = true;
 	return ret;
@@ -508,7 +534,9 @@ int libra_hold_continue(struct libra_tx *tx)
  */
 int libra_hold_let_chance_go(struct libra_sock *ls)
 {
-	libra_hold_is_chance(ls);
+	/* The second attempt knows no more of it. */
+	if (ls->tx.cut)
+		libra_hold_is_chance(ls);
 	return libra_hold_flush(ls, false);
 }
 
@@ -535,12 +563,15 @@ void libra_hold_end_call(struct libra_tx *tx)
  * A sender that has tx_lock sends what is held soon, or finds that it is half a VPI:
  * it may wait for the application's memory or for the socket lock, but for room in
  * the send buffer only when nothing is held any more. Then shutdown() has not to wait
- * for it, as it would not without us. Returns false when there is nothing to do.
+ * for it, as it would not without us. Nor has it where TLS waits for room with what is
+ * held: that is lost then, and the connection aborted. Returns false when there is nothing
+ * to do.
  */
 static bool libra_hold_lock(struct libra_sock *ls)
 {
 	while (!mutex_trylock(&ls->tx_lock)) {
-		if (!READ_ONCE(ls->tx.owed) || fatal_signal_pending(current))
+		if (!READ_ONCE(ls->tx.owed) || READ_ONCE(ls->tx.waits) ||
+		    fatal_signal_pending(current))
 			return false;
 		schedule_timeout_uninterruptible(1);
 	}
@@ -567,7 +598,7 @@ bool libra_hold_end(struct libra_sock *ls, bool alone)
 		clean = libra_hold_pointless(ls->sk);
 	} else if (ls->tx.owed) {
 		ls->tx.cut = 0;
-		clean = libra_hold_flush(ls, false) != -EAGAIN;
+		clean = !libra_hold_flush(ls, false) || libra_hold_pointless(ls->sk);
 	}
 	libra_tx_unlock(ls);
 	return clean;

@@ -61,8 +61,8 @@ static unsigned long libra_late_look(struct libra_sock *ls)
 		return end - jiffies;
 	if (ls->tx.cut && READ_ONCE(tp->write_seq) != READ_ONCE(tp->snd_una))
 		return LIBRA_LATE;
-	/* No room: an abort of the connection ends that as well. */
-	return libra_hold_let_chance_go(ls) == -EAGAIN ? LIBRA_LATE : 0;
+	/* No memory: the end of the connection ends that as well. */
+	return libra_hold_let_chance_go(ls) ? LIBRA_LATE : 0;
 }
 
 static void libra_late_work(struct work_struct *work)
@@ -92,10 +92,14 @@ void libra_late_init(struct libra_sock *ls)
 
 /**
  * libra_late_end() - nothing is held any more, nor will be
- * @ls: attachment; the caller has its socket
+ * @ls: attachment; the caller has its socket, and is about to close it
+ *
+ * A work that has begun is waited for: it may be in TLS, which the close takes away.
+ *
+ * Context: process context, without locks.
  */
 void libra_late_end(struct libra_sock *ls)
 {
-	if (cancel_delayed_work(&ls->late.work))
+	if (cancel_delayed_work_sync(&ls->late.work))
 		sock_put(ls->sk);
 }

@@ -7,7 +7,10 @@ The device is libra_tlsdev (test_tls_device.py); nginx and its origin are on its
 
 import contextlib
 import os
+import random
 import socket
+import struct
+import threading
 
 import vmtest
 from harness import ktls, libra, tls_copies, tlsdev
@@ -16,6 +19,8 @@ from harness.tls_proxy import (LARGE, ORIGIN, SHARE, Counted, bodies, check_exac
 
 SIZES = ("64k", "256k", "1m")
 HOST = tlsdev.ADDRESSES[socket.AF_INET][1]
+PORT = 9301
+PATIENCE = 5    # seconds
 COPIED = 0.1    # of what is forwarded, at most
 FAULTS = (
     # name, netem on what the router sends, mtu
@@ -81,6 +86,40 @@ def files(env, net, tap):
         case.check(counted["anchors_redeemed"] > 0, "no anchor was redeemed")
 
 
+def does_not_wait(env, net, tap):
+    """What the application sent in pieces of ours ends as one call would."""
+    with tap.case("a send() that must not wait for room does not") as case, \
+            env.daemon.policy(f"{HOST}:{PORT}", f"127.0.0.1:{PORT + 1}", 2):
+        with socket.create_server((HOST, PORT)) as listener:
+            with net.left:
+                peer = socket.create_connection((HOST, PORT))
+            proxy, _ = listener.accept()
+        before = ktls.counters()["TlsTxDevice"]
+        ktls.enable(proxy, transmit=ktls.Keys())
+        case.equal(ktls.counters()["TlsTxDevice"] - before, 1, "connections on the device")
+        proxy.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        proxy.setblocking(False)
+        data = os.urandom(1 << 20)
+
+        def fill():
+            with contextlib.suppress(OSError):
+                while proxy.send(data[:random.randint(20_000, len(data))]):
+                    pass
+
+        for _ in range(20):
+            thread = threading.Thread(target=fill)
+            thread.start()
+            thread.join(PATIENCE)
+            if not case.check(not thread.is_alive(), "it waits"):
+                break
+            # Some room again.
+            peer.recv(100_000)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        thread.join()
+        proxy.close()
+
+
 def body(env, tap):
     why = tlsdev.why_not()
     if not env.with_libra or why:
@@ -96,6 +135,7 @@ def body(env, tap):
                 forwarded(env, net, tap, fault, size)
         copied(env, net, tap)
         files(env, net, tap)
+        does_not_wait(env, net, tap)
 
 
 if __name__ == "__main__":

@@ -427,6 +427,8 @@ def begun_before(tap):
             ends.encrypt()
             ktls.enable(ends.origin, receive=back, ulp=False)
             before = libra.counters()["rx_anchored_bytes"]
+            ends.proxy.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n" * 2)
+            ends.origin.recv(1000)
             ends.send(head + fake + behind)
             time.sleep(0.1)
             take(ends)

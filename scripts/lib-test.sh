@@ -134,7 +134,7 @@ DEBUG_SUBJECTS_LONG=(lazy_matrix lazy_life lazy_unload lazy_soak lazy_live lazy_
 
 # What is alike on both kernels: no hook of its own, nor an option that only one has. Without
 # --long either runs on one of them, so that both take the same time.
-ALIKE_ON_STOCK=(isolation lazy_life lazy_limits lazy_live lazy_model lazy_netem lazy_soak
+ALIKE_ON_STOCK=(isolation lazy_life lazy_limits lazy_live lazy_model lazy_netem lazy_soak lazy_tls
 	lazy_stress limits matrix_haproxy matrix_nginx netem scrub)
 ALIKE_ON_PATCHED=(hostile tls_device)
 
@@ -170,7 +170,7 @@ run_guest() {
 		return
 	fi
 	record "$kernel" guest "$kernel" 3300 "$TOP/tests/vm/run-all" --quick "${only[@]}"
-	record "selftests-$kernel" guest "$kernel" 600 "$TOP/tests/kernel-selftests/run" --quick \
+	record "selftests-$kernel" guest "$kernel" 900 "$TOP/tests/kernel-selftests/run" --quick \
 		--programs "$("$TOP/tests/kernel-selftests/build")"
 	[ "$kernel" != stock ] ||
 		record bench "$TOP/bench/run" --where vm --kernel stock --quick --build "$BUILD" \

@@ -144,11 +144,9 @@ static int libra_rx_tls_native(struct libra_rx *rx, size_t size, int flags)
 	if (ret <= 0)
 		return ret;
 	lock_sock(sk);
-	if (flags & MSG_PEEK)
-		;
-	else if (either)
+	if (!(flags & MSG_PEEK) && either)
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
-	else
+	else if (!(flags & MSG_PEEK))
 		libra_rx_unseen(ls, ret);
 	libra_rx_tls_mark(ls);
 	release_sock(sk);

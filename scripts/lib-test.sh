@@ -169,7 +169,7 @@ run_guest() {
 			--time-limit 1800 "${only[@]}"
 		return
 	fi
-	record "$kernel" guest "$kernel" 3300 "$TOP/tests/vm/run-all" --quick "${only[@]}"
+	record "$kernel" guest "$kernel" 3900 "$TOP/tests/vm/run-all" --quick "${only[@]}"
 	record "selftests-$kernel" guest "$kernel" 900 "$TOP/tests/kernel-selftests/run" --quick \
 		--programs "$("$TOP/tests/kernel-selftests/build")"
 	[ "$kernel" != stock ] ||

@@ -56,8 +56,9 @@ class Storm:
     def running(self):
         return self._process.poll() is None
 
-    def end(self, case):
-        """Its summary, and what is wrong with it."""
+    def end(self, case, together=True):
+        """Its summary, and what is wrong with it. together: it was long enough for two threads to
+        send on one socket at once."""
         out, said = self._process.communicate(timeout=self._limit)
         for line in said.splitlines():
             case.check(False, line)
@@ -67,7 +68,7 @@ class Storm:
         result = json.loads(out)
         print(f"# {result}", flush=True)
         case.equal((result["wrong"], result["false_peeks"]), (0, 0), "wrong bytes, peeks")
-        case.check(result["together"] > 0, "no two threads sent on one socket at once")
+        case.check(result["together"] > 0 or not together, "no two threads sent on one socket at once")
         return result
 
 
@@ -167,7 +168,7 @@ def still_works(env, tap):
             libra.Daemon(env.build, env.directory, ("raw",)) as daemon:
         attach(daemon)
         with Storm(env, 2) as running:
-            result = running.end(case)
+            result = running.end(case, together=False)
         if result:
             check_anchors(case, result, 1)
 

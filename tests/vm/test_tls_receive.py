@@ -92,6 +92,26 @@ class Ends:
         self.proxy.close()
 
 
+def http_ends():
+    """Ends of which both encrypt: of what the proxy sends as well the kernel sees the plaintext."""
+    ends = Ends(DOMAINS[1][1], ktls.TLS_1_2)
+    back = ktls.Keys()
+    ktls.enable(ends.proxy, transmit=back, ulp=False)
+    ends.encrypt()
+    ktls.enable(ends.origin, receive=back, ulp=False)
+    return ends
+
+
+def splice_away(sock, count):
+    """Takes what is there by splice(), at most so much, and returns it."""
+    read, write = os.pipe()
+    try:
+        return os.read(read, os.splice(sock.fileno(), write, count))
+    finally:
+        os.close(read)
+        os.close(write)
+
+
 def later(action, seconds=0.1):
     thread = threading.Timer(seconds, action)
     thread.start()
@@ -166,12 +186,9 @@ def spliced(ends):
     ends.send(PLAIN[:50_000])
     time.sleep(0.1)
     ends.recv(1000)
-    read, write = os.pipe()
-    got = os.splice(ends.proxy.fileno(), write, 5000)
-    ends.memory += os.read(read, got)
-    ends.saw.append(got)
-    os.close(read)
-    os.close(write)
+    got = splice_away(ends.proxy, 5000)
+    ends.memory += got
+    ends.saw.append(len(got))
     ends.drain(count=50_000 - len(ends.memory))
 
 
@@ -373,11 +390,7 @@ def framed(env, tap):
 
     def conversation(name, middle, kept_of):
         with tap.case(f"HTTP/1: {name}") as case:
-            ends = Ends(DOMAINS[1][1], ktls.TLS_1_2)
-            back = ktls.Keys()
-            ktls.enable(ends.proxy, transmit=back, ulp=False)
-            ends.encrypt()
-            ktls.enable(ends.origin, receive=back, ulp=False)
+            ends = http_ends()
             before = libra.counters()["rx_anchored_bytes"]
             for _ in range(3):
                 ends.proxy.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -402,11 +415,7 @@ def framed(env, tap):
     def splice(ends):
         ends.send(message[30_000:30_100])
         time.sleep(0.05)
-        read, write = os.pipe()
-        taken = os.splice(ends.proxy.fileno(), write, 100)
-        os.close(read)
-        os.close(write)
-        return taken
+        return len(splice_away(ends.proxy, 100))
 
     conversation("an alert in each body", alert, 3)
     conversation("splice() in each body", splice, 0)
@@ -421,37 +430,23 @@ def begun_before(tap):
 
     def play_it(name, take):
         with tap.case(f"HTTP/1: {name}") as case:
-            ends = Ends(DOMAINS[1][1], ktls.TLS_1_2)
-            back = ktls.Keys()
-            ktls.enable(ends.proxy, transmit=back, ulp=False)
-            ends.encrypt()
-            ktls.enable(ends.origin, receive=back, ulp=False)
+            ends = http_ends()
             before = libra.counters()["rx_anchored_bytes"]
             ends.proxy.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n" * 2)
             ends.origin.recv(1000)
             ends.send(head + fake + behind)
             time.sleep(0.1)
-            take(ends)
+            case.equal(take(ends.proxy, len(head)), head, "what was read first")
             ends.drain(count=len(fake) + len(behind))
             case.check(ends.memory == fake + behind, "what was read is not what was sent")
             case.equal(libra.counters()["rx_anchored_bytes"] - before, 0, "anchored")
             ends.close()
 
-    def splice(ends):
-        read, write = os.pipe()
-        while (left := len(head) - take_len[0]) > 0:
-            take_len[0] += os.splice(ends.proxy.fileno(), write, left)
-        os.close(read)
-        os.close(write)
-
-    def switched(ends):
+    def switched(proxy, count):
         with libra.sysctl("tls", 0):
-            got = ends.proxy.recv(len(head))
-        if got != head:
-            raise RuntimeError(f"read {len(got)} bytes first")
+            return proxy.recv(count)
 
-    take_len = [0]
-    play_it("the first read is a splice()", splice)
+    play_it("the first read is a splice()", splice_away)
     play_it("net.libra.tls is switched on in a message", switched)
 
 
@@ -578,7 +573,7 @@ def body(env, tap):
             attached_late(env, tap)
         with libra.sysctl("strangers", 0), domains(env, "http1"):
             framed(env, tap)
-        begun_before(tap)
+            begun_before(tap)
         env.bodies = tls_proxy.bodies(env, SIZES)
         with libra.Daemon(env.build, env.directory, ("http1",)) as env.daemon:
             upstream(env, tap)

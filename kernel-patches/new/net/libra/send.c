@@ -3,6 +3,7 @@
  * Libra: send() on a TCP socket, in pieces of any origin, with the return values,
  * errors and pushes of one native call.
  */
+#include <linux/skmsg.h>
 #include <linux/uio.h>
 #include <net/inet_common.h>
 #include <net/tcp.h>
@@ -25,6 +26,28 @@ struct tls_context *libra_tls_of(const struct sock *sk)
 	const struct tcp_ulp_ops *ulp = READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
 
 	return ulp && !strcmp(ulp->name, "tls") ? tls_get_ctx(sk) : NULL;
+}
+
+/**
+ * libra_tls_alone() - the TLS of a socket, if nothing else sees what it sends
+ * @sk: TCP socket
+ *
+ * A sockmap may come on top, or between: what it does with bytes is not known.
+ *
+ * Context: as for libra_tls_of().
+ * Return: its context, or NULL.
+ */
+struct tls_context *libra_tls_alone(const struct sock *sk)
+{
+	struct tls_context *tls = libra_tls_of(sk);
+	bool mapped;
+
+	if (!tls)
+		return NULL;
+	rcu_read_lock();
+	mapped = sk_psock(sk);
+	rcu_read_unlock();
+	return mapped ? NULL : tls;
 }
 
 /**

@@ -78,6 +78,7 @@ static inline bool libra_out_is_odd(const struct msghdr *msg)
 }
 
 struct tls_context *libra_tls_of(const struct sock *sk);
+struct tls_context *libra_tls_alone(const struct sock *sk);
 bool libra_tls_transmits(const struct tls_context *tls);
 int libra_send_native(struct sock *sk, struct msghdr *msg, size_t size);
 int libra_out_splice(struct libra_out *out, const struct bio_vec *bv, u32 nr,

@@ -8,7 +8,6 @@
  * transport. The slots stay what they are: the same bytes may be sent again.
  */
 #include <linux/skbuff.h>
-#include <linux/skmsg.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <net/inet_common.h>
@@ -270,24 +269,30 @@ static int libra_gather_all(struct libra_lazy_tx *tx, size_t *direct)
 	return 0;
 }
 
+/* Send what is gathered. Returns 0, or an error. */
+static int libra_lazy_send(struct libra_lazy_tx *tx)
+{
+	struct libra_gathered sent;
+	int ret;
+
+	ret = libra_gather_send(&tx->gathered->gather, &tx->out, &sent);
+	LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX, sent.anchored);
+	LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX_COPIED, sent.copied);
+	libra_lazy_gather_clear(tx->gathered);
+	return min(ret, 0);
+}
+
 static int libra_lazy_step(struct libra_lazy_tx *tx)
 {
-	struct libra_gather *gather = &tx->gathered->gather;
 	struct libra_out *out = &tx->out;
-	struct libra_gathered sent;
 	size_t direct;
 	int ret;
 
 	ret = libra_gather_all(tx, &direct);
 	if (ret)
 		return ret;
-	if (gather->len) {
-		ret = libra_gather_send(gather, out, &sent);
-		LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX, sent.anchored);
-		LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX_COPIED, sent.copied);
-		libra_lazy_gather_clear(tx->gathered);
-		return min(ret, 0);
-	}
+	if (tx->gathered->gather.len)
+		return libra_lazy_send(tx);
 	ret = libra_out_direct(out, direct);
 	if (ret > 0)
 		LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX_COPIED, ret);
@@ -336,20 +341,13 @@ static int libra_lazy_stream(struct libra_lazy_tx *tx)
  */
 static int libra_lazy_whole(struct libra_lazy_tx *tx)
 {
-	struct libra_gather *gather = &tx->gathered->gather;
-	struct libra_out *out = &tx->out;
-	struct libra_gathered sent;
 	size_t direct;
-	int ret;
 
-	ret = LIBRA_SEND_NATIVE;
-	if (!libra_gather_all(tx, &direct) && gather->len == msg_data_left(out->msg)) {
-		ret = libra_gather_send(gather, out, &sent);
-		LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX, sent.anchored);
-		LIBRA_ADD(tx->net, LIBRA_MIB_LAZY_TX_COPIED, sent.copied);
-	}
+	if (!libra_gather_all(tx, &direct) &&
+	    tx->gathered->gather.len == msg_data_left(tx->out.msg))
+		return libra_lazy_send(tx);
 	libra_lazy_gather_clear(tx->gathered);
-	return ret;
+	return LIBRA_SEND_NATIVE;
 }
 
 /* Is there anything that can be spliced? */
@@ -379,18 +377,12 @@ static bool libra_lazy_any(struct libra_lazy_tx *tx)
 static bool libra_lazy_is_tls(const struct libra_lazy_tx *tx, const struct sock *sk)
 {
 	const struct tls_context *tls;
-	bool mapped;
 
 	if (likely(sk->sk_prot->sendmsg == tcp_prot.sendmsg) ||
 	    !READ_ONCE(tx->net->sysctl.tls) || !sk->sk_use_task_frag)
 		return false;
-	tls = libra_tls_of(sk);
-	if (!tls || !libra_tls_transmits(tls) || tls->sk_proto->sendmsg != tcp_prot.sendmsg)
-		return false;
-	rcu_read_lock();
-	mapped = sk_psock(sk);
-	rcu_read_unlock();
-	return !mapped;
+	tls = libra_tls_alone(sk);
+	return tls && libra_tls_transmits(tls) && tls->sk_proto->sendmsg == tcp_prot.sendmsg;
 }
 
 static bool libra_lazy_send_wanted(struct libra_lazy_tx *tx, struct sock *sk, bool tls)

@@ -18,7 +18,6 @@
  *
  * Anything else on top of what was attached is not understood (libra_sock_changed()).
  */
-#include <linux/skmsg.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 #include <net/tls_prot.h>
@@ -27,21 +26,14 @@
 #include "token.h"
 #include "tx.h"
 
-/*
- * The TLS on top of what was attached, or NULL. A sockmap may come on top, or between:
- * what it does with bytes is not known. Context as for libra_tls_of().
- */
+/* The TLS on top of what was attached, and alone there, or NULL. Context as for libra_tls_of(). */
 static const struct tls_context *libra_tls(const struct libra_sock *ls)
 {
-	const struct tls_context *tls = libra_tls_of(ls->sk);
-	bool mapped;
+	const struct tls_context *tls = libra_tls_alone(ls->sk);
 
 	if (!tls || tls->sk_proto != ls->prot || ls->sk->sk_disconnects != ls->disconnects)
 		return NULL;
-	rcu_read_lock();
-	mapped = sk_psock(ls->sk);
-	rcu_read_unlock();
-	return mapped ? NULL : tls;
+	return tls;
 }
 
 /**

@@ -33,6 +33,8 @@
 	X(RX_TLS,		"rx_tls_streams")			\
 	/* connections of which kernel TLS encrypts what is searched */	\
 	X(TX_TLS,		"tx_tls_streams")			\
+	/* sent from anchors to kernel TLS, which copied them into one piece */ \
+	X(TX_TLS_FLAT,		"tx_tls_flat_bytes")			\
 	X(MINTED,		"anchors_minted")			\
 	X(REDEEMED,		"anchors_redeemed")			\
 	X(MADE_UP,		"vpis_made_up")				\

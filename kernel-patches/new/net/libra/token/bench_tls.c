@@ -19,6 +19,7 @@
 /* What precedes the payload of a segment in its buffer: 66 bytes of headers. */
 #define BENCH_HEADERS	66
 #define BENCH_SEGMENT	1448
+#define BENCH_JUMBO	8948
 #define BENCH_FRAGS	(BENCH_RECORD / BENCH_SEGMENT + 1)
 
 /**
@@ -51,6 +52,7 @@ static const struct bench_tls_layout bench_tls_layouts[] = {
 	{ "tls.buffer", 0, 0, false },
 	{ "tls.pages", PAGE_SIZE, 0, false },
 	{ "tls.segments", BENCH_SEGMENT, BENCH_HEADERS, false },
+	{ "tls.jumbo", BENCH_JUMBO, BENCH_HEADERS, false },
 	{ "tls.segments_copied", BENCH_SEGMENT, BENCH_HEADERS, true },
 };
 
@@ -92,17 +94,18 @@ static struct crypto_aead *bench_tls_aead(struct kunit *test)
 	return aead;
 }
 
-/* Payload of @len bytes; each fragment of its own page, if they are not one buffer. */
+/* Payload of @len bytes; each fragment in pages of its own, if they are not one buffer. */
 static void bench_tls_fragments(struct bench_tls *b, const struct bench_tls_layout *layout,
 				void *aad, void *pages)
 {
 	u32 size = layout->fragment ? : b->len;
+	u32 stride = PAGE_ALIGN(layout->offset + size);
 	u32 at, n = 1;
 
 	sg_init_table(b->from, DIV_ROUND_UP(b->len, size) + 1);
 	sg_set_buf(&b->from[0], aad, TLS_HEADER_SIZE);
 	for (at = 0; at < b->len; at += size, n++)
-		sg_set_buf(&b->from[n], pages + (n - 1) * PAGE_SIZE + layout->offset,
+		sg_set_buf(&b->from[n], pages + (n - 1) * stride + layout->offset,
 			   min(size, b->len - at));
 }
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "address.h"
+#include "commands.h"
+
+namespace libra {
+namespace {
+
+struct Options {
+    AttachRequest request;
+    std::string mode;
+};
+
+// CLI11 wants an empty string for yes and the complaint for no.
+CLI::Validator endpoint_validator(Prefix prefix) {
+    return CLI::Validator(
+        [prefix](std::string& text) {
+            const auto endpoint = parse_endpoint(text, prefix);
+            return endpoint ? std::string() : endpoint.error().message();
+        },
+        prefix == Prefix::allowed ? "ADDR[/PREFIX]:PORT" : "ADDR:PORT");
+}
+
+void check(Options& options) {
+    AttachRequest& request = options.request;
+    if (request.listen.empty() && request.upstream.empty() && request.cgroup.empty())
+        throw CLI::RequiredError("one of --listen, --upstream, --cgroup");
+    // librad has another working directory
+    if (!request.cgroup.empty())
+        request.cgroup = std::filesystem::absolute(request.cgroup).lexically_normal().string();
+    request.mode = mode_from_name(options.mode).value_or(LIBRA_MODE_OFF);
+}
+
+void show(const Json& answer) {
+    fmt::print("{}\n", answer.value("policy", 0U));
+    for (const Json& listener : answer.value("left_out", Json::array()))
+        fmt::print(stderr,
+                   "libractl: warning: the proxy also listens at {}, which no policy of the "
+                   "domain names: while it has clients there, everything is copied (and with "
+                   "net.libra.strangers=0 they are sent tokens)\n",
+                   listener.is_string() ? listener.get<std::string>() : listener.dump());
+}
+
+}  // namespace
+
+Run add_attach(CLI::App& command) {
+    const auto options = std::make_shared<Options>();
+    AttachRequest& request = options->request;
+    command.add_option("--parser", request.parser, "parser that reads them")->required();
+    command
+        .add_option("--listen", request.listen,
+                    "connections accepted here (*:PORT for any address); repeatable")
+        ->allow_extra_args(false)
+        ->check(endpoint_validator(Prefix::refused));
+    command.add_option("--upstream", request.upstream, "connections made to there; repeatable")
+        ->allow_extra_args(false)
+        ->check(endpoint_validator(Prefix::allowed));
+    command.add_option("--cgroup", request.cgroup, "only sockets of this cgroup (v2 directory)");
+    command
+        .add_option("--domain", request.domain, "attach domain; both sides of a proxy share one")
+        ->required();
+    command.add_option("--mode", options->mode, "token, lazy, dry-run, or off (an exception)")
+        ->required()
+        ->check(CLI::IsMember({"off", "dry-run", "token", "lazy", "on"}));
+    command.add_flag("--anchor-requests", request.anchor_requests, "anchor request bodies as well");
+    command.add_flag("--no-scrub", request.no_scrub, "leave what was in memory behind a token");
+    command.final_callback([options = options.get()] { check(*options); });
+    return
+        [options](const Session& session) { return ask_librad(session, options->request, show); };
+}
+
+}  // namespace libra

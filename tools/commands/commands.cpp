@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "commands.h"
+
+#include <array>
+
+namespace libra {
+
+std::span<const Command> commands() {
+    static constexpr std::array kCommands{
+        Command{"attach", "attach new connections; prints the policy id", add_attach},
+        Command{"detach", "stop attaching new connections", add_detach},
+        Command{"status", "policies with their counters, and loaded parsers", add_status},
+        Command{"stats", "the kernel's counters that are not 0", add_stats},
+    };
+    return kCommands;
+}
+
+}  // namespace libra

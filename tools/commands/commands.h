@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What commands.cpp lists: see Command::add.
+#pragma once
+
+#include "command.h"
+
+namespace libra {
+
+Run add_attach(CLI::App& command);
+Run add_detach(CLI::App& command);
+Run add_stats(CLI::App& command);
+Run add_status(CLI::App& command);
+
+}  // namespace libra

@@ -3,7 +3,12 @@
 """Where a VPI stands, an application finds zeros and no old memory, unless that was asked for."""
 
 import contextlib
+import ctypes
+import mmap
+import os
 import socket
+import struct
+import subprocess
 
 import vmtest
 from harness import libra
@@ -14,18 +19,74 @@ OLD = 0xAA  # in memory before a read
 VPI = 32
 LARGE = 65536
 SHORT = 2 * VPI + 10  # has no room for marks
+MADV_PAGEOUT = 21
+SWAP = "/run/libra-swap"
 
 
-def read(size):
-    """What memory full of OLD holds after so many bytes were read into it at once."""
+def read(memory):
+    """So many bytes, at once."""
+    size = len(memory)
     origin, proxy = connect(ORIGIN)
-    memory = bytearray([OLD]) * size
     with origin, proxy:
         origin.sendall(b"x" * size)
         while len(proxy.recv(size, socket.MSG_PEEK)) < size:
             pass
         assert proxy.recv_into(memory) == size
-    return bytes(memory)
+
+
+def pages(memory):
+    """How many pages of it are there, and how many were swapped out (/proc/PID/pagemap)."""
+    first = ctypes.addressof(ctypes.c_char.from_buffer(memory)) // mmap.PAGESIZE
+    with open("/proc/self/pagemap", "rb", buffering=0) as file:
+        file.seek(8 * first)
+        entries = struct.unpack(f"={len(memory) // mmap.PAGESIZE}Q",
+                                file.read(8 * len(memory) // mmap.PAGESIZE))
+    return sum(entry >> 63 for entry in entries), sum(entry >> 62 & 1 for entry in entries)
+
+
+@contextlib.contextmanager
+def swap(size):
+    subprocess.run(["modprobe", "loop"], capture_output=True, check=False)  # or it is built in
+    with open(SWAP, "wb") as file:
+        file.write(bytes(size))
+    device = subprocess.run(["losetup", "--find", "--show", SWAP], check=True,
+                            capture_output=True, text=True).stdout.strip()
+    try:
+        subprocess.run(["mkswap", device], check=True, capture_output=True)
+        subprocess.run(["swapon", device], check=True, capture_output=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["swapoff", device], check=True)
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+        os.unlink(SWAP)
+
+
+def untouched(env, tap):
+    """Where nothing was there is nothing to clear: no page is made for it."""
+    with tap.case("memory that nobody has touched stays so") as case, attached(env), \
+            mmap.mmap(-1, LARGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory.madvise(mmap.MADV_NOHUGEPAGE)  # or one page may be all of it
+        memory[2 * mmap.PAGESIZE] = OLD
+        read(memory)
+        # The ends, with VPI and marks, and the one that was touched.
+        case.equal(pages(memory), (3, 0), "pages that are there, swapped out")
+        case.check(b"x" * VPI not in memory[:], "nothing was anchored")
+        case.equal(memory[2 * VPI:-VPI].count(0), LARGE - 3 * VPI, "zeros")
+
+
+def swapped(env, tap):
+    """What is not mapped because it was swapped out is cleared, or it would come back."""
+    with tap.case("memory that was swapped out") as case, swap(4 * LARGE), attached(env), \
+            mmap.mmap(-1, LARGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory[:] = bytes([OLD]) * LARGE
+        memory.madvise(MADV_PAGEOUT)
+        case.equal(pages(memory), (0, LARGE // mmap.PAGESIZE), "pages there, swapped out")
+        read(memory)
+        case.check(b"x" * VPI not in memory[:], "nothing was anchored")
+        case.check(bytes([OLD] * 8) not in memory[:],
+                   f"{memory[:].count(OLD)} of {LARGE} bytes are old memory")
 
 
 @contextlib.contextmanager
@@ -40,7 +101,8 @@ def check(env, tap, what, size, old, *options, scrub=None):
     with tap.case(what) as case, attached(env, *options), \
             libra.sysctl("min_anchor", 2 * VPI), \
             libra.sysctl("scrub", scrub) if scrub is not None else contextlib.nullcontext():
-        memory = read(size)
+        memory = bytearray([OLD]) * size
+        read(memory)
         case.check(b"x" * VPI not in memory, "nothing was anchored")
         # One byte of a VPI may be the same by chance.
         found = bytes([OLD] * 8) in memory
@@ -56,6 +118,8 @@ def body(env, tap):
     check(env, tap, "net.libra.scrub 0: old memory", LARGE, True, scrub=0)
     check(env, tap, "a policy may ask for it", LARGE, True, "--no-scrub")
     check(env, tap, "net.libra.scrub 2: no policy may", LARGE, False, "--no-scrub", scrub=2)
+    untouched(env, tap)
+    swapped(env, tap)
     with tap.case("what was read is nobody's now") as case:
         case.equal(libra.settle(), {}, "left behind")
 

@@ -62,6 +62,14 @@ struct {
 	__type(value, struct libra_sweep);
 } libra_sweeps SEC(".maps");
 
+/* Connections of a policy that were aborted, by its id; librad's breakers read it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, LIBRA_MAX_RULES);
+	__type(key, __u32);
+	__type(value, __u64);
+} libra_fail_stops SEC(".maps");
+
 struct connection {
 	__u32 addr[4];
 	__u64 netns_cookie;
@@ -267,6 +275,19 @@ int BPF_PROG(libra_attach_early, const struct sock *sk)
 {
 	if (sk) /* to the verifier, an argument of a module's tracepoint may be NULL */
 		look_up(sk, sk->__sk_common.skc_state);
+	return 0;
+}
+
+SEC("tp_btf/libra_fail_stop")
+int BPF_PROG(libra_count_fail_stop, const struct sock *sk, const char *why, __u32 policy)
+{
+	__u64 *count, one = 1;
+
+	count = bpf_map_lookup_elem(&libra_fail_stops, &policy);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		bpf_map_update_elem(&libra_fail_stops, &policy, &one, BPF_ANY);
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 
 #include <linux/libra.h>
 
-#define LIBRA_MAX_RULES 64
+#define LIBRA_MAX_RULES 1024
 
 /* struct libra_rule.roles */
 #define LIBRA_MATCH_PASSIVE (1U << LIBRA_ROLE_PASSIVE) /* addr, port: of the listener */

@@ -88,13 +88,21 @@ std::string log_summary(std::string_view log) {
     return last.empty() ? first : "the verifier says: " + last;
 }
 
-Result<BpfObject> BpfObject::load(const std::string& name, std::span<const std::byte> elf) {
+Result<BpfObject> BpfObject::load(const std::string& name, std::span<const std::byte> elf,
+                                  const PinnedMaps& pinned) {
     LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
 
     captured().clear();
     Handle handle(bpf_object__open_mem(elf.data(), elf.size(), &opts));
     if (!handle)
         return failed(fmt::format("cannot open BPF object {}", name), errno);
+    for (const auto& [map_name, path] : pinned) {
+        bpf_map* map = bpf_object__find_map_by_name(handle.get(), map_name.c_str());
+        if (!map)
+            return Error(fmt::format("BPF object {} holds no map {}", name, map_name), ENOENT);
+        if (const int error = bpf_map__set_pin_path(map, path.c_str()))
+            return failed(fmt::format("cannot pin {}", map_name), -error);
+    }
     if (const int error = bpf_object__load(handle.get())) {
         const Error cause = failed(fmt::format("the kernel refuses BPF object {}", name), -error);
         return Error(cause.message() +

@@ -9,6 +9,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "error.h"
 
@@ -28,8 +30,11 @@ std::string log_summary(std::string_view log);
 
 class BpfObject {
   public:
-    // Opens an embedded object and loads it into the kernel.
-    static Result<BpfObject> load(const std::string& name, std::span<const std::byte> elf);
+    // Opens an embedded object and loads it into the kernel. @pinned: maps, and the files in
+    // a BPF file system as which they outlive the object; one that is there is used.
+    using PinnedMaps = std::vector<std::pair<std::string, std::string>>;
+    static Result<BpfObject> load(const std::string& name, std::span<const std::byte> elf,
+                                  const PinnedMaps& pinned = {});
 
     Result<BpfLink> attach_struct_ops();
     Result<BpfLink> attach_program(const char* program);

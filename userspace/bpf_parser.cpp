@@ -5,6 +5,7 @@
 #include <http1.skel.h>
 #include <raw.skel.h>
 #include <tls.skel.h>
+#include <unistd.h>
 
 #include <array>
 
@@ -48,9 +49,16 @@ Status check_parser_name(std::string_view name) {
         ENOENT);
 }
 
-Result<Parser> Parser::load(const std::string& name) {
+Result<Parser> Parser::load(const std::string& name, const Pins* pins) {
     if (auto status = check_parser_name(name); !status)
         return std::move(status).error();
+    const std::string pin = pins ? pins->parser_path(name) : "";
+    if (pins && access(pin.c_str(), F_OK) == 0) {
+        BpfLink link(bpf_link__open(pin.c_str()));
+        if (!link)
+            return Error::from_errno(fmt::format("cannot open {}", pin));
+        return Parser(std::nullopt, std::move(link));
+    }
 
     std::size_t size = 0;
     const auto* elf = static_cast<const std::byte*>(find(name)->elf(&size));
@@ -70,6 +78,10 @@ Result<Parser> Parser::load(const std::string& name) {
                 "something else, such as a live patch, has them",
                 EBUSY);
         return std::move(link).error();
+    }
+    if (pins) {
+        if (const int error = bpf_link__pin(link->get(), pin.c_str()))
+            return Error::from_errno(fmt::format("cannot pin {}", pin), -error);
     }
     return Parser(std::move(object).value(), std::move(link).value());
 }

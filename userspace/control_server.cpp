@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
+#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -13,6 +15,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "protocol.h"
 
@@ -20,6 +23,29 @@ namespace libra {
 namespace {
 // By edges: a connection for which there is no descriptor would be reported without end.
 constexpr std::uint32_t kListenerEvents = EPOLLIN | EPOLLET;
+
+// The socket is of mode 0600 by now. Without such a group it stays so.
+Status open_to(const std::string& path, const std::string& name) {
+    std::array<char, 16 * 1024> buffer{};
+    struct group entry {};
+    struct group* found = nullptr;
+    if (const int error = getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found))
+        return Error::from_errno(fmt::format("cannot look up the group {}", name), error);
+    if (!found) {
+        spdlog::info("there is no group {}: the control socket is root's alone", name);
+        return Ok{};
+    }
+    if (chown(path.c_str(), static_cast<uid_t>(-1), found->gr_gid) || chmod(path.c_str(), 0660))
+        return Error::from_errno(fmt::format("cannot give {} to the group {}", path, name));
+    return Ok{};
+}
+
+// Who connected, as the kernel saw it then.
+bool is_root(int fd) {
+    ucred peer{};
+    socklen_t size = sizeof(peer);
+    return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && peer.uid == 0;
+}
 }  // namespace
 
 Result<ControlLock> ControlLock::take(const std::string& socket_path) {
@@ -56,8 +82,8 @@ Result<ControlLock> ControlLock::take(const std::string& socket_path) {
 }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::start(const ControlLock& lock,
-                                                            EventLoop& loop,
-                                                            RequestHandler handler) {
+                                                            EventLoop& loop, RequestHandler handler,
+                                                            const std::string& group) {
     // not make_unique: the constructor is private
     std::unique_ptr<ControlServer> server(
         new ControlServer(lock.socket_path(), loop, std::move(handler)));
@@ -75,6 +101,10 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const ControlLock& l
     umask(old_mask);
     if (bound)
         return Error::from_errno(fmt::format("cannot bind {}", server->path_), bind_error);
+    if (!group.empty()) {
+        if (auto status = open_to(server->path_, group); !status)
+            return std::move(status).error();
+    }
     if (listen(server->listener_.get(), 16))
         return Error::from_errno(fmt::format("cannot listen on {}", server->path_));
 
@@ -113,15 +143,18 @@ void ControlServer::accept_client() {
                    [this, number](std::uint32_t events) { serve(number, events); }))
         return;
     Client& client = clients_[number];
+    client.trusted = is_root(fd.get());
     client.fd = std::move(fd);
     client.last_heard = ++clock_;
 }
 
-// Idle clients must not keep a new one out.
+// Idle clients must not keep a new one out, nor others keep root out.
 void ControlServer::drop_quietest() {
-    const auto quietest = std::min_element(
-        clients_.begin(), clients_.end(),
-        [](const auto& a, const auto& b) { return a.second.last_heard < b.second.last_heard; });
+    const auto quietest =
+        std::min_element(clients_.begin(), clients_.end(), [](const auto& a, const auto& b) {
+            return std::pair(a.second.trusted, a.second.last_heard) <
+                   std::pair(b.second.trusted, b.second.last_heard);
+        });
     if (quietest != clients_.end())
         drop(quietest->first);
 }
@@ -166,7 +199,7 @@ bool ControlServer::answer(Client& client) {
             return true;
         const auto end = client.in.find('\n');
         if (end != std::string::npos && end <= kMaxLine) {
-            client.out = handler_(std::string_view(client.in).substr(0, end));
+            client.out = handler_(std::string_view(client.in).substr(0, end), client.trusted);
             client.in.erase(0, end + 1);
         } else if (client.in.size() > kMaxLine) {
             client.out =

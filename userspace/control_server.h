@@ -15,8 +15,8 @@
 
 namespace libra {
 
-// Answers a request line with a line. Must not throw.
-using RequestHandler = std::function<std::string(std::string_view)>;
+// Answers a request line with a line. Must not throw. @trusted: the client is root.
+using RequestHandler = std::function<std::string(std::string_view line, bool trusted)>;
 
 // The right to serve a socket path: held by one process at a time.
 class ControlLock {
@@ -35,10 +35,11 @@ class ControlServer {
   public:
     static constexpr std::size_t kMaxClients = 32;
 
-    // Listens; the socket (mode 0600) is removed when the server goes.
-    // The lock and the loop must outlive it.
+    // Listens; the socket is removed when the server goes. Root may use it, and members of
+    // @group (none: nobody else). The lock and the loop must outlive it.
     static Result<std::unique_ptr<ControlServer>> start(const ControlLock& lock, EventLoop& loop,
-                                                        RequestHandler handler);
+                                                        RequestHandler handler,
+                                                        const std::string& group = "");
     ControlServer(const ControlServer&) = delete;
     ControlServer& operator=(const ControlServer&) = delete;
     ~ControlServer();
@@ -49,6 +50,7 @@ class ControlServer {
         std::string in;
         std::string out;
         std::uint64_t last_heard = 0;
+        bool trusted = false;
         bool closing = false;  // closed once it has its answers
     };
 

@@ -6,7 +6,6 @@
 #include <linux/capability.h>
 #include <linux/libra.h>
 #include <linux/magic.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -16,7 +15,6 @@
 #include <memory>
 
 #include "kernel_stats.h"
-#include "unique_fd.h"
 
 namespace libra {
 namespace {
@@ -100,17 +98,6 @@ bool libra_enabled() {
     int enabled = 1;
     file >> enabled;
     return enabled != 0;
-}
-
-Result<std::uint64_t> own_netns_cookie() {
-    const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!fd)
-        return Error::from_errno("cannot open a socket");
-    std::uint64_t cookie = 0;
-    socklen_t size = sizeof(cookie);
-    if (getsockopt(fd.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size))
-        return Error::from_errno("cannot identify the network namespace");
-    return cookie;
 }
 
 Result<std::uint64_t> cgroup_id(const std::string& path) {

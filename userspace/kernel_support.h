@@ -22,9 +22,6 @@ Status check_privileges();
 // False if net.libra.enabled is 0 in this network namespace.
 bool libra_enabled();
 
-// Identifies this process's network namespace.
-Result<std::uint64_t> own_netns_cookie();
-
 // The id of a directory in the cgroup v2 file system.
 Result<std::uint64_t> cgroup_id(const std::string& path);
 

@@ -1,30 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// librad: loads parsers and the attach program, and serves the control socket.
-#include <fcntl.h>
+// librad: loads parsers and the attach program, keeps the policies, and serves the control
+// socket.
 #include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "background.h"
 #include "bpf_object.h"
 #include "bpf_parser.h"
+#include "config.h"
 #include "control_server.h"
 #include "event_loop.h"
 #include "kernel_stats.h"
 #include "kernel_support.h"
+#include "metrics.h"
+#include "notify.h"
+#include "pins.h"
 #include "policy_program.h"
 #include "protocol.h"
 #include "service.h"
@@ -35,61 +37,13 @@ namespace {
 struct Options {
     std::string socket = kDefaultSocket;
     std::vector<std::string> parsers = known_parsers();
+    std::string config;  // none: policies come from clients only
+    std::string pin;     // none: nothing outlives librad
+    std::string group = "libra";
     bool foreground = false;
     bool verbose = false;
+    bool remove = false;
 };
-
-// What ends librad becomes an event, from before anything is attached: an end that is not
-// in order may cost connections. A log that nobody reads any more does not end it.
-Result<UniqueFd> watch_signals() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    struct sigaction hangup {};
-    if (sigaction(SIGHUP, nullptr, &hangup))
-        return Error::from_errno("cannot ask about signals");
-    if (hangup.sa_handler != SIG_IGN)  // it is with nohup, and would be an event all the same
-        sigaddset(&signals, SIGHUP);
-    signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &signals, nullptr))
-        return Error::from_errno("cannot block signals");
-    UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!fd)
-        return Error::from_errno("cannot watch signals");
-    return fd;
-}
-
-// Goes on in a child without a terminal; the parent leaves. Called once the
-// socket is served, so that the exit status says whether librad works.
-Status go_to_background() {
-    const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (!null)
-        return Error::from_errno("/dev/null");
-    const pid_t pid = fork();
-    if (pid < 0)
-        return Error::from_errno("cannot fork");
-    if (pid > 0)
-        _exit(EXIT_SUCCESS);  // no destructors: the child owns everything now
-    setsid();
-    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        dup2(null.get(), fd);
-    const auto level = spdlog::get_level();
-    spdlog::set_default_logger(
-        spdlog::syslog_logger_mt("librad-syslog", "librad", LOG_PID, LOG_DAEMON));
-    spdlog::set_pattern("%v");
-    spdlog::set_level(level);
-    return Ok{};
-}
-
-Result<UniqueFd> every_second() {
-    UniqueFd fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    const timespec second = {.tv_sec = 1, .tv_nsec = 0};
-    const itimerspec when = {.it_interval = second, .it_value = second};
-    if (!fd || timerfd_settime(fd.get(), 0, &when, nullptr))
-        return Error::from_errno("cannot make a timer");
-    return fd;
-}
 
 // Tokens that a proxy holds are redeemed after the end of a policy, but where a
 // message begins only with its parser: without, it is a fail-stop. Not for long:
@@ -108,7 +62,7 @@ void let_tokens_leave() {
     }
 }
 
-Status serve(const Options& options) {
+Status check(const Options& options) {
     for (const std::string& name : options.parsers) {
         if (std::count(options.parsers.begin(), options.parsers.end(), name) > 1)
             return Error(fmt::format("parser '{}' is named twice", name), EINVAL);
@@ -119,8 +73,129 @@ Status serve(const Options& options) {
         return status;
     if (auto status = check_privileges(); !status)
         return status;
-    if (auto status = check_kernel_abi(); !status)
+    return check_kernel_abi();
+}
+
+// What is attached, and what is registered, in the kernel. It is undone in reverse order, but
+// for what is pinned: parsers, attach program. Without its parser nothing more is anchored, so
+// no connection that comes after the attach program can be sent a token. SIGKILL keeps to this
+// order as well: the kernel closes the files of a dying task from the highest number down (its
+// task_work is a stack), and the links of the attach program, opened first and when no lower
+// number was free, have lower ones than those of the parsers.
+struct Kernel {
+    std::optional<Pins> pins;
+    std::optional<PolicyProgram> program;
+    std::vector<Parser> parsers;
+
+    // Parsers that are pinned go on until they are registered anew.
+    Status load(const Options& options) {
+        if (!options.pin.empty()) {
+            auto opened = Pins::open(options.pin);
+            if (!opened)
+                return std::move(opened).error();
+            pins.emplace(std::move(opened).value());
+        }
+        auto loaded = PolicyProgram::load(pins ? &*pins : nullptr);
+        if (!loaded)
+            return std::move(loaded).error();
+        program.emplace(std::move(loaded).value());
+        spdlog::info("attach program: attached{}", pins ? ", pinned" : ", policy empty");
+        for (const std::string& name : options.parsers) {
+            auto parser = Parser::load(name, pins ? &*pins : nullptr);
+            if (!parser)
+                return std::move(parser).error();
+            parsers.push_back(std::move(parser).value());
+            spdlog::info("parser {}: registered", name);
+        }
+        if (!libra_enabled())
+            spdlog::warn("net.libra.enabled is 0: nothing is anchored until it is 1");
+        return Ok{};
+    }
+};
+
+Service::Settings settings(const Options& options, const Netns& netns) {
+    Service::Settings settings{.parsers = options.parsers, .netns = netns};
+    if (!options.pin.empty())
+        settings.state.emplace(options.socket + ".policies");
+    if (!options.config.empty()) {
+        settings.configuration = [path = options.config]() -> Result<std::vector<AttachRequest>> {
+            auto config = read_config(path);
+            if (!config)
+                return std::move(config).error();
+            return std::move(config->policies);
+        };
+    }
+    return settings;
+}
+
+void reload(Service& service) {
+    notify_reloading();
+    if (const auto done = service.reload(); !done)
+        spdlog::error("reload: {}; the policies stay as they are", done.error().message());
+    notify_ready();
+}
+
+Status run_loop(EventLoop& loop, const UniqueFd& signals, const UniqueFd& timer, Service& service,
+                std::optional<Metrics>& metrics) {
+    // Only now: epoll is woken by the signals of the process that adds a signalfd.
+    const auto on_signal = [&](std::uint32_t) {
+        const int number = next_signal(signals);
+        if (number == SIGHUP && service.has_configuration())
+            reload(service);
+        else if (number)
+            loop.stop();
+    };
+    if (auto status = loop.add(signals.get(), EPOLLIN, on_signal); !status)
         return status;
+    const auto tick = [&](std::uint32_t) {
+        std::uint64_t ticks = 0;
+        if (read(timer.get(), &ticks, sizeof(ticks)) <= 0)
+            return;
+        service.tend();
+        if (metrics)
+            metrics->update(Json::parse(service.handle(R"({"op":"status"})"), nullptr, false));
+        notify_alive();
+    };
+    if (auto status = loop.add(timer.get(), EPOLLIN, tick); !status)
+        return status;
+    return loop.run();
+}
+
+Status begin(Service& service) {
+    if (auto status = service.resume(); !status)
+        return status;
+    service.tend();  // what a former librad left
+    if (!service.has_configuration())
+        return Ok{};
+    if (const auto done = service.reload(); !done)
+        return done.error();
+    return Ok{};
+}
+
+void end(Service& service, bool pinned) {
+    notify_stopping();
+    if (pinned) {
+        spdlog::info(
+            "stopping: the policies stay in force; libractl detach --all ends them, and "
+            "librad --remove takes everything out of the kernel");
+        return;
+    }
+    spdlog::info("stopping: detaching the policies, the parsers and the attach program");
+    if (auto detached = service.shutdown(); !detached)
+        spdlog::warn("the parsers go with policies in force: {}", detached.error().message());
+    let_tokens_leave();
+}
+
+Status serve(const Options& options) {
+    if (auto status = check(options); !status)
+        return status;
+    std::optional<Config> config;
+    if (!options.config.empty()) {
+        auto read = read_config(options.config);
+        if (!read)
+            return std::move(read).error();
+        config.emplace(std::move(read).value());
+    }
 
     auto lock = ControlLock::take(options.socket);
     if (!lock)
@@ -134,36 +209,19 @@ Status serve(const Options& options) {
     auto loop = EventLoop::create();
     if (!loop)
         return std::move(loop).error();
-    const auto netns = own_netns_cookie();
+    const auto netns = Netns::own();
     if (!netns)
         return netns.error();
-
-    // What follows is undone in reverse order, on failure and at the end: socket,
-    // parsers, attach program. Without its parser nothing more is anchored, so no
-    // connection that comes after the attach program can be sent a token. SIGKILL
-    // keeps to this order as well: the kernel closes the files of a dying task
-    // from the highest number down (its task_work is a stack), and the links of
-    // the attach program, opened first and when no lower number was free, have
-    // lower ones than those of the parsers.
-    auto program = PolicyProgram::load();
-    if (!program)
-        return std::move(program).error();
-    spdlog::info("attach program: attached, policy empty");
-    std::vector<Parser> parsers;
-    for (const std::string& name : options.parsers) {
-        auto parser = Parser::load(name);
-        if (!parser)
-            return std::move(parser).error();
-        parsers.push_back(std::move(parser).value());
-        spdlog::info("parser {}: registered", name);
-    }
-    if (!libra_enabled())
-        spdlog::warn("net.libra.enabled is 0: nothing is anchored until it is 1");
-
-    Service service(*program, options.parsers, *netns);
-    service.tend();  // what a former librad left
+    Kernel kernel;
+    if (auto status = kernel.load(options); !status)
+        return status;
+    Service service(*kernel.program, settings(options, *netns));
+    if (auto status = begin(service); !status)
+        return status;
     auto server = ControlServer::start(
-        *lock, *loop, [&service](std::string_view line) { return service.handle(line); });
+        *lock, *loop,
+        [&service](std::string_view line, bool trusted) { return service.handle(line, trusted); },
+        options.group);
     if (!server)
         return std::move(server).error();
     spdlog::info("control socket: {}", options.socket);
@@ -172,33 +230,65 @@ Status serve(const Options& options) {
         if (auto status = go_to_background(); !status)
             return status;
     }
-    // Only now: epoll is woken by the signals of the process that adds a signalfd.
-    if (auto status = loop->add(signals->get(), EPOLLIN, [&loop](std::uint32_t) { loop->stop(); });
-        !status)
-        return status;
-    const auto tick = [&service, &timer](std::uint32_t) {
-        std::uint64_t ticks = 0;
-        if (read(timer->get(), &ticks, sizeof(ticks)) > 0)
-            service.tend();
-    };
-    if (auto status = loop->add(timer->get(), EPOLLIN, tick); !status)
-        return status;
-    auto status = loop->run();
-    spdlog::info("stopping: detaching the policies, the parsers and the attach program");
-    if (auto detached = service.shutdown(); !detached)
-        spdlog::warn("the parsers go with policies in force: {}", detached.error().message());
-    let_tokens_leave();
+    std::optional<Metrics> metrics;  // its threads are of the process that stays
+    if (config && !config->metrics.empty()) {
+        auto served = Metrics::serve(config->metrics);
+        if (!served)
+            return std::move(served).error();
+        metrics.emplace(std::move(served).value());
+        spdlog::info("metrics: http://{}/metrics", config->metrics);
+    }
+    notify_ready();
+    auto status = run_loop(*loop, *signals, *timer, service, metrics);
+    end(service, kernel.pins.has_value());
     return status;
+}
+
+// Takes out of the kernel what a librad left that was to outlive itself.
+Status remove_all(const Options& options) {
+    if (options.pin.empty())
+        return Error("--remove needs --pin DIR: what is to be removed", EINVAL);
+    auto lock = ControlLock::take(options.socket);
+    if (!lock)
+        return std::move(lock).error();
+    Options all = options;
+    if (access(options.pin.c_str(), F_OK) == 0) {
+        const auto netns = Netns::own();
+        if (!netns)
+            return netns.error();
+        Kernel kernel;
+        if (auto status = kernel.load(all); !status)
+            return status;
+        Service service(*kernel.program, settings(options, *netns));
+        if (auto status = service.resume(); !status)
+            return status;
+        if (auto status = service.shutdown(); !status)
+            return status;
+        let_tokens_leave();
+    }
+    if (auto status = Pins::remove(options.pin); !status)
+        return status;
+    for (const char* suffix : {".policies", ".lock"})
+        unlink((options.socket + suffix).c_str());
+    spdlog::info("nothing of librad is left in the kernel");
+    return Ok{};
 }
 
 int run(int argc, char** argv) {
     Options options;
     CLI::App app{"librad: attaches Libra to the TCP connections that its policies name"};
     app.set_version_flag("--version", LIBRA_VERSION);
+    app.add_option("--config", options.config, "policies that are in force from the beginning");
     app.add_option("--socket", options.socket, "control socket")->capture_default_str();
+    app.add_option("--group", options.group, "members may look; without it only root")
+        ->capture_default_str();
     app.add_option("--parser", options.parsers, "parser to load; repeatable")
         ->allow_extra_args(false)
         ->capture_default_str();
+    app.add_option("--pin", options.pin,
+                   "directory in a BPF file system: policies stay in force when librad ends");
+    app.add_flag("--remove", options.remove,
+                 "with --pin: end all that stayed in force, and do nothing else");
     app.add_flag("--foreground", options.foreground, "stay in the foreground, log to stderr");
     app.add_flag("--verbose", options.verbose, "log what libbpf and the verifier say");
     try {
@@ -207,17 +297,15 @@ int run(int argc, char** argv) {
         return app.exit(error) == 0 ? EXIT_SUCCESS : 2;
     }
 
-    spdlog::set_default_logger(spdlog::stderr_color_st("librad"));
-    spdlog::set_pattern("librad: %v");
-    spdlog::set_level(options.verbose ? spdlog::level::debug : spdlog::level::info);
+    log_to_stderr(options.verbose);
     capture_libbpf_log();
-
-    const auto status = serve(options);
+    const auto status = options.remove ? remove_all(options) : serve(options);
     if (!status) {
         spdlog::error("{}", status.error().message());
         return EXIT_FAILURE;
     }
-    spdlog::info("stopped");
+    if (!options.remove)
+        spdlog::info("stopped");
     return EXIT_SUCCESS;
 }
 

@@ -16,17 +16,23 @@ constexpr std::uint32_t kOnlyKey = 0;
 constexpr const char* kUnattached = "/proc/sys/net/libra/unattached";
 }  // namespace
 
-Result<PolicyProgram> PolicyProgram::load() {
+Result<PolicyProgram> PolicyProgram::load(const Pins* pins) {
     std::size_t size = 0;
     const auto* elf = static_cast<const std::byte*>(policy_bpf__elf_bytes(&size));
-    auto object = BpfObject::load("policy", {elf, size});
+    BpfObject::PinnedMaps pinned;
+    if (pins) {
+        for (const char* map : {"libra_policies", "libra_counters", "libra_fail_stops"})
+            pinned.emplace_back(map, pins->map_path(map));
+    }
+    auto object = BpfObject::load("policy", {elf, size}, pinned);
     if (!object)
         return std::move(object).error();
 
     PolicyProgram program(std::move(object).value());
     for (const auto& [map, fd] : {std::pair{"libra_policies", &program.policies_fd_},
                                   {"libra_counters", &program.counters_fd_},
-                                  {"libra_sweeps", &program.sweeps_fd_}}) {
+                                  {"libra_sweeps", &program.sweeps_fd_},
+                                  {"libra_fail_stops", &program.fail_stops_fd_}}) {
         const auto found = program.object_.map_fd(map);
         if (!found)
             return found.error();
@@ -37,11 +43,18 @@ Result<PolicyProgram> PolicyProgram::load() {
         return Error::from_errno("cannot count the CPUs", -cpus);
     program.cpus_ = static_cast<std::size_t>(cpus);
 
-    for (const char* name : {"libra_attach_first", "libra_attach_second", "libra_attach_early"}) {
+    std::vector<std::pair<std::string, bpf_link*>> links;
+    for (const char* name : {"libra_attach_first", "libra_attach_second", "libra_attach_early",
+                             "libra_count_fail_stop"}) {
         auto link = program.object_.attach_program(name);
         if (!link)
             return std::move(link).error();
+        links.emplace_back(name, link->get());
         program.links_.push_back(std::move(link).value());
+    }
+    if (pins) {
+        if (auto status = pins->replace_links(links); !status)
+            return std::move(status).error();
     }
     return program;
 }
@@ -133,6 +146,35 @@ Result<libra_rule_counters> PolicyProgram::counters(std::uint32_t slot) {
         }
     }
     return sum;
+}
+
+Result<std::uint64_t> PolicyProgram::fail_stops(std::uint32_t policy) {
+    std::uint64_t count = 0;
+    if (bpf_map_lookup_elem(fail_stops_fd_, &policy, &count) && errno != ENOENT)
+        return Error::from_errno("cannot read the policy's fail-stops");
+    return count;
+}
+
+Status PolicyProgram::clear_fail_stops(std::uint32_t policy) {
+    if (bpf_map_delete_elem(fail_stops_fd_, &policy) && errno != ENOENT)
+        return Error::from_errno("cannot clear the policy's fail-stops");
+    return Ok{};
+}
+
+Result<libra_policy> PolicyProgram::installed() {
+    libra_policy policy{};
+    std::uint32_t id = 0;
+    if (bpf_map_lookup_elem(policies_fd_, &kOnlyKey, &id)) {
+        if (errno == ENOENT)
+            return policy;
+        return Error::from_errno("cannot find the policy in force");
+    }
+    const UniqueFd inner(bpf_map_get_fd_by_id(id));
+    if (!inner || bpf_map_lookup_elem(inner.get(), &kOnlyKey, &policy))
+        return Error::from_errno("cannot read the policy in force");
+    if (policy.count > LIBRA_MAX_RULES)
+        return Error("the policy in force is not as librad writes it", EINVAL);
+    return policy;
 }
 
 }  // namespace libra

@@ -8,6 +8,7 @@
 #include "bpf/policy.h"
 #include "bpf_object.h"
 #include "error.h"
+#include "pins.h"
 
 namespace libra {
 
@@ -38,12 +39,20 @@ class PolicyBackend {
 
     // Summed over CPUs; last_error is the latest.
     virtual Result<libra_rule_counters> counters(std::uint32_t slot) = 0;
+
+    // Connections of a policy that were aborted.
+    virtual Result<std::uint64_t> fail_stops(std::uint32_t policy) = 0;
+    virtual Status clear_fail_stops(std::uint32_t policy) = 0;
+
+    // What is in force, perhaps since before this process.
+    virtual Result<libra_policy> installed() = 0;
 };
 
 class PolicyProgram final : public PolicyBackend {
   public:
-    // Loaded with an empty policy and attached for as long as this lives.
-    static Result<PolicyProgram> load();
+    // Attached for as long as this lives, with an empty policy; or, with @pins, for as long
+    // as they are there, with the policy that was in force before.
+    static Result<PolicyProgram> load(const Pins* pins = nullptr);
 
     Status install(const libra_policy& policy) override;
     Status adopt(std::uint32_t role) override;
@@ -52,6 +61,9 @@ class PolicyProgram final : public PolicyBackend {
     Status attached_since(std::uint64_t count) override;
     Status clear_counters(std::uint32_t slot) override;
     Result<libra_rule_counters> counters(std::uint32_t slot) override;
+    Result<std::uint64_t> fail_stops(std::uint32_t policy) override;
+    Status clear_fail_stops(std::uint32_t policy) override;
+    Result<libra_policy> installed() override;
 
   private:
     explicit PolicyProgram(BpfObject object) : object_(std::move(object)) {}
@@ -64,6 +76,7 @@ class PolicyProgram final : public PolicyBackend {
     int policies_fd_ = -1;
     int counters_fd_ = -1;
     int sweeps_fd_ = -1;
+    int fail_stops_fd_ = -1;
     std::size_t cpus_ = 0;
 };
 

@@ -103,27 +103,14 @@ Rule make_rule(const Endpoint& endpoint, std::uint32_t roles, const Scope& scope
     return rule;
 }
 
-}  // namespace
-
-std::optional<std::uint32_t> PolicySet::free_slot(const Policy& pending) const {
-    std::bitset<LIBRA_MAX_RULES> used;
-    for (const Policy& policy : policies_) {
-        for (const Rule& rule : policy.rules)
-            used.set(rule.compiled.slot);
-    }
-    for (const Rule& rule : pending.rules)
-        used.set(rule.compiled.slot);
-    for (std::uint32_t slot = 0; slot < LIBRA_MAX_RULES; ++slot) {
-        if (!used.test(slot))
-            return slot;
-    }
-    return std::nullopt;
-}
-
-Result<Policy> PolicySet::add(const AttachRequest& request, const Scope& scope) {
+// Fills everything in but the slots of the rules.
+Result<Policy> make_policy(const NewPolicy& wanted, std::uint32_t id) {
+    const AttachRequest& request = wanted.request;
     Policy policy;
-    policy.id = last_id_ + 1;
-    policy.cgroup = request.cgroup;
+    policy.id = id;
+    policy.origin = wanted.origin;
+    policy.request = request;
+    policy.scope = wanted.scope;
     if (request.parser.empty() || request.parser.size() >= sizeof(policy.attach.parser))
         return Error(
             fmt::format("parser names have 1 to {} characters", sizeof(policy.attach.parser) - 1),
@@ -135,73 +122,196 @@ Result<Policy> PolicySet::add(const AttachRequest& request, const Scope& scope) 
                           (request.no_scrub ? LIBRA_F_NO_SCRUB : 0);
     policy.attach.policy = policy.id;
 
-    const auto append = [&](const Endpoint& endpoint, std::uint32_t roles) -> Status {
-        Rule rule = make_rule(endpoint, roles, scope, policy.attach);
-        const auto slot = free_slot(policy);
-        if (!slot)
-            return Error(
-                fmt::format("there is room for {} rules; detach a policy first", LIBRA_MAX_RULES),
-                ENOSPC);
-        rule.compiled.slot = *slot;
-        policy.rules.push_back(rule);
-        return Ok{};
-    };
     const auto append_all = [&](const std::vector<std::string>& texts, Prefix prefix,
                                 std::uint32_t role) -> Status {
         for (const std::string& text : texts) {
             const auto endpoint = parse_endpoint(text, prefix);
             if (!endpoint)
                 return endpoint.error();
-            if (auto status = append(*endpoint, role); !status)
-                return status;
+            policy.rules.push_back(make_rule(*endpoint, role, policy.scope, policy.attach));
         }
         return Ok{};
     };
-
     if (auto status = append_all(request.listen, Prefix::refused, LIBRA_MATCH_PASSIVE); !status)
         return std::move(status).error().context("listener");
     if (auto status = append_all(request.upstream, Prefix::allowed, LIBRA_MATCH_ACTIVE); !status)
         return std::move(status).error().context("upstream");
-    if (policy.rules.empty()) {
-        // a cgroup alone stands for all its connections
-        if (scope.cgroup_id == 0)
-            return Error("nothing to attach: name a listener, an upstream or a cgroup", EINVAL);
-        if (request.anchor_requests)
-            return Error(
-                "--anchor-requests with --cgroup needs --listen and --upstream: which "
-                "connections that are there already lead to an upstream cannot be told",
-                EINVAL);
-        if (auto status = append(Endpoint{}, LIBRA_MATCH_PASSIVE | LIBRA_MATCH_ACTIVE); !status)
-            return std::move(status).error();
-    }
-
-    policies_.push_back(policy);
-    auto status = check_domains(policies_);
-    if (status)
-        status = check_upstreams(policies_);
-    if (!status) {
-        policies_.pop_back();
-        return std::move(status).error();
-    }
-    last_id_ = policy.id;
+    if (!policy.rules.empty())
+        return policy;
+    // a cgroup alone stands for all its connections
+    if (policy.scope.cgroup_id == 0)
+        return Error("nothing to attach: name a listener, an upstream or a cgroup", EINVAL);
+    if (request.anchor_requests)
+        return Error(
+            "--anchor-requests with --cgroup needs --listen and --upstream: which "
+            "connections that are there already lead to an upstream cannot be told",
+            EINVAL);
+    policy.rules.push_back(make_rule(Endpoint{}, LIBRA_MATCH_PASSIVE | LIBRA_MATCH_ACTIVE,
+                                     policy.scope, policy.attach));
     return policy;
 }
 
-Result<std::vector<std::uint32_t>> PolicySet::remove(std::optional<std::uint32_t> id) {
-    std::vector<std::uint32_t> removed;
-    std::vector<Policy> kept;
+Status check_names(const std::vector<Policy>& policies) {
+    for (const Policy& policy : policies) {
+        for (const Policy& other : policies) {
+            if (&other == &policy)
+                break;
+            if (!policy.request.name.empty() && policy.request.name == other.request.name)
+                return Error(fmt::format("there is a policy '{}' already, with id {}",
+                                         policy.request.name, other.id),
+                             EEXIST);
+        }
+    }
+    return Ok{};
+}
+
+Status check(const std::vector<Policy>& policies) {
+    if (auto status = check_names(policies); !status)
+        return status;
+    if (auto status = check_domains(policies); !status)
+        return status;
+    return check_upstreams(policies);
+}
+
+bool contains(const PolicySet::Ids& ids, std::uint32_t id) {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+// For what is said of a new one.
+std::string label(const AttachRequest& request) {
+    return request.name.empty() ? "" : fmt::format("policy '{}'", request.name);
+}
+
+}  // namespace
+
+Status PolicySet::give_slots(std::vector<Policy>& policies) {
+    std::bitset<LIBRA_MAX_RULES> used;
+    for (const Policy& policy : policies) {
+        for (const Rule& rule : policy.rules) {
+            if (rule.has_slot)
+                used.set(rule.compiled.slot);
+        }
+    }
+    std::uint32_t next = 0;
+    for (Policy& policy : policies) {
+        for (Rule& rule : policy.rules) {
+            if (rule.has_slot)
+                continue;
+            while (next < LIBRA_MAX_RULES && used.test(next))
+                ++next;
+            if (next == LIBRA_MAX_RULES)
+                return Error(fmt::format("there is room for {} rules; detach a policy first",
+                                         LIBRA_MAX_RULES),
+                             ENOSPC);
+            used.set(next);
+            rule.compiled.slot = next;
+            rule.has_slot = true;
+        }
+    }
+    return Ok{};
+}
+
+Result<PolicySet::Ids> PolicySet::change(const Ids& remove, const std::vector<NewPolicy>& add) {
+    std::vector<Policy> next;
+    std::uint32_t last_id = last_id_;
+    Ids added;
+    for (const Policy& policy : policies_) {
+        if (!contains(remove, policy.id))
+            next.push_back(policy);
+    }
+    for (const NewPolicy& wanted : add) {
+        auto policy = make_policy(wanted, last_id + 1);
+        if (!policy) {
+            const std::string who = label(wanted.request);
+            return who.empty() ? std::move(policy).error() : std::move(policy).error().context(who);
+        }
+        added.push_back(++last_id);
+        next.push_back(std::move(policy).value());
+    }
+    if (auto status = check(next); !status)
+        return std::move(status).error();
+    if (auto status = give_slots(next); !status)
+        return std::move(status).error();
+    policies_ = std::move(next);
+    last_id_ = last_id;
+    return added;
+}
+
+Result<Policy> PolicySet::add(const AttachRequest& request, const Scope& scope) {
+    const auto added = change({}, {NewPolicy{request, scope, Origin::client}});
+    if (!added)
+        return added.error();
+    return policies_.back();
+}
+
+Result<PolicySet::Ids> PolicySet::remove(std::optional<std::uint32_t> id) {
+    Ids removed;
     for (const Policy& policy : policies_) {
         if (!id || policy.id == *id)
             removed.push_back(policy.id);
-        else
-            kept.push_back(policy);
     }
     if (id && removed.empty())
         return Error(fmt::format("there is no policy {}", *id), ENOENT);
-    if (auto status = check_domains(kept); !status)
-        return std::move(status).error().context(fmt::format("without policy {}", *id));
-    policies_ = std::move(kept);
+    if (auto status = change(removed, {}); !status)
+        return std::move(status).error().context(id ? fmt::format("without policy {}", *id)
+                                                    : "without all policies");
     return removed;
+}
+
+Result<PolicySet> PolicySet::restore(std::vector<Policy> policies, std::uint32_t last_id) {
+    PolicySet set;
+    for (Policy& policy : policies) {
+        auto again = make_policy({policy.request, policy.scope, policy.origin}, policy.id);
+        if (!again)
+            return std::move(again).error().context(fmt::format("policy {}", policy.id));
+        if (again->rules.size() != policy.rules.size())
+            return Error(fmt::format("policy {} has {} rules, not {}", policy.id,
+                                     again->rules.size(), policy.rules.size()),
+                         EINVAL);
+        for (std::size_t i = 0; i < policy.rules.size(); ++i) {
+            again->rules[i].compiled.slot = policy.rules[i].compiled.slot;
+            again->rules[i].has_slot = true;
+        }
+        again->tripped = policy.tripped;
+        set.policies_.push_back(std::move(again).value());
+    }
+    if (auto status = check(set.policies_); !status)
+        return std::move(status).error();
+    std::bitset<LIBRA_MAX_RULES> used;
+    for (const Policy& policy : set.policies_) {
+        if (policy.id == 0 || policy.id > last_id)
+            return Error(fmt::format("policy {} is none of the first {}", policy.id, last_id),
+                         EINVAL);
+        for (const Policy& other : set.policies_) {
+            if (&other != &policy && other.id == policy.id)
+                return Error(fmt::format("two policies have the id {}", policy.id), EINVAL);
+        }
+        for (const Rule& rule : policy.rules) {
+            if (rule.compiled.slot >= LIBRA_MAX_RULES || used.test(rule.compiled.slot))
+                return Error(fmt::format("policy {}: slot {} is taken, or none", policy.id,
+                                         rule.compiled.slot),
+                             EINVAL);
+            used.set(rule.compiled.slot);
+        }
+    }
+    set.last_id_ = last_id;
+    return set;
+}
+
+const Policy* PolicySet::find(std::uint32_t id) const {
+    const auto found = std::find_if(policies_.begin(), policies_.end(),
+                                    [id](const Policy& policy) { return policy.id == id; });
+    return found == policies_.end() ? nullptr : &*found;
+}
+
+Status PolicySet::set_tripped(std::uint32_t id, bool tripped) {
+    for (Policy& policy : policies_) {
+        if (policy.id != id)
+            continue;
+        policy.tripped = tripped;
+        return Ok{};
+    }
+    return Error(fmt::format("there is no policy {}", id), ENOENT);
 }
 
 bool PolicySet::anchors_requests() const {
@@ -213,13 +323,14 @@ bool PolicySet::anchors_requests() const {
 libra_policy PolicySet::compile(const std::vector<std::uint32_t>& staged, Stage stage) const {
     libra_policy compiled{};
     for (const Policy& policy : policies_) {
-        const bool partly = stage != Stage::all &&
-                            std::find(staged.begin(), staged.end(), policy.id) != staged.end();
+        const bool staged_now = contains(staged, policy.id);
+        const bool partly = policy.tripped || (stage != Stage::all && staged_now);
+        const bool only_listeners = policy.tripped || stage == Stage::listeners;
         for (const Rule& rule : policy.rules) {
             libra_rule next = rule.compiled;
             if (partly)
                 next.attach.flags &= ~LIBRA_F_ANCHOR_REQUESTS;
-            if (partly && stage == Stage::listeners)
+            if (partly && only_listeners)
                 next.roles &= LIBRA_MATCH_PASSIVE;
             if (next.roles)
                 compiled.rules[compiled.count++] = next;

@@ -18,19 +18,34 @@ namespace libra {
 struct Rule {
     Endpoint endpoint;
     libra_rule compiled{};
-};
-
-struct Policy {
-    std::uint32_t id = 0;
-    std::string cgroup;  // as the client named it, empty: any
-    libra_attach attach{};
-    std::vector<Rule> rules;
+    bool has_slot = false;  // compiled.slot is its own
 };
 
 // Where a policy applies, found out by the caller.
 struct Scope {
     std::uint64_t netns_cookie = 0;
     std::uint64_t cgroup_id = 0;  // 0: any
+
+    bool operator==(const Scope&) const = default;
+};
+
+// Who asked for a policy: a configuration only replaces its own.
+enum class Origin { client, config };
+
+struct Policy {
+    std::uint32_t id = 0;
+    Origin origin = Origin::client;
+    bool tripped = false;  // by its breaker: as in Stage::listeners until resumed
+    AttachRequest request;
+    Scope scope;
+    libra_attach attach{};
+    std::vector<Rule> rules;
+};
+
+struct NewPolicy {
+    AttachRequest request;
+    Scope scope;
+    Origin origin = Origin::client;
 };
 
 // What of a policy is in force while it begins or ends. In this order, or else
@@ -46,20 +61,30 @@ enum class Stage {
 // the kernel has taken it.
 class PolicySet {
   public:
-    // All rules of the request, or none.
-    Result<Policy> add(const AttachRequest& request, const Scope& scope);
+    using Ids = std::vector<std::uint32_t>;
 
-    // The ids that are gone.
-    Result<std::vector<std::uint32_t>> remove(std::optional<std::uint32_t> id);
+    // All of it, or nothing: policies go, and others come, whose ids these are. What is not
+    // safe as a whole is refused.
+    Result<Ids> change(const Ids& remove, const std::vector<NewPolicy>& add);
+
+    // The same for one, and for one or all. All rules of the request, or none.
+    Result<Policy> add(const AttachRequest& request, const Scope& scope);
+    Result<Ids> remove(std::optional<std::uint32_t> id);
+
+    // What a former librad had in force, as it was there.
+    static Result<PolicySet> restore(std::vector<Policy> policies, std::uint32_t last_id);
 
     const std::vector<Policy>& policies() const { return policies_; }
+    std::uint32_t last_id() const { return last_id_; }
+    const Policy* find(std::uint32_t id) const;
+    Status set_tripped(std::uint32_t id, bool tripped);
     bool anchors_requests() const;
     // These policies as at this stage, the others in full.
     libra_policy compile(const std::vector<std::uint32_t>& staged = {},
                          Stage stage = Stage::all) const;
 
   private:
-    std::optional<std::uint32_t> free_slot(const Policy& pending) const;
+    static Status give_slots(std::vector<Policy>& policies);
 
     std::vector<Policy> policies_;
     std::uint32_t last_id_ = 0;

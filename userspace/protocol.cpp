@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <charconv>
 #include <initializer_list>
 #include <limits>
 #include <utility>
@@ -27,7 +28,7 @@ class Fields {
     void only(std::initializer_list<std::string_view> known) {
         for (const auto& [key, value] : json_.items()) {
             if (std::find(known.begin(), known.end(), key) == known.end())
-                fail(fmt::format("unknown field '{}'", key));
+                fail(fmt::format("unknown field '{}'", key), key);
         }
     }
 
@@ -36,7 +37,7 @@ class Fields {
             if (value->is_string())
                 out = value->get<std::string>();
             else
-                fail(fmt::format("field '{}' must be a string", name));
+                fail(fmt::format("field '{}' must be a string", name), name);
         }
     }
 
@@ -46,7 +47,7 @@ class Fields {
                 value->get<std::uint64_t>() <= std::numeric_limits<std::uint32_t>::max())
                 out = value->get<std::uint32_t>();
             else
-                fail(fmt::format("field '{}' must be a number from 0 to 4294967295", name));
+                fail(fmt::format("field '{}' must be a number from 0 to 4294967295", name), name);
         }
     }
 
@@ -55,7 +56,7 @@ class Fields {
             if (value->is_boolean())
                 out = value->get<bool>();
             else
-                fail(fmt::format("field '{}' must be true or false", name));
+                fail(fmt::format("field '{}' must be true or false", name), name);
         }
     }
 
@@ -64,22 +65,25 @@ class Fields {
         if (!value)
             return;
         if (!value->is_array())
-            return fail(fmt::format("field '{}' must be a list of strings", name));
+            return fail(fmt::format("field '{}' must be a list of strings", name), name);
         for (const Json& item : *value) {
             if (!item.is_string())
-                return fail(fmt::format("field '{}' must be a list of strings", name));
+                return fail(fmt::format("field '{}' must be a list of strings", name), name);
             out.push_back(item.get<std::string>());
         }
     }
 
     bool has(const char* name) const { return json_.contains(name); }
 
-    void fail(std::string message) {
-        if (!error_)
-            error_.emplace(std::move(message), EINVAL);
+    void fail(std::string message, std::string_view field = {}) {
+        if (error_)
+            return;
+        error_.emplace(std::move(message), EINVAL);
+        field_ = field;
     }
 
     const std::optional<Error>& error() const { return error_; }
+    const std::string& field() const { return field_; }
 
   private:
     const Json* find(const char* name, bool required) {
@@ -93,32 +97,82 @@ class Fields {
 
     const Json& json_;
     std::optional<Error> error_;
+    std::string field_;
 };
 
-AttachRequest read_attach(Fields& fields) {
-    fields.only({"op", "parser", "domain", "mode", "anchor_requests", "no_scrub", "listen",
-                 "upstream", "cgroup"});
+constexpr std::size_t kMaxName = 64;
+
+// A name stands in logs and labels.
+bool is_name(std::string_view text) {
+    return text.size() <= kMaxName && std::all_of(text.begin(), text.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '_' || c == '.';
+           });
+}
+
+AttachRequest read_policy(Fields& fields) {
     AttachRequest request;
     std::string mode;
+    std::string breaker = format_breaker(request.breaker);
+    fields.read("name", request.name, false);
+    if (!is_name(request.name))
+        fields.fail(
+            fmt::format("field 'name' takes up to {} letters, digits, '-', '_' and '.'", kMaxName),
+            "name");
     fields.read("parser", request.parser, true);
     fields.read("domain", request.domain, true);
     if (request.domain == LIBRA_DOMAIN_NONE)
-        fields.fail(fmt::format("field 'domain' must be less than {}", LIBRA_DOMAIN_NONE));
+        fields.fail(fmt::format("field 'domain' must be less than {}", LIBRA_DOMAIN_NONE),
+                    "domain");
     fields.read("mode", mode, true);
     fields.read("anchor_requests", request.anchor_requests);
     fields.read("no_scrub", request.no_scrub);
     fields.read("listen", request.listen);
     fields.read("upstream", request.upstream);
     fields.read("cgroup", request.cgroup, false);
+    fields.read("netns", request.netns, false);
+    fields.read("breaker", breaker, false);
     if (const auto parsed = mode_from_name(mode))
         request.mode = *parsed;
     else
-        fields.fail("field 'mode' must be off, dry-run, token or lazy");
+        fields.fail("field 'mode' must be off, dry-run, token or lazy", "mode");
+    if (const auto parsed = parse_breaker(breaker))
+        request.breaker = *parsed;
+    else
+        fields.fail(fmt::format("field 'breaker': {}", parsed.error().message()), "breaker");
+    return request;
+}
+
+AttachRequest read_attach(Fields& fields) {
+    fields.only({"op", "protocol", "name", "parser", "domain", "mode", "anchor_requests",
+                 "no_scrub", "listen", "upstream", "cgroup", "netns", "breaker"});
+    return read_policy(fields);
+}
+
+ApplyRequest read_apply(Fields& fields, const Json& json) {
+    fields.only({"op", "protocol", "policies", "dry"});
+    ApplyRequest request;
+    fields.read("dry", request.dry);
+    const auto policies = json.find("policies");
+    if (policies == json.end() || !policies->is_array()) {
+        fields.fail("field 'policies' must be a list of policies", "policies");
+        return request;
+    }
+    for (const Json& item : *policies) {
+        const auto policy = parse_policy(item);
+        if (!policy) {
+            fields.fail(
+                fmt::format("policy {}: {}", request.policies.size() + 1, policy.error().message()),
+                "policies");
+            return request;
+        }
+        request.policies.push_back(*policy);
+    }
     return request;
 }
 
 DetachRequest read_detach(Fields& fields) {
-    fields.only({"op", "policy", "all"});
+    fields.only({"op", "protocol", "policy", "all"});
     DetachRequest request;
     bool all = false;
     fields.read("all", all);
@@ -129,7 +183,40 @@ DetachRequest read_detach(Fields& fields) {
     return request;
 }
 
+std::optional<std::uint32_t> number(std::string_view text) {
+    std::uint32_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size())
+        return std::nullopt;
+    return value;
+}
+
 }  // namespace
+
+Result<Breaker> parse_breaker(std::string_view text) {
+    if (text == "off")
+        return Breaker{.fail_stops = 0, .seconds = 0};
+    const auto slash = std::min(text.find('/'), text.size());
+    const std::uint32_t fail_stops = number(text.substr(0, slash)).value_or(0);
+    const std::uint32_t seconds =
+        slash < text.size() ? number(text.substr(slash + 1)).value_or(0) : 0;
+    if (fail_stops == 0 || seconds == 0 || seconds > 3600)
+        return Error(fmt::format("'{}' is neither off nor FAIL-STOPS/SECONDS, such as 3/60 (at "
+                                 "most 3600 seconds)",
+                                 text),
+                     EINVAL);
+    return Breaker{.fail_stops = fail_stops, .seconds = seconds};
+}
+
+std::string format_breaker(const Breaker& breaker) {
+    return breaker.fail_stops ? fmt::format("{}/{}", breaker.fail_stops, breaker.seconds) : "off";
+}
+
+bool only_reads(const Request& request) {
+    const auto* apply = std::get_if<ApplyRequest>(&request);
+    return (apply && apply->dry) || std::holds_alternative<StatusRequest>(request) ||
+           std::holds_alternative<StatsRequest>(request);
+}
 
 std::string_view mode_name(std::uint32_t mode) {
     for (const auto& [name, value] : kModes) {
@@ -147,6 +234,39 @@ std::optional<libra_mode> mode_from_name(std::string_view name) {
     return std::nullopt;
 }
 
+Result<AttachRequest> parse_policy(const Json& json, std::string* field) {
+    if (!json.is_object())
+        return Error("a policy is a JSON object", EINVAL);
+    Fields fields(json);
+    fields.only({"name", "parser", "domain", "mode", "anchor_requests", "no_scrub", "listen",
+                 "upstream", "cgroup", "netns", "breaker"});
+    auto policy = read_policy(fields);
+    if (!fields.error())
+        return policy;
+    if (field)
+        *field = fields.field();
+    return *fields.error();
+}
+
+Json policy_json(const AttachRequest& policy) {
+    Json json = Json::object();
+    if (!policy.name.empty())
+        json["name"] = policy.name;
+    json["parser"] = policy.parser;
+    json["domain"] = policy.domain;
+    json["mode"] = mode_name(policy.mode);
+    json["anchor_requests"] = policy.anchor_requests;
+    json["no_scrub"] = policy.no_scrub;
+    json["listen"] = policy.listen;
+    json["upstream"] = policy.upstream;
+    if (!policy.cgroup.empty())
+        json["cgroup"] = policy.cgroup;
+    if (!policy.netns.empty())
+        json["netns"] = policy.netns;
+    json["breaker"] = format_breaker(policy.breaker);
+    return json;
+}
+
 Result<Request> parse_request(std::string_view line) {
     const Json json = Json::parse(line, nullptr, false);
     if (json.is_discarded())
@@ -156,7 +276,11 @@ Result<Request> parse_request(std::string_view line) {
 
     Fields fields(json);
     std::string op;
+    std::uint32_t protocol = kProtocol;
     fields.read("op", op, true);
+    fields.read("protocol", protocol, false);
+    if (protocol != kProtocol)
+        fields.fail(fmt::format("this librad speaks protocol {}, not {}", kProtocol, protocol));
     Request request = StatusRequest{};
     if (fields.error())
         return *fields.error();
@@ -164,13 +288,23 @@ Result<Request> parse_request(std::string_view line) {
         request = read_attach(fields);
     } else if (op == "detach") {
         request = read_detach(fields);
+    } else if (op == "apply") {
+        request = read_apply(fields, json);
+    } else if (op == "reload") {
+        fields.only({"op", "protocol"});
+        request = ReloadRequest{};
+    } else if (op == "resume") {
+        fields.only({"op", "protocol", "policy"});
+        ResumeRequest resume;
+        fields.read("policy", resume.policy, true);
+        request = resume;
     } else if (op == "status") {
-        fields.only({"op"});
+        fields.only({"op", "protocol"});
     } else if (op == "stats") {
-        fields.only({"op"});
+        fields.only({"op", "protocol"});
         request = StatsRequest{};
     } else {
-        fields.fail("unknown 'op'; known: attach, detach, status, stats");
+        fields.fail("unknown 'op'; known: attach, detach, apply, reload, resume, status, stats");
     }
     if (fields.error())
         return *fields.error();
@@ -179,16 +313,8 @@ Result<Request> parse_request(std::string_view line) {
 
 Json to_json(const Request& request) {
     if (const auto* attach = std::get_if<AttachRequest>(&request)) {
-        Json json = {{"op", "attach"},
-                     {"parser", attach->parser},
-                     {"domain", attach->domain},
-                     {"mode", mode_name(attach->mode)},
-                     {"anchor_requests", attach->anchor_requests},
-                     {"no_scrub", attach->no_scrub},
-                     {"listen", attach->listen},
-                     {"upstream", attach->upstream}};
-        if (!attach->cgroup.empty())
-            json["cgroup"] = attach->cgroup;
+        Json json = {{"op", "attach"}};
+        json.update(policy_json(*attach));
         return json;
     }
     if (const auto* detach = std::get_if<DetachRequest>(&request)) {
@@ -196,6 +322,16 @@ Json to_json(const Request& request) {
             return {{"op", "detach"}, {"policy", *detach->policy}};
         return {{"op", "detach"}, {"all", true}};
     }
+    if (const auto* apply = std::get_if<ApplyRequest>(&request)) {
+        Json policies = Json::array();
+        for (const AttachRequest& policy : apply->policies)
+            policies.push_back(policy_json(policy));
+        return {{"op", "apply"}, {"policies", std::move(policies)}, {"dry", apply->dry}};
+    }
+    if (const auto* resume = std::get_if<ResumeRequest>(&request))
+        return {{"op", "resume"}, {"policy", resume->policy}};
+    if (std::holds_alternative<ReloadRequest>(request))
+        return {{"op", "reload"}};
     return {{"op", std::holds_alternative<StatsRequest>(request) ? "stats" : "status"}};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What librad and its clients say to each other: one JSON object per line,
-// one answer per request. {"ok":true,...} or {"ok":false,"error":"..."}.
+// one answer per request. {"ok":true,...} or {"ok":false,"error":"..."}. librad.8 describes
+// it; what is added to an answer needs no new version, what a client could take amiss does.
 #pragma once
 
 #include <linux/libra.h>
@@ -22,9 +23,24 @@ namespace libra {
 using Json = nlohmann::ordered_json;
 
 inline constexpr const char* kDefaultSocket = "/run/libra/librad.sock";
-inline constexpr std::size_t kMaxLine = 64 * 1024;
+inline constexpr std::size_t kMaxLine = 512 * 1024;
+inline constexpr std::uint32_t kProtocol = 1;
 
+// So many fail-stops within so many seconds take a policy back to native copies.
+struct Breaker {
+    std::uint32_t fail_stops = 3;  // 0: never
+    std::uint32_t seconds = 60;
+
+    bool operator==(const Breaker&) const = default;
+};
+
+// "3/60", or "off".
+Result<Breaker> parse_breaker(std::string_view text);
+std::string format_breaker(const Breaker& breaker);
+
+// A policy, as it is asked for.
 struct AttachRequest {
+    std::string name;  // empty: none
     std::string parser;
     std::uint32_t domain = 0;
     libra_mode mode = LIBRA_MODE_OFF;
@@ -33,22 +49,48 @@ struct AttachRequest {
     std::vector<std::string> listen;
     std::vector<std::string> upstream;
     std::string cgroup;  // directory in the cgroup v2 file system, empty: any
+    std::string netns;   // file of a network namespace, empty: librad's own
+    Breaker breaker;
+
+    bool operator==(const AttachRequest&) const = default;
 };
 
 struct DetachRequest {
     std::optional<std::uint32_t> policy;  // none: all of them
 };
 
+// These policies in place of those that a configuration brought. Those that are as they
+// were stay untouched. Only said, not done: what would change.
+struct ApplyRequest {
+    std::vector<AttachRequest> policies;
+    bool dry = false;
+};
+
+struct ReloadRequest {};  // the configuration file that librad was started with
+
+// What a breaker took back is tried again.
+struct ResumeRequest {
+    std::uint32_t policy = 0;
+};
+
 struct StatusRequest {};
 struct StatsRequest {};
 
-using Request = std::variant<AttachRequest, DetachRequest, StatusRequest, StatsRequest>;
+using Request = std::variant<AttachRequest, DetachRequest, ApplyRequest, ReloadRequest,
+                             ResumeRequest, StatusRequest, StatsRequest>;
+
+// Changes nothing, so that members of the group may ask.
+bool only_reads(const Request& request);
 
 std::string_view mode_name(std::uint32_t mode);
 std::optional<libra_mode> mode_from_name(std::string_view name);
 
 // Refuses what it does not know, so that a misspelt field is not ignored.
 Result<Request> parse_request(std::string_view line);
+
+// A policy as a JSON object, and back. @field: the one that is wrong, or empty.
+Result<AttachRequest> parse_policy(const Json& json, std::string* field = nullptr);
+Json policy_json(const AttachRequest& policy);
 
 Json to_json(const Request& request);
 std::string to_line(const Json& json);

@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
+#include <set>
+#include <span>
 #include <system_error>
 
 #include "kernel_stats.h"
@@ -49,14 +52,25 @@ std::string join_ids(const std::vector<std::uint32_t>& ids) {
     return fmt::format("{}", fmt::join(ids, ", "));
 }
 
+void log_policy(const Policy& policy) {
+    for (const Rule& rule : policy.rules)
+        spdlog::info("policy {}{}: {} {} parser {} domain {} mode {}{}", policy.id,
+                     policy.request.name.empty() ? "" : fmt::format(" ({})", policy.request.name),
+                     role_name(rule.compiled.roles), format_endpoint(rule.endpoint),
+                     policy.request.parser, policy.attach.domain, mode_name(policy.attach.mode),
+                     policy.request.cgroup.empty() ? "" : " cgroup " + policy.request.cgroup);
+}
+
 }  // namespace
 
-std::string Service::handle(std::string_view line) noexcept {
+std::string Service::handle(std::string_view line, bool trusted) noexcept {
     // The edge: the JSON library and the allocator may throw below.
     try {
         auto request = parse_request(line);
         if (!request)
             return error_line(request.error());
+        if (!trusted && !only_reads(*request))
+            return error_line(Error("only root may change what is attached", EPERM));
         auto answer = run(*request);
         if (!answer)
             return error_line(answer.error());
@@ -72,21 +86,81 @@ Result<Json> Service::run(const Request& request) {
         return attach(*request_attach);
     if (const auto* request_detach = std::get_if<DetachRequest>(&request))
         return detach(*request_detach);
+    if (const auto* request_apply = std::get_if<ApplyRequest>(&request))
+        return apply(request_apply->policies, request_apply->dry);
+    if (const auto* request_resume = std::get_if<ResumeRequest>(&request))
+        return take_up(*request_resume);
+    if (std::holds_alternative<ReloadRequest>(request))
+        return reload();
     if (std::holds_alternative<StatusRequest>(request))
         return status();
     return stats();
+}
+
+Result<Netns> Service::netns_of(const std::string& path) const {
+    return path.empty() ? settings_.netns : Netns::open(path);
+}
+
+Result<NewPolicy> Service::resolve(const AttachRequest& request, Origin origin) {
+    const auto parsers = settings_.parsers;
+    if (std::find(parsers.begin(), parsers.end(), request.parser) == parsers.end())
+        return Error(fmt::format("unknown parser '{}'; loaded: {}", request.parser,
+                                 fmt::join(parsers, ", ")),
+                     ENOENT);
+    const auto netns = netns_of(request.netns);
+    if (!netns)
+        return netns.error();
+    Scope scope{.netns_cookie = netns->cookie(), .cgroup_id = 0};
+    if (!request.cgroup.empty()) {
+        const auto id = cgroup_id(request.cgroup);
+        if (!id)
+            return id.error();
+        scope.cgroup_id = *id;
+    }
+    if (scope.netns_cookie != settings_.netns.cookie())
+        netnses_.insert_or_assign(scope.netns_cookie, *netns);
+    return NewPolicy{request, scope, origin};
+}
+
+Status Service::each_netns(const PolicySet& set, const std::function<Status()>& what) const {
+    if (auto status = settings_.netns.run(what); !status)
+        return status;
+    std::set<std::uint64_t> cookies;
+    for (const Policy& policy : set.policies())
+        cookies.insert(policy.scope.netns_cookie);
+    for (const std::uint64_t cookie : cookies) {
+        // Without its file nobody has a way into it, and perhaps it is no more.
+        const auto netns = netnses_.find(cookie);
+        if (netns == netnses_.end())
+            continue;
+        if (auto status = netns->second.run(what); !status)
+            return status;
+    }
+    return Ok{};
+}
+
+Status Service::adopt(const PolicySet& set, std::uint32_t role) const {
+    return each_netns(set, [&] { return backend_.adopt(role); });
+}
+
+Status Service::stop(const PolicySet& set, const Ids& ids) {
+    for (const std::uint32_t id : ids) {
+        if (auto status = each_netns(set, [&] { return backend_.stop(id); }); !status)
+            return status;
+    }
+    return Ok{};
 }
 
 // From listeners to all. Connections that are older than the policy are not
 // understood by a parser: while one of them lives, nothing is kept that could be
 // sent on it. But the kernel has to know them for that.
 Status Service::wind_up(const PolicySet& set, const Ids& ids) {
-    if (auto status = backend_.adopt(LIBRA_MATCH_PASSIVE); !status)
+    if (auto status = adopt(set, LIBRA_MATCH_PASSIVE); !status)
         return status;
     if (set.anchors_requests()) {
         if (auto status = backend_.install(set.compile(ids, Stage::responses)); !status)
             return status;
-        if (auto status = backend_.adopt(LIBRA_MATCH_ACTIVE); !status)
+        if (auto status = adopt(set, LIBRA_MATCH_ACTIVE); !status)
             return status;
     }
     return backend_.install(set.compile());
@@ -97,21 +171,58 @@ Status Service::wind_down(const PolicySet& set, const Ids& ids) {
     if (set.anchors_requests()) {
         if (auto status = backend_.install(set.compile(ids, Stage::responses)); !status)
             return status;
-        if (auto status = stop(ids); !status)
+        if (auto status = stop(set, ids); !status)
             return status;
     }
     if (auto status = backend_.install(set.compile(ids, Stage::listeners)); !status)
         return status;
-    return stop(ids);
+    return stop(set, ids);
 }
 
-// Those that no policy names any more need no adopting.
-Status Service::adopt_all() {
-    const auto waiting = backend_.unattached();
-    if (!waiting)
-        return waiting.error();
-    if (*waiting == 0)
-        return Ok{};
+Status Service::save(const PolicySet& set) const {
+    return settings_.state ? settings_.state->save(set) : Ok{};
+}
+
+// What goes keeps nothing more before what comes keeps anything. The next librad goes on
+// from what is saved, whatever this one came to (see resume()), so that is first.
+Status Service::change(PolicySet next, const Ids& added, const Ids& removed) {
+    if (auto status = save(next); !status)
+        return status;
+
+    Status status = Ok{};
+    if (!removed.empty())
+        status = wind_down(set_, removed);
+    if (status)
+        status = backend_.install(next.compile(added, Stage::listeners));
+    const bool begun = static_cast<bool>(status);
+    if (status && !added.empty())
+        status = wind_up(next, added);
+    if (status) {
+        set_ = std::move(next);
+        return status;
+    }
+
+    Status undone = begun ? wind_down(next, added) : Ok{};
+    if (undone && (begun || !removed.empty()))
+        undone = backend_.install(set_.compile(removed, Stage::listeners));
+    if (undone && !removed.empty())
+        undone = wind_up(set_, removed);
+    if (undone) {
+        if (auto saved = save(set_); !saved)
+            spdlog::error("{}", saved.error().message());
+        return status;
+    }
+    const Ids& ids = added.empty() ? removed : added;
+    const std::string left = fmt::format(
+        "{}; policy {} is in force in part, {} ({})", status.error().message(), join_ids(ids),
+        added.empty() ? "detach it again" : "detach it", undone.error().message());
+    const int code = status.error().code();
+    if (!added.empty())
+        set_ = std::move(next);
+    return Error(left, code);
+}
+
+Status Service::adopt_here(std::uint64_t waiting) {
     if (auto status = backend_.adopt(LIBRA_MATCH_PASSIVE); !status)
         return status;
     if (set_.anchors_requests()) {
@@ -119,11 +230,67 @@ Status Service::adopt_all() {
             return status;
     }
     // Not more than there were before: another one may have failed meanwhile.
-    if (auto status = backend_.attached_since(*waiting); !status)
+    if (auto status = backend_.attached_since(waiting); !status)
         return status;
-    spdlog::warn("{} connections could not be attached; those that are left were adopted",
-                 *waiting);
+    spdlog::warn("{} connections could not be attached; those that are left were adopted", waiting);
     return Ok{};
+}
+
+// Those that no policy names any more need no adopting.
+Status Service::adopt_all() {
+    return each_netns(set_, [this]() -> Status {
+        const auto waiting = backend_.unattached();
+        if (!waiting)
+            return waiting.error();
+        return *waiting == 0 ? Status(Ok{}) : adopt_here(*waiting);
+    });
+}
+
+// Back to native copies: its clients' connections are attached, and nothing is kept.
+Status Service::trip(const Policy& policy, const std::string& why) {
+    PolicySet next = set_;
+    if (auto status = next.set_tripped(policy.id, true); !status)
+        return status;
+    const std::string name = policy.request.name;
+    const std::uint32_t id = policy.id;
+    if (auto status = save(next); !status)
+        spdlog::error("{}", status.error().message());
+    if (auto status = wind_down(set_, {id}); !status)
+        return status;
+    set_ = std::move(next);
+    spdlog::error(
+        "BREAKER: policy {}{} is back to native copies: {}. It stays so until told "
+        "otherwise: find out why (libractl explain, libractl doctor), then libractl resume {}",
+        id, name.empty() ? "" : fmt::format(" ({})", name), why, id);
+    return Ok{};
+}
+
+void Service::watch_breakers() {
+    const auto now = BreakerWatch::Clock::now();
+    // A copy: tripping changes the set.
+    const std::vector<Policy> policies = set_.policies();
+    std::erase_if(watches_, [this](const auto& watch) { return !set_.find(watch.first); });
+    for (const Policy& policy : policies) {
+        if (policy.tripped || policy.attach.mode != LIBRA_MODE_TOKEN)
+            continue;
+        const auto total = backend_.fail_stops(policy.id);
+        if (!total) {
+            spdlog::warn("policy {}: {}", policy.id, total.error().message());
+            continue;
+        }
+        const Breaker& limit = policy.request.breaker;
+        if (!watches_[policy.id].trips(limit, *total, now))
+            continue;
+        const auto status =
+            trip(policy, fmt::format("{} or more connections were aborted within {} s, because "
+                                     "what the proxy sent was not what it had received",
+                                     limit.fail_stops, limit.seconds));
+        if (!status)
+            spdlog::error("policy {}: its breaker cannot trip: {}", policy.id,
+                          status.error().message());
+        else
+            watches_.erase(policy.id);
+    }
 }
 
 void Service::tend() noexcept {
@@ -133,64 +300,79 @@ void Service::tend() noexcept {
         if (!complaint.empty() && complaint != complaint_)
             spdlog::warn("nothing is anchored: {}", complaint);
         complaint_ = std::move(complaint);
+        watch_breakers();
     } catch (const std::exception& error) {
         spdlog::error("connections could not be looked at: {}", error.what());
     }
 }
 
-Status Service::stop(const Ids& ids) {
-    for (const std::uint32_t id : ids) {
-        if (auto status = backend_.stop(id); !status)
-            return status;
+// A librad that was killed may have come to any point of a change. What is in the kernel and
+// not in the state file ends; what is in both and alike goes on untouched.
+Status Service::resume() {
+    if (!settings_.state)
+        return Ok{};
+    auto kept = settings_.state->load();
+    if (!kept) {
+        spdlog::error("{}; the policies of the last librad end", kept.error().message());
+        kept = PolicySet();
     }
-    return Ok{};
+    for (const Policy& policy : kept->policies()) {
+        if (policy.request.netns.empty())
+            continue;
+        const auto netns = Netns::open(policy.request.netns);
+        if (netns && netns->cookie() == policy.scope.netns_cookie)
+            netnses_.insert_or_assign(netns->cookie(), *netns);
+        else
+            spdlog::warn("policy {}: its network namespace {} is another one now, or gone",
+                         policy.id, policy.request.netns);
+    }
+    const auto there = backend_.installed();
+    if (!there)
+        return there.error();
+    const libra_policy wanted = kept->compile();
+    set_ = std::move(kept).value();
+    if (there->count == wanted.count &&
+        !std::memcmp(there->rules, wanted.rules, wanted.count * sizeof(wanted.rules[0]))) {
+        if (wanted.count)
+            spdlog::info("{} policies of the last librad go on", set_.policies().size());
+        return Ok{};
+    }
+    std::set<std::uint32_t> strange;
+    Ids ids;
+    for (const libra_rule& rule : std::span(there->rules, there->count))
+        strange.insert(rule.attach.policy);
+    for (const Policy& policy : set_.policies()) {
+        strange.erase(policy.id);
+        ids.push_back(policy.id);
+    }
+    spdlog::warn("the last librad was interrupted in the middle of a change");
+    if (auto status = backend_.install(set_.compile(ids, Stage::listeners)); !status)
+        return status;
+    if (auto status = stop(set_, Ids(strange.begin(), strange.end())); !status)
+        return status;
+    return wind_up(set_, ids);
 }
 
 Result<Json> Service::attach(const AttachRequest& request) {
-    if (std::find(parsers_.begin(), parsers_.end(), request.parser) == parsers_.end())
-        return Error(fmt::format("unknown parser '{}'; loaded: {}", request.parser,
-                                 fmt::join(parsers_, ", ")),
-                     ENOENT);
-    Scope scope{.netns_cookie = netns_cookie_, .cgroup_id = 0};
-    if (!request.cgroup.empty()) {
-        const auto id = cgroup_id(request.cgroup);
-        if (!id)
-            return id.error();
-        scope.cgroup_id = *id;
-    }
-
+    const auto wanted = resolve(request, Origin::client);
+    if (!wanted)
+        return wanted.error();
     PolicySet next = set_;
-    const auto policy = next.add(request, scope);
-    if (!policy)
-        return policy.error();
-    for (const Rule& rule : policy->rules) {
-        if (auto status = backend_.clear_counters(rule.compiled.slot); !status)
-            return std::move(status).error();
-    }
-    if (auto status = backend_.install(next.compile({policy->id}, Stage::listeners)); !status)
+    const auto added = next.change({}, {*wanted});
+    if (!added)
+        return added.error();
+    const std::uint32_t id = added->front();
+    if (auto status = clear_counters(next, *added); !status)
         return std::move(status).error();
-    if (auto status = wind_up(next, {policy->id}); !status) {
-        auto undone = wind_down(next, {policy->id});
-        if (undone)
-            undone = backend_.install(set_.compile());
-        if (undone)
-            return std::move(status).error();
-        set_ = std::move(next);
-        return Error(fmt::format("{}; policy {} is in force in part, detach it ({})",
-                                 status.error().message(), policy->id, undone.error().message()),
-                     status.error().code());
-    }
-    set_ = std::move(next);
+    if (auto status = change(std::move(next), *added, {}); !status)
+        return std::move(status).error();
 
-    for (const Rule& rule : policy->rules)
-        spdlog::info("policy {}: {} {} parser {} domain {} mode {}{}", policy->id,
-                     role_name(rule.compiled.roles), format_endpoint(rule.endpoint), request.parser,
-                     request.domain, mode_name(request.mode),
-                     policy->cgroup.empty() ? "" : " cgroup " + policy->cgroup);
-    Json answer = {{"ok", true}, {"policy", policy->id}};
-    if (const auto names = listeners_left_out(*policy); !names.empty()) {
+    const Policy& policy = *set_.find(id);
+    log_policy(policy);
+    Json answer = {{"ok", true}, {"policy", policy.id}};
+    if (const auto names = listeners_left_out(policy); !names.empty()) {
         spdlog::warn("policy {}: the same processes listen at {}, which domain {} does not name",
-                     policy->id, fmt::join(names, ", "), request.domain);
+                     policy.id, fmt::join(names, ", "), request.domain);
         answer["left_out"] = names;
     }
     return answer;
@@ -223,30 +405,98 @@ Result<Json> Service::detach(const DetachRequest& request) {
     const auto removed = next.remove(request.policy);
     if (!removed)
         return removed.error();
-    if (auto status = remove(next, *removed); !status)
+    if (auto status = change(std::move(next), {}, *removed); !status)
         return std::move(status).error();
+    if (!removed->empty())
+        spdlog::info("detached policy {}", join_ids(*removed));
     return Json{{"ok", true}, {"detached", *removed}};
 }
 
-Status Service::remove(const PolicySet& rest, const Ids& ids) {
-    auto status = wind_down(set_, ids);
-    if (status)
-        status = backend_.install(rest.compile());
-    if (!status) {
-        auto restored = backend_.install(set_.compile(ids, Stage::listeners));
-        if (restored)
-            restored = wind_up(set_, ids);
-        if (restored)
-            return status;
-        return Error(
-            fmt::format("{}; policy {} is in force in part, detach it again ({})",
-                        status.error().message(), join_ids(ids), restored.error().message()),
-            status.error().code());
+// Those that are as they were stay. A policy is the same if it is asked for in the same words
+// and still means the same: a cgroup may have been made anew under its old name.
+Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry) {
+    std::vector<NewPolicy> add;
+    std::vector<std::string> same, changed, gone;
+    Ids removed;
+    for (const AttachRequest& request : policies) {
+        if (request.name.empty())
+            return Error("a policy of a configuration needs a name", EINVAL);
+        auto wanted = resolve(request, Origin::config);
+        if (!wanted)
+            return std::move(wanted).error().context(fmt::format("policy '{}'", request.name));
+        add.push_back(std::move(wanted).value());
     }
-    set_ = rest;
-    if (!ids.empty())
-        spdlog::info("detached policy {}", join_ids(ids));
-    return Ok{};
+    for (const Policy& policy : set_.policies()) {
+        if (policy.origin != Origin::config)
+            continue;
+        const auto again = std::find_if(add.begin(), add.end(), [&policy](const NewPolicy& wanted) {
+            return wanted.request.name == policy.request.name;
+        });
+        const std::string& name = policy.request.name;
+        if (again != add.end() && again->request == policy.request &&
+            again->scope == policy.scope) {
+            same.push_back(name);
+            add.erase(again);
+            continue;
+        }
+        (again == add.end() ? gone : changed).push_back(name);
+        removed.push_back(policy.id);
+    }
+    std::vector<std::string> fresh;
+    for (const NewPolicy& wanted : add) {
+        if (std::find(changed.begin(), changed.end(), wanted.request.name) == changed.end())
+            fresh.push_back(wanted.request.name);
+    }
+
+    PolicySet next = set_;
+    const auto added = next.change(removed, add);
+    if (!added)
+        return added.error();
+    Json answer = {{"ok", true},         {"dry", dry},      {"added", fresh},
+                   {"changed", changed}, {"removed", gone}, {"unchanged", same}};
+    if (dry || (added->empty() && removed.empty()))
+        return answer;
+    if (auto status = clear_counters(next, *added); !status)
+        return std::move(status).error();
+    if (auto status = change(std::move(next), *added, removed); !status)
+        return std::move(status).error();
+    spdlog::info("configuration: added [{}], changed [{}], removed [{}], unchanged [{}]",
+                 fmt::join(fresh, ", "), fmt::join(changed, ", "), fmt::join(gone, ", "),
+                 fmt::join(same, ", "));
+    for (const std::uint32_t id : *added)
+        log_policy(*set_.find(id));
+    return answer;
+}
+
+Result<Json> Service::reload() {
+    if (!settings_.configuration)
+        return Error("librad was started without a configuration file (--config)", ENOENT);
+    const auto policies = settings_.configuration();
+    if (!policies)
+        return policies.error();
+    return apply(*policies, false);
+}
+
+Result<Json> Service::take_up(const ResumeRequest& request) {
+    const Policy* policy = set_.find(request.policy);
+    if (!policy)
+        return Error(fmt::format("there is no policy {}", request.policy), ENOENT);
+    if (!policy->tripped)
+        return Error(fmt::format("policy {} is in force, its breaker has not tripped", policy->id),
+                     EALREADY);
+    PolicySet next = set_;
+    if (auto status = next.set_tripped(request.policy, false); !status)
+        return std::move(status).error();
+    if (auto status = save(next); !status)
+        return std::move(status).error();
+    if (auto status = wind_up(next, {request.policy}); !status) {
+        if (auto saved = save(set_); !saved)
+            spdlog::error("{}", saved.error().message());
+        return std::move(status).error();
+    }
+    set_ = std::move(next);
+    spdlog::warn("policy {} is in force again", request.policy);
+    return Json{{"ok", true}, {"resumed", request.policy}};
 }
 
 Status Service::shutdown() {
@@ -254,7 +504,19 @@ Status Service::shutdown() {
     const auto removed = rest.remove(std::nullopt);
     if (!removed)
         return removed.error();
-    return remove(rest, *removed);
+    return change(std::move(rest), {}, *removed);
+}
+
+Status Service::clear_counters(const PolicySet& set, const Ids& ids) {
+    for (const std::uint32_t id : ids) {
+        for (const Rule& rule : set.find(id)->rules) {
+            if (auto status = backend_.clear_counters(rule.compiled.slot); !status)
+                return status;
+        }
+        if (auto status = backend_.clear_fail_stops(id); !status)
+            return status;
+    }
+    return Ok{};
 }
 
 Result<Json> Service::status() {
@@ -276,13 +538,23 @@ Result<Json> Service::status() {
             rules.push_back(std::move(entry));
         }
         Json entry = {{"id", policy.id},
-                      {"parser", policy.attach.parser},
+                      {"name", policy.request.name},
+                      {"from", policy.origin == Origin::config ? "configuration" : "client"},
+                      {"parser", policy.request.parser},
                       {"domain", policy.attach.domain},
                       {"mode", mode_name(policy.attach.mode)},
                       {"anchor_requests", (policy.attach.flags & LIBRA_F_ANCHOR_REQUESTS) != 0},
                       {"no_scrub", (policy.attach.flags & LIBRA_F_NO_SCRUB) != 0}};
-        if (!policy.cgroup.empty())
-            entry["cgroup"] = policy.cgroup;
+        if (!policy.request.cgroup.empty())
+            entry["cgroup"] = policy.request.cgroup;
+        if (!policy.request.netns.empty())
+            entry["netns"] = policy.request.netns;
+        entry["breaker"] = format_breaker(policy.request.breaker);
+        entry["tripped"] = policy.tripped;
+        const auto fail_stops = backend_.fail_stops(policy.id);
+        if (!fail_stops)
+            return fail_stops.error();
+        entry["fail_stops"] = *fail_stops;
         entry["rules"] = std::move(rules);
         policies.push_back(std::move(entry));
     }
@@ -294,10 +566,11 @@ Result<Json> Service::status() {
         return unattached.error();
     return Json{{"ok", true},
                 {"version", LIBRA_VERSION},
+                {"protocol", kProtocol},
                 {"pid", getpid()},
                 {"enabled", libra_enabled()},
                 {"unattached", *unattached},
-                {"parsers", parsers_},
+                {"parsers", settings_.parsers},
                 {"policies", std::move(policies)},
                 {"passing", std::move(*passing)}};
 }

@@ -2,51 +2,92 @@
 // What librad does for its clients.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "breaker.h"
+#include "netns.h"
 #include "policy_program.h"
 #include "policy_set.h"
 #include "protocol.h"
+#include "state_file.h"
 
 namespace libra {
 
 class Service {
   public:
-    Service(PolicyBackend& backend, std::vector<std::string> parsers, std::uint64_t netns_cookie)
-        : backend_(backend), parsers_(std::move(parsers)), netns_cookie_(netns_cookie) {}
+    struct Settings {
+        std::vector<std::string> parsers;
+        Netns netns;
+        // Where policies are kept for the next librad; none: they go with this one.
+        std::optional<StateFile> state = std::nullopt;
+        // The policies of the configuration file, read anew; none: there is no such file.
+        std::function<Result<std::vector<AttachRequest>>()> configuration = nullptr;
+    };
+
+    Service(PolicyBackend& backend, Settings settings)
+        : backend_(backend), settings_(std::move(settings)) {}
 
     // Answers one request line. Does not throw.
-    std::string handle(std::string_view line) noexcept;
+    // @trusted: may change things.
+    std::string handle(std::string_view line, bool trusted = true) noexcept;
 
-    // To be called now and then: adopts connections that could not be attached, without
-    // which the kernel keeps nothing. Does not throw.
+    // To be called now and then. Adopts connections that could not be attached, without
+    // which the kernel keeps nothing, and looks after the breakers. Does not throw.
     void tend() noexcept;
+
+    // Takes over what the last librad left in the kernel: the policies of the state file,
+    // and nothing else.
+    Status resume();
+
+    // The policies of the configuration in place of those that it brought before.
+    Result<Json> reload();
 
     // Detaches all policies. Connections stay attached, but anchor nothing more.
     Status shutdown();
 
-  private:
-    Result<Json> run(const Request& request);
-    using Ids = std::vector<std::uint32_t>;
+    bool has_configuration() const { return settings_.configuration != nullptr; }
 
+  private:
+    using Ids = PolicySet::Ids;
+
+    Result<Json> run(const Request& request);
+    Result<NewPolicy> resolve(const AttachRequest& request, Origin origin);
+    Result<Netns> netns_of(const std::string& path) const;
+
+    // From what is in force to @next, in which @added are new and @removed are not any more.
+    Status change(PolicySet next, const Ids& added, const Ids& removed);
     Status wind_up(const PolicySet& set, const Ids& ids);
     Status wind_down(const PolicySet& set, const Ids& ids);
+    Status stop(const PolicySet& set, const Ids& ids);
+    Status save(const PolicySet& set) const;
+    Status clear_counters(const PolicySet& set, const Ids& ids);
+
+    // In each namespace that these policies are about.
+    Status each_netns(const PolicySet& set, const std::function<Status()>& what) const;
+    Status adopt(const PolicySet& set, std::uint32_t role) const;
     Status adopt_all();
-    Status stop(const Ids& ids);
-    Status remove(const PolicySet& rest, const Ids& ids);
+    Status adopt_here(std::uint64_t waiting);
+    void watch_breakers();
+    Status trip(const Policy& policy, const std::string& why);
 
     Result<Json> attach(const AttachRequest& request);
     std::vector<std::string> listeners_left_out(const Policy& policy) const;
     Result<Json> detach(const DetachRequest& request);
+    Result<Json> apply(const std::vector<AttachRequest>& policies, bool dry);
+    Result<Json> take_up(const ResumeRequest& request);
     Result<Json> status();
     Result<Json> stats();
 
     PolicyBackend& backend_;
-    std::vector<std::string> parsers_;
-    std::uint64_t netns_cookie_;
+    Settings settings_;
     PolicySet set_;
+    std::map<std::uint64_t, Netns> netnses_;  // by cookie, of policies; not the own one
+    std::map<std::uint32_t, BreakerWatch> watches_;
     std::string complaint_;  // of tend(), for as long as there is reason to
 };
 

@@ -50,7 +50,7 @@ class ControlServerTest : public testing::Test {
         auto loop = EventLoop::create();
         ASSERT_TRUE(loop);
         loop_.emplace(std::move(loop).value());
-        auto server = ControlServer::start(*lock_, *loop_, [](std::string_view line) {
+        auto server = ControlServer::start(*lock_, *loop_, [](std::string_view line, bool) {
             const std::string text(line);
             if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos)
                 return std::string(std::stoul(text), 'x') + "\n";
@@ -137,7 +137,7 @@ TEST_F(ControlServerTest, EndlessLineIsRefused) {
     say(client, std::string(kMaxLine + 1, 'a'));
     const auto answer = parse_answer(hear(client));
     ASSERT_FALSE(answer);
-    EXPECT_EQ(answer.error().message(), "a request is at most 65536 bytes long");
+    EXPECT_EQ(answer.error().message(), "a request is at most 524288 bytes long");
     EXPECT_EQ(hear(client), "<closed>");
 }
 

@@ -10,6 +10,7 @@
 
 #include "kernel_stats.h"
 #include "kernel_support.h"
+#include "netns.h"
 
 namespace libra {
 namespace {
@@ -57,9 +58,9 @@ TEST(Cgroup, RefusesWhatIsNone) {
 }
 
 TEST(Netns, HasACookie) {
-    const auto cookie = own_netns_cookie();
+    const auto cookie = Netns::own();
     ASSERT_TRUE(cookie);
-    EXPECT_NE(*cookie, 0U);  // 0 would mean any namespace
+    EXPECT_NE(cookie->cookie(), 0U);  // 0 would mean any namespace
 }
 
 TEST(KernelStats, KeepsOrderAndValues) {

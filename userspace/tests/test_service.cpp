@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 #include <span>
 
@@ -16,7 +17,7 @@ class FakeBackend final : public PolicyBackend {
     Status install(const libra_policy& policy) override {
         if (refuse)
             return Error("no memory", ENOMEM);
-        installed = policy;
+        installed_ = policy;
         for (const libra_rule& rule : std::span(policy.rules, policy.count)) {
             const bool requests = rule.attach.flags & LIBRA_F_ANCHOR_REQUESTS;
             steps += rule.roles & LIBRA_MATCH_PASSIVE ? requests ? "L" : "l" : "";
@@ -42,13 +43,20 @@ class FakeBackend final : public PolicyBackend {
         return counters;
     }
 
+    Result<std::uint64_t> fail_stops(std::uint32_t policy) override { return aborted[policy]; }
+    Status clear_fail_stops(std::uint32_t policy) override {
+        aborted.erase(policy);
+        return Ok{};
+    }
+    Result<libra_policy> installed() override { return installed_; }
+
     // What was done since the last call.
     std::string taken() { return std::exchange(steps, {}); }
 
     std::uint64_t waiting = 0;
     bool refuse = false;
     std::set<std::string> refuse_once;
-    libra_policy installed{};
+    std::map<std::uint32_t, std::uint64_t> aborted;
 
   private:
     Status step(const std::string& name) {
@@ -58,6 +66,10 @@ class FakeBackend final : public PolicyBackend {
         return Ok{};
     }
 
+  public:
+    libra_policy installed_{};
+
+  private:
     // Policies as their rules: l for a listener, u for an upstream, in capitals
     // with requests anchored.
     std::string steps;
@@ -75,13 +87,13 @@ class ServiceTest : public testing::Test {
         R"("listen":["*:80"],"upstream":["10.0.0.1:80"]})";
 
     FakeBackend backend_;
-    Service service_{backend_, {"http1"}, 42};
+    Service service_{backend_, {.parsers = {"http1"}, .netns = Netns::own_with_cookie(42)}};
 };
 
 TEST_F(ServiceTest, AttachesAndReports) {
     EXPECT_EQ(ask(kAttach), (Json{{"ok", true}, {"policy", 1}}));
-    EXPECT_EQ(backend_.installed.count, 2U);
-    EXPECT_EQ(backend_.installed.rules[0].netns_cookie, 42U);
+    EXPECT_EQ(backend_.installed_.count, 2U);
+    EXPECT_EQ(backend_.installed_.rules[0].netns_cookie, 42U);
 
     const Json status = ask(R"({"op":"status"})");
     EXPECT_EQ(status["parsers"], Json::array({"http1"}));
@@ -108,7 +120,7 @@ TEST_F(ServiceTest, NothingIsHalfDoneWhenTheKernelRefuses) {
 TEST_F(ServiceTest, DetachEmptiesTheKernel) {
     ask(kAttach);
     EXPECT_EQ(ask(R"({"op":"detach","policy":1})"), (Json{{"ok", true}, {"detached", {1}}}));
-    EXPECT_EQ(backend_.installed.count, 0U);
+    EXPECT_EQ(backend_.installed_.count, 0U);
     EXPECT_EQ(ask(R"({"op":"detach","policy":1})")["error"], "there is no policy 1");
 }
 
@@ -156,7 +168,7 @@ TEST_F(ServiceTest, WhatCannotBeTakenBackStaysVisible) {
     backend_.refuse_once = {"adopt-clients", "stop-1"};
     EXPECT_EQ(ask(kAttach)["error"], "not now; policy 1 is in force in part, detach it (not now)");
     EXPECT_EQ(ask(R"({"op":"detach","policy":1})")["ok"], true);
-    EXPECT_EQ(backend_.installed.count, 0U);
+    EXPECT_EQ(backend_.installed_.count, 0U);
 }
 
 TEST_F(ServiceTest, ShutdownDetachesAll) {
@@ -203,6 +215,91 @@ TEST_F(ServiceTest, BadCgroupIsRefused) {
     EXPECT_EQ(ask(R"({"op":"attach","parser":"http1","domain":1,"mode":"token","cgroup":"/proc"})")
                   ["error"],
               "'/proc' is not in a cgroup v2 file system");
+}
+
+constexpr const char* kTwo =
+    R"({"op":"apply","policies":[)"
+    R"({"name":"a","parser":"http1","domain":1,"mode":"token","listen":["*:80"],)"
+    R"("upstream":["10.0.0.1:80"]},)"
+    R"({"name":"b","parser":"http1","domain":2,"mode":"token","listen":["*:81"],)"
+    R"("upstream":["10.0.0.2:80"]}]})";
+constexpr const char* kOneChanged =
+    R"({"op":"apply","policies":[)"
+    R"({"name":"b","parser":"http1","domain":2,"mode":"token","listen":["*:82"],)"
+    R"("upstream":["10.0.0.2:80"]}]})";
+
+TEST_F(ServiceTest, AConfigurationReplacesItsOwnAndNothingElse) {
+    ask(kAttach);  // a client's, domain 1
+    EXPECT_EQ(ask(kTwo)["added"], (Json{"a", "b"}));
+    EXPECT_EQ(ask(kTwo)["unchanged"], (Json{"a", "b"}));
+    backend_.taken();
+    ask(kTwo);
+    EXPECT_EQ(backend_.taken(), "");  // nothing is touched
+
+    Json wanted = Json::parse(kOneChanged);
+    wanted["dry"] = true;
+    Json answer = ask(wanted.dump());
+    EXPECT_EQ(answer["removed"], Json{"a"});
+    EXPECT_EQ(answer["changed"], Json{"b"});
+    EXPECT_EQ(backend_.taken(), "");
+
+    // What goes keeps nothing more before what comes keeps anything.
+    EXPECT_EQ(ask(kOneChanged)["changed"], Json{"b"});
+    EXPECT_EQ(backend_.taken(), "lull stop-2 stop-3 lul adopt-clients lulu ");
+    const Json status = ask(R"({"op":"status"})");
+    ASSERT_EQ(status["policies"].size(), 2U);
+    EXPECT_EQ(status["policies"][0]["from"], "client");
+    EXPECT_EQ(status["policies"][1]["name"], "b");
+}
+
+TEST_F(ServiceTest, AConfigurationThatTheKernelRefusesChangesNothing) {
+    ask(kTwo);
+    backend_.taken();
+    backend_.refuse_once = {"adopt-clients"};
+    EXPECT_EQ(ask(kOneChanged)["error"], "not now");
+    EXPECT_EQ(backend_.taken(), "ll stop-1 stop-2 l adopt-clients l stop-3 ll adopt-clients lulu ");
+    EXPECT_EQ(ask(kTwo)["unchanged"], (Json{"a", "b"}));
+}
+
+TEST_F(ServiceTest, ABreakerTripsAndStaysUntilTold) {
+    ask(kAttach);
+    service_.tend();
+    backend_.taken();
+    backend_.aborted[1] = 2;
+    service_.tend();
+    EXPECT_EQ(backend_.taken(), "");
+    backend_.aborted[1] = 3;
+    service_.tend();
+    EXPECT_EQ(backend_.taken(), "l stop-1 ");
+    EXPECT_EQ(ask(R"({"op":"status"})")["policies"][0]["tripped"], true);
+    service_.tend();
+    ask(kTwo);  // others come and go
+    EXPECT_EQ(backend_.installed_.rules[0].attach.policy, 1U);
+    EXPECT_EQ(backend_.installed_.rules[1].attach.policy, 2U);  // without its upstream
+
+    EXPECT_EQ(ask(R"({"op":"resume","policy":7})")["error"], "there is no policy 7");
+    backend_.taken();
+    EXPECT_EQ(ask(R"({"op":"resume","policy":1})")["resumed"], 1);
+    EXPECT_EQ(backend_.taken(),
+              "adopt-clients lulu"
+              "lu ");
+    EXPECT_EQ(ask(R"({"op":"resume","policy":1})")["ok"], false);
+    service_.tend();  // what came before does not count again
+    EXPECT_EQ(ask(R"({"op":"status"})")["policies"][0]["tripped"], false);
+}
+
+TEST_F(ServiceTest, WhoIsNotRootOnlyLooks) {
+    const auto refused = [this](const char* line) {
+        return Json::parse(service_.handle(line, false))["error"] ==
+               "only root may change what is attached";
+    };
+    EXPECT_TRUE(refused(kAttach));
+    EXPECT_TRUE(refused(kTwo));
+    EXPECT_TRUE(refused(R"({"op":"detach","all":true})"));
+    EXPECT_TRUE(refused(R"({"op":"reload"})"));
+    EXPECT_TRUE(refused(R"({"op":"resume","policy":1})"));
+    EXPECT_FALSE(refused(R"({"op":"status"})"));
+    EXPECT_FALSE(refused(R"({"op":"apply","policies":[],"dry":true})"));
 }
 
 TEST_F(ServiceTest, GarbageIsAnswered) {

@@ -128,17 +128,20 @@ TRACE_EVENT(libra_fallback,
 );
 
 TRACE_EVENT(libra_fail_stop,
-	TP_PROTO(const struct sock *sk, const char *why),
-	TP_ARGS(sk, why),
+	TP_PROTO(const struct sock *sk, const char *why, u32 policy),
+	TP_ARGS(sk, why, policy),
 	TP_STRUCT__entry(
 		LIBRA_SK_FIELDS
 		__string(why, why)
+		__field(u32, policy)
 	),
 	TP_fast_assign(
 		LIBRA_SK_ASSIGN;
 		__assign_str(why);
+		__entry->policy = policy;
 	),
-	TP_printk(LIBRA_SK_FMT "why=%s", LIBRA_SK_ARGS, __get_str(why))
+	TP_printk(LIBRA_SK_FMT "why=%s policy=%u", LIBRA_SK_ARGS, __get_str(why),
+		  __entry->policy)
 );
 
 /* Lazy mode: these bytes of user memory are in the kernel, and were not written. */

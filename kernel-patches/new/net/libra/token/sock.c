@@ -461,7 +461,7 @@ int libra_sock_adopt_again(struct libra_sock *ls, const struct libra_attach *arg
 void libra_fail_stop(struct libra_sock *ls, enum libra_mib why)
 {
 	LIBRA_INC(ls->net, why);
-	trace_libra_fail_stop(ls->sk, libra_mib_names[why]);
+	trace_libra_fail_stop(ls->sk, libra_mib_names[why], ls->policy);
 	net_warn_ratelimited("libra: connection aborted: %s (port %u, domain %u)\n",
 			     libra_mib_names[why], inet_sk(ls->sk)->inet_num,
 			     ls->dom->id);

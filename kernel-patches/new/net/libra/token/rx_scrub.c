@@ -17,12 +17,17 @@
 
 #include "rx.h"
 
-/* Is a page mapped there that can be read? What was swapped out is not, either. */
-static bool libra_scrub_mapped(unsigned long at)
+/* How many bytes from @at on, whole pages and at most @len, are mapped: not swapped out. */
+static size_t libra_scrub_mapped(unsigned long at, size_t len)
 {
+	size_t mapped = 0;
 	u8 byte;
 
-	return !copy_from_user_nofault(&byte, (const void __user *)at, sizeof(byte));
+	pagefault_disable();
+	while (mapped < len && !__get_user(byte, (const u8 __user *)(at + mapped)))
+		mapped += PAGE_SIZE;
+	pagefault_enable();
+	return mapped;
 }
 
 /* Can nothing but a missing page be the reason why there is none? */
@@ -73,16 +78,24 @@ bool libra_scrub(struct iov_iter *to, size_t len)
 {
 	while (len) {
 		unsigned long at = (unsigned long)iter_iov_addr(to);
+		size_t pages = round_down(len, PAGE_SIZE);
 		size_t n = min_t(size_t, len, PAGE_SIZE - offset_in_page(at));
+		bool whole = n == PAGE_SIZE;
 		size_t untouched = 0;
 
-		if (n == PAGE_SIZE && !libra_scrub_mapped(at))
-			untouched = libra_scrub_untouched(at, round_down(len, PAGE_SIZE));
-		if (untouched)
-			iov_iter_advance(to, untouched);
-		else if (iov_iter_zero(n, to) != n)
-			return false;
-		len -= untouched ? : n;
+		if (whole)
+			n = libra_scrub_mapped(at, pages);
+		if (!n)
+			untouched = libra_scrub_untouched(at, pages);
+		if (untouched) {
+			n = untouched;
+			iov_iter_advance(to, n);
+		} else {
+			n = n ? : PAGE_SIZE;
+			if (iov_iter_zero(n, to) != n)
+				return false;
+		}
+		len -= n;
 	}
 	return true;
 }

@@ -117,6 +117,16 @@ std::string report_status(const Json& answer) {
     return out + report_passing(answer);
 }
 
+std::string report_changes(const Json& answer) {
+    std::string out;
+    for (const auto& [key, mark] :
+         {std::pair{"added", '+'}, {"changed", '~'}, {"removed", '-'}, {"unchanged", ' '}}) {
+        for (const Json& name : list(answer, key))
+            out += fmt::format("{} {}\n", mark, name.is_string() ? name.get<std::string>() : "?");
+    }
+    return out.empty() ? "no policies\n" : out;
+}
+
 std::string report_stats(const Json& answer, bool all) {
     std::vector<Row> rows;
     const auto stats = answer.find("stats");

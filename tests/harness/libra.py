@@ -96,7 +96,7 @@ def settle(timeout=20, names=GAUGES):
 class Daemon:
     """A librad of one's own, and libractl as its client."""
 
-    def __init__(self, build, directory, parsers=("http1",)):
+    def __init__(self, build, directory, parsers=("http1",), options=()):
         self.librad = os.path.join(build, "userspace/librad")
         self.libractl = os.path.join(build, "tools/libractl")
         for program in (self.librad, self.libractl):
@@ -104,7 +104,7 @@ class Daemon:
                 raise LibraError(f"{program} is missing: build it first (cmake --build {build})")
         self.socket = os.path.join(directory, "librad.sock")
         self._command = [self.librad, "--socket", self.socket, "--foreground",
-                         *(f"--parser={name}" for name in parsers)]
+                         *(f"--parser={name}" for name in parsers), *options]
         self._log = os.path.join(directory, "librad.log")
         self.start()
 
@@ -136,6 +136,9 @@ class Daemon:
             time.sleep(0.1)
 
     def ctl(self, *arguments, check=True):
+        # Tests provoke what breakers are for.
+        if "attach" in arguments and "--breaker" not in arguments:
+            arguments += ("--breaker", "off")
         run = subprocess.run([self.libractl, "--socket", self.socket, *arguments],
                              capture_output=True, text=True, check=False, timeout=60)
         if check and run.returncode != 0:

@@ -71,6 +71,9 @@ class Process:
         self.kill()
         return self._popen.returncode
 
+    def signal(self, number):
+        self._popen.send_signal(number)
+
     def hang_up(self, timeout=60):
         """SIGHUP, for what is expected to end by it. Returns the exit status."""
         self._popen.send_signal(signal.SIGHUP)

@@ -14,6 +14,7 @@ namespace {
 struct Options {
     AttachRequest request;
     std::string mode;
+    std::string breaker = format_breaker(Breaker{});
 };
 
 // CLI11 wants an empty string for yes and the complaint for no.
@@ -26,13 +27,25 @@ CLI::Validator endpoint_validator(Prefix prefix) {
         prefix == Prefix::allowed ? "ADDR[/PREFIX]:PORT" : "ADDR:PORT");
 }
 
+CLI::Validator breaker_validator() {
+    return CLI::Validator(
+        [](std::string& text) {
+            const auto breaker = parse_breaker(text);
+            return breaker ? std::string() : breaker.error().message();
+        },
+        "N/SECONDS|off");
+}
+
 void check(Options& options) {
     AttachRequest& request = options.request;
     if (request.listen.empty() && request.upstream.empty() && request.cgroup.empty())
         throw CLI::RequiredError("one of --listen, --upstream, --cgroup");
     // librad has another working directory
-    if (!request.cgroup.empty())
-        request.cgroup = std::filesystem::absolute(request.cgroup).lexically_normal().string();
+    for (std::string* path : {&request.cgroup, &request.netns}) {
+        if (!path->empty())
+            *path = std::filesystem::absolute(*path).lexically_normal().string();
+    }
+    request.breaker = parse_breaker(options.breaker).value();
     request.mode = mode_from_name(options.mode).value_or(LIBRA_MODE_OFF);
 }
 
@@ -61,6 +74,14 @@ Run add_attach(CLI::App& command) {
         ->allow_extra_args(false)
         ->check(endpoint_validator(Prefix::allowed));
     command.add_option("--cgroup", request.cgroup, "only sockets of this cgroup (v2 directory)");
+    command.add_option("--name", request.name, "what to call it");
+    command.add_option("--netns", request.netns,
+                       "network namespace, such as /run/netns/NAME (default: librad's)");
+    command
+        .add_option("--breaker", options->breaker,
+                    "FAIL-STOPS/SECONDS that take it back to native copies, or off")
+        ->capture_default_str()
+        ->check(breaker_validator());
     command
         .add_option("--domain", request.domain, "attach domain; both sides of a proxy share one")
         ->required();

@@ -137,11 +137,12 @@ static bool libra_out_encrypts(const struct libra_out *out)
 }
 
 /*
- * Software encrypts each fragment on its own, and what of a cipher's block lies in two of
- * them it puts together in a third place. One buffer is worth a copy where fragments are
- * of fewer than about 4 KB, as those of a network card without large frames are, on the
- * average (bench/micro). Kernel TLS makes one: it copies what kernel memory is named by its
- * address, and encrypts it where it copied it to.
+ * Software encrypts each fragment on its own. What of a cipher's block lies in two of them it
+ * puts together in a third place, and what is not aligned, as nothing is that arrived behind
+ * headers, ciphers in C copy piece by piece. One buffer is worth a copy where fragments are of
+ * fewer than about 4 KB on the average, as those of a network card without large frames are:
+ * it costs a quarter of that (bench/micro). Kernel TLS makes one: it copies what kernel memory
+ * is named by its address, and encrypts it where it copied it to.
  *
  * Returns @count bytes from @skip on, @nr of them for kfree(), or NULL: better spliced.
  */

@@ -41,6 +41,7 @@ struct relay_kind {
 
 #define RELAY_HEAD	128	/* bytes of a message's header, if framed */
 #define RELAY_STAT	4096
+#define RELAY_PATIENCE	5	/* seconds; the CPU may be emulated */
 
 /**
  * struct relay - the four sockets, and what went through them
@@ -116,6 +117,7 @@ size_t relay_take(struct relay *r);
 bool relay_at_end(struct relay *r);
 
 /* Counters, and what anchoring is due. */
+void relay_read_stat(char *text);
 long relay_stat(const struct relay *r, const char *name);
 long relay_anchored(struct relay *r);
 long relay_due(const struct relay *r, size_t payload);

@@ -161,6 +161,7 @@ void relay_open(struct relay *r, const struct relay_kind *kind,
 	close(listener);
 	if (setsockopt(r->b, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
 		err(1, "SO_RCVTIMEO");
+	relay_tls_begin(r);
 }
 
 void relay_shut(int *fd)
@@ -204,21 +205,33 @@ void relay_send_all(int fd, const void *data, size_t len)
 	}
 }
 
-/* What is in the stream behind @sent goes out, and arrives. */
+/* What is in the stream behind @sent goes out. */
+void relay_give(struct relay *r, size_t bytes)
+{
+	size_t begin = r->sent;
+
+	r->sent += bytes;
+	if (relay_decrypts(r))
+		relay_tls_note(r, begin);
+	relay_send_all(r->a, r->stream + begin, bytes);
+}
+
+/* ... and arrives. */
 static void relay_send_stream(struct relay *r, size_t len)
 {
 	int before = relay_inq(r->up);
 
-	relay_send_all(r->a, r->stream + r->sent, len);
-	r->sent += len;
-	relay_wait_inq(r->up, before + len);
+	relay_give(r, len);
+	if (relay_decrypts(r))
+		relay_tls_wait(r);
+	else
+		relay_wait_inq(r->up, before + len);
 }
 
 void relay_push(struct relay *r, size_t bytes)
 {
 	relay_fill(r, bytes);
-	r->sent += bytes;
-	relay_send_all(r->a, r->stream + r->sent - bytes, bytes);
+	relay_give(r, bytes);
 }
 
 void relay_part(struct relay *r, size_t bytes)
@@ -302,6 +315,28 @@ void relay_wait_inq(int fd, int bytes)
 			errx(1, "%d bytes arrived, expected %d", inq, bytes);
 		usleep(200);
 	}
+}
+
+/* So many bytes are there to read, as far as SIOCINQ says. */
+bool relay_left(const struct relay *r, size_t bytes)
+{
+	if (relay_decrypts(r))
+		return relay_tls_left(r, bytes);
+	return relay_inq(r->up) == bytes;
+}
+
+/* The next bytes themselves, although the socket may be attached. */
+void relay_take_real(struct relay *r, void *buf, size_t len)
+{
+	ssize_t peeked = recv(r->up, buf, len, MSG_PEEK), got;
+
+	/* TLS knows no MSG_TRUNC; what has to wait for more, Libra leaves to it. */
+	if (relay_decrypts(r))
+		got = recv(r->up, buf, len, MSG_WAITALL);
+	else
+		got = recv(r->up, NULL, len, MSG_TRUNC);
+	if (peeked != len || got != len)
+		errx(1, "%zd and %zd bytes of %zu", peeked, got, len);
 }
 
 void relay_forward(struct relay *r, const void *data, size_t len)
@@ -414,12 +449,27 @@ bool relay_exact_part(struct relay *r, size_t len)
 	return same;
 }
 
+/* How many bytes B can read. */
+size_t relay_arrived(const struct relay *r)
+{
+	size_t room = r->sent - r->checked + 1;
+	ssize_t n;
+	char *got;
+
+	if (!relay_encrypts(r))
+		return relay_inq(r->b);
+	got = malloc(room);
+	n = recv(r->b, got, room, MSG_PEEK | MSG_DONTWAIT);
+	free(got);
+	return n < 0 ? 0 : n;
+}
+
 /* All that A sent, and not a byte more. */
 bool relay_exact(struct relay *r)
 {
 	if (!relay_exact_part(r, r->sent - r->checked))
 		return false;
-	if (relay_inq(r->b)) {
+	if (relay_inq(r->b) || relay_arrived(r)) {
 		fprintf(stderr, "# too many bytes arrived\n");
 		return false;
 	}

@@ -57,6 +57,12 @@ long relay_due(const struct relay *r, size_t payload)
 	return r->attached && payload >= relay_min_anchor() ? payload : 0;
 }
 
+/* Is what is read with MSG_WAITALL anchored? What waits for records, waits in TLS. */
+bool relay_anchors_waitall(const struct relay *r)
+{
+	return r->attached && !relay_decrypts(r);
+}
+
 bool relay_policy_missing(const struct relay *r)
 {
 	return r->attached && !relay_stat(r, "attach");

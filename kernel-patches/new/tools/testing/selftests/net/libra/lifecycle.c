@@ -39,7 +39,7 @@ RELAY_TEST(half_close)
 	char *buf = relay_buffer(total + 1);
 
 	ASSERT_EQ(0, shutdown(r->a, SHUT_WR));
-	ASSERT_EQ(total, recv(r->up, buf, total + 1, MSG_WAITALL));
+	ASSERT_EQ(total, recv(r->up, buf, total + 1, 0));
 	EXPECT_EQ(0, recv(r->up, buf + total, 1, 0));
 	relay_forward(r, buf, total);
 	ASSERT_EQ(0, shutdown(r->down, SHUT_WR));
@@ -131,8 +131,10 @@ RELAY_TEST(reset_by_origin)
 	EXPECT_EQ(-1, recv(r->up, buf, 1, 0));
 	EXPECT_EQ(ECONNRESET, errno);
 	EXPECT_EQ(0, recv(r->up, buf + total, 1, 0));
-	EXPECT_EQ(-1, send(r->up, "x", 1, MSG_NOSIGNAL));
-	EXPECT_EQ(EPIPE, errno);
+	/* TLS takes a record that it cannot send. */
+	EXPECT_EQ(relay_decrypts(r) ? 1 : -1, send(r->up, "x", 1, MSG_NOSIGNAL));
+	if (!relay_decrypts(r))
+		EXPECT_EQ(EPIPE, errno);
 	/* B gets what there was. */
 	relay_forward(r, buf, total);
 	EXPECT_TRUE(relay_exact(r));
@@ -152,6 +154,12 @@ RELAY_TEST(reset_error)
 	EXPECT_EQ(0, recv(r->up, &byte, 1, 0));
 }
 
+/* What a second send() behind a reset says: to TLS an error is for good. */
+static int again(const struct relay *r)
+{
+	return relay_encrypts(r) ? ECONNRESET : EPIPE;
+}
+
 /* B goes away in the middle of a message. */
 RELAY_TEST(reset_by_client)
 {
@@ -167,7 +175,7 @@ RELAY_TEST(reset_by_client)
 	EXPECT_EQ(-1, send(r->down, buf + half, total - half, MSG_NOSIGNAL));
 	EXPECT_EQ(ECONNRESET, errno);
 	EXPECT_EQ(-1, send(r->down, buf + half, total - half, MSG_NOSIGNAL));
-	EXPECT_EQ(EPIPE, errno);
+	EXPECT_EQ(again(r), errno);
 }
 
 /* A piece that is too short to be a VPI is refused like any other. */
@@ -184,7 +192,7 @@ RELAY_TEST(piece_after_reset)
 	EXPECT_EQ(-1, send(r->down, buf + total - SIZE, 16, MSG_NOSIGNAL));
 	EXPECT_EQ(ECONNRESET, errno);
 	EXPECT_EQ(-1, send(r->down, buf + total - SIZE, 16, MSG_NOSIGNAL));
-	EXPECT_EQ(EPIPE, errno);
+	EXPECT_EQ(again(r), errno);
 }
 
 /* The sender sleeps when the reset comes: it has sent some, and the error is for the next. */

@@ -30,7 +30,7 @@ RELAY_TEST(whole)
 		total = relay_feed(r, size);
 		EXPECT_TRUE(peeks(r, r->checked, total, 0));
 		EXPECT_TRUE(peeks(r, r->checked, 1, 0));
-		EXPECT_EQ(total, relay_inq(r->up));
+		EXPECT_TRUE(relay_left(r, total));
 		buf = relay_buffer(total);
 		ASSERT_EQ(total, recv(r->up, buf, total, 0));
 		EXPECT_EQ(relay_due(r, size), relay_anchored(r));
@@ -89,7 +89,8 @@ RELAY_TEST(iovecs)
 
 	ASSERT_EQ(total, recvmsg(r->up, &msg, MSG_PEEK));
 	EXPECT_EQ(0, memcmp(buf, r->stream, total));
-	EXPECT_EQ(0, msg.msg_flags);
+	/* TLS would say of which type the records are. */
+	EXPECT_EQ(relay_decrypts(r) ? MSG_CTRUNC : 0, msg.msg_flags);
 	ASSERT_EQ(total, recv(r->up, buf, total, 0));
 	relay_forward(r, buf, total);
 	EXPECT_TRUE(relay_exact(r));
@@ -103,7 +104,7 @@ RELAY_TEST(truncated)
 
 	/* TCP does not say how much there would have been. */
 	EXPECT_EQ(100, recv(r->up, NULL, 100, MSG_PEEK | MSG_TRUNC));
-	EXPECT_EQ(total, relay_inq(r->up));
+	EXPECT_TRUE(relay_left(r, total));
 	ASSERT_EQ(total, recv(r->up, buf, total, 0));
 	relay_forward(r, buf, total);
 	EXPECT_TRUE(relay_exact(r));
@@ -126,7 +127,8 @@ RELAY_TEST(waitall)
 	ASSERT_EQ(total, recv(r->up, buf, total, 0));
 	relay_forward(r, buf, total);
 	EXPECT_TRUE(relay_exact(r));
-	EXPECT_EQ(r->attached ? SIZE : 0, relay_anchored(r));
+	/* The first record is decrypted: how much there is behind it nobody says. */
+	EXPECT_EQ(r->attached, relay_anchored(r) >= SIZE - 3000);
 }
 
 /* Nothing there, and the end: how proxies probe idle connections. */

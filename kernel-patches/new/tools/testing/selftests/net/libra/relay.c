@@ -24,7 +24,6 @@
 
 #define RELAY_STREAM_MAX	(16 << 20)
 #define RELAY_ROOM		(4 << 20)
-#define RELAY_PATIENCE		5	/* seconds; the CPU may be emulated */
 
 #define RELAY_REQUEST		"GET / HTTP/1.1\r\nHost: relay\r\n\r\n"
 
@@ -127,17 +126,6 @@ static int relay_listen(int family, uint16_t port, int sndbuf)
 	return fd;
 }
 
-static void relay_read_stat(char *text)
-{
-	FILE *file = fopen("/proc/net/libra_stat", "r");
-
-	text[0] = 0;
-	if (!file)
-		return;
-	text[fread(text, 1, RELAY_STAT - 1, file)] = 0;
-	fclose(file);
-}
-
 void relay_open(struct relay *r, const struct relay_kind *kind,
 		enum relay_room room)
 {
@@ -173,6 +161,7 @@ void relay_open(struct relay *r, const struct relay_kind *kind,
 	close(listener);
 	if (setsockopt(r->b, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
 		err(1, "SO_RCVTIMEO");
+	relay_tls_begin(r);
 }
 
 void relay_shut(int *fd)
@@ -216,21 +205,33 @@ void relay_send_all(int fd, const void *data, size_t len)
 	}
 }
 
-/* What is in the stream behind @sent goes out, and arrives. */
+/* What is in the stream behind @sent goes out. */
+void relay_give(struct relay *r, size_t bytes)
+{
+	size_t begin = r->sent;
+
+	r->sent += bytes;
+	if (relay_decrypts(r))
+		relay_tls_note(r, begin);
+	relay_send_all(r->a, r->stream + begin, bytes);
+}
+
+/* ... and arrives. */
 static void relay_send_stream(struct relay *r, size_t len)
 {
 	int before = relay_inq(r->up);
 
-	relay_send_all(r->a, r->stream + r->sent, len);
-	r->sent += len;
-	relay_wait_inq(r->up, before + len);
+	relay_give(r, len);
+	if (relay_decrypts(r))
+		relay_tls_wait(r);
+	else
+		relay_wait_inq(r->up, before + len);
 }
 
 void relay_push(struct relay *r, size_t bytes)
 {
 	relay_fill(r, bytes);
-	r->sent += bytes;
-	relay_send_all(r->a, r->stream + r->sent - bytes, bytes);
+	relay_give(r, bytes);
 }
 
 void relay_part(struct relay *r, size_t bytes)
@@ -314,6 +315,28 @@ void relay_wait_inq(int fd, int bytes)
 			errx(1, "%d bytes arrived, expected %d", inq, bytes);
 		usleep(200);
 	}
+}
+
+/* So many bytes are there to read, as far as SIOCINQ says. */
+bool relay_left(const struct relay *r, size_t bytes)
+{
+	if (relay_decrypts(r))
+		return relay_tls_left(r, bytes);
+	return relay_inq(r->up) == bytes;
+}
+
+/* The next bytes themselves, although the socket may be attached. */
+void relay_take_real(struct relay *r, void *buf, size_t len)
+{
+	ssize_t peeked = recv(r->up, buf, len, MSG_PEEK), got;
+
+	/* TLS knows no MSG_TRUNC; what has to wait for more, Libra leaves to it. */
+	if (relay_decrypts(r))
+		got = recv(r->up, buf, len, MSG_WAITALL);
+	else
+		got = recv(r->up, NULL, len, MSG_TRUNC);
+	if (peeked != len || got != len)
+		errx(1, "%zd and %zd bytes of %zu", peeked, got, len);
 }
 
 void relay_forward(struct relay *r, const void *data, size_t len)
@@ -426,12 +449,27 @@ bool relay_exact_part(struct relay *r, size_t len)
 	return same;
 }
 
+/* How many bytes B can read. */
+size_t relay_arrived(const struct relay *r)
+{
+	size_t room = r->sent - r->checked + 1;
+	ssize_t n;
+	char *got;
+
+	if (!relay_encrypts(r))
+		return relay_inq(r->b);
+	got = malloc(room);
+	n = recv(r->b, got, room, MSG_PEEK | MSG_DONTWAIT);
+	free(got);
+	return n < 0 ? 0 : n;
+}
+
 /* All that A sent, and not a byte more. */
 bool relay_exact(struct relay *r)
 {
 	if (!relay_exact_part(r, r->sent - r->checked))
 		return false;
-	if (relay_inq(r->b)) {
+	if (relay_inq(r->b) || relay_arrived(r)) {
 		fprintf(stderr, "# too many bytes arrived\n");
 		return false;
 	}
@@ -457,101 +495,6 @@ bool relay_at_end(struct relay *r)
 	char byte;
 
 	return recv(r->b, &byte, 1, 0) == 0;
-}
-
-/* --- counters --- */
-
-static long relay_find(const char *text, const char *name)
-{
-	size_t len = strlen(name);
-	const char *line;
-
-	for (line = text; line && *line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (!strncmp(line, name, len) && line[len] == ' ')
-			return strtol(line + len, NULL, 10);
-	}
-	return 0;
-}
-
-/* By how much a counter moved. */
-long relay_stat(const struct relay *r, const char *name)
-{
-	char now[RELAY_STAT];
-
-	relay_read_stat(now);
-	return relay_find(now, name) - relay_find(r->before, name);
-}
-
-/* Bytes anchored since the last call. */
-long relay_anchored(struct relay *r)
-{
-	long before = r->anchored;
-
-	r->anchored = relay_stat(r, "rx_anchored_bytes");
-	return r->anchored - before;
-}
-
-/* What reading this much payload at once into one buffer has to anchor. */
-long relay_due(const struct relay *r, size_t payload)
-{
-	return r->attached && payload >= relay_min_anchor() ? payload : 0;
-}
-
-bool relay_policy_missing(const struct relay *r)
-{
-	return r->attached && !relay_stat(r, "attach");
-}
-
-/* Nothing is attached, nothing is kept; the last acknowledgments may be on their way. */
-bool relay_idle(void)
-{
-	static const char * const gauges[] = {
-		"attached_sockets", "anchors_live", "anchor_bytes_live",
-		"anchor_charge_live", "lazy_pages", "payload_pages",
-		"payload_processes",
-	};
-	double end = relay_now() + RELAY_PATIENCE;
-	char now[RELAY_STAT];
-	size_t i;
-
-	do {
-		relay_read_stat(now);
-		for (i = 0; i < sizeof(gauges) / sizeof(*gauges); i++)
-			if (relay_find(now, gauges[i]))
-				break;
-		if (i == sizeof(gauges) / sizeof(*gauges))
-			return true;
-		usleep(1000);
-	} while (relay_now() < end);
-	fprintf(stderr, "# %s is %ld\n", gauges[i], relay_find(now, gauges[i]));
-	return false;
-}
-
-/* A sysctl of this network namespace. */
-void relay_set(const char *name, int value)
-{
-	char path[64];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/libra/%s", name);
-	file = fopen(path, "w");
-	if (!file || fprintf(file, "%d", value) < 0 || fclose(file))
-		err(1, "%s", path);
-}
-
-/* Natively the threshold means nothing, but the sizes around it are the same. */
-size_t relay_min_anchor(void)
-{
-	FILE *file = fopen("/proc/sys/net/libra/min_anchor", "r");
-	size_t value = 2048;
-
-	if (file) {
-		if (fscanf(file, "%zu", &value) != 1)
-			errx(1, "net.libra.min_anchor is unreadable");
-		fclose(file);
-	}
-	return value;
 }
 
 /* The sizes around every threshold; 0 ends them. */

@@ -33,6 +33,15 @@ static void relay_some(struct __test_metadata *_metadata, struct relay *r,
 	relay_release(buf, n);
 }
 
+/*
+ * What recv() anchored of @n bytes that it read behind a splice(): of records that went
+ * that way nobody knows where in a message they ended.
+ */
+static long behind_splice(const struct relay *r, size_t n)
+{
+	return r->attached && !relay_decrypts(r) ? n : 0;
+}
+
 /* All of @n bytes; splice() may take fewer at a time. */
 static bool splice_all(int from, int to, size_t n, unsigned int flags)
 {
@@ -56,13 +65,14 @@ RELAY_TEST(in)
 	open_pipe(_metadata, p);
 	relay_some(_metadata, r, head + PART);
 	ASSERT_TRUE(splice_all(r->up, p[1], PART, 0));
-	EXPECT_EQ(SIZE - 2 * PART, relay_inq(r->up));
+	EXPECT_TRUE(relay_left(r, SIZE - 2 * PART));
 	ASSERT_EQ(PART, read(p[0], buf, PART));
 	EXPECT_EQ(0, memcmp(buf, r->stream + head + PART, PART));
 	relay_forward(r, buf, PART);
 	relay_some(_metadata, r, SIZE - 2 * PART);
 	EXPECT_TRUE(relay_exact(r));
-	EXPECT_EQ(r->attached ? SIZE - PART : 0, relay_anchored(r));
+	EXPECT_EQ((r->attached ? PART : 0) + behind_splice(r, SIZE - 2 * PART),
+		  relay_anchored(r));
 
 	ASSERT_EQ(0, fcntl(r->up, F_SETFL, O_NONBLOCK));
 	EXPECT_EQ(-1, splice(r->up, NULL, p[1], NULL, 1, SPLICE_F_NONBLOCK));
@@ -89,7 +99,7 @@ RELAY_TEST(through)
 	head = relay_feed(r, SIZE) - SIZE;
 	relay_some(_metadata, r, head + SIZE);
 	EXPECT_TRUE(relay_exact(r));
-	EXPECT_EQ(r->attached ? SIZE : 0, relay_anchored(r));
+	EXPECT_EQ(behind_splice(r, SIZE), relay_anchored(r));
 }
 
 RELAY_TEST(header_spliced)
@@ -141,7 +151,9 @@ RELAY_TEST(memory)
 	ASSERT_TRUE(splice_all(p[0], r->down, total / 2, 0));
 	ASSERT_EQ(total - total / 2, write(p[1], buf + total / 2,
 					   total - total / 2));
-	ASSERT_TRUE(splice_all(p[0], r->down, total - total / 2, SPLICE_F_MORE));
+	/* TLS would wait for more of the record. */
+	ASSERT_TRUE(splice_all(p[0], r->down, total - total / 2,
+			       relay_encrypts(r) ? 0 : SPLICE_F_MORE));
 	EXPECT_TRUE(relay_exact(r));
 }
 
@@ -163,7 +175,8 @@ RELAY_TEST(alternating)
 		}
 		EXPECT_TRUE(relay_exact(r));
 	}
-	EXPECT_EQ(r->attached ? 5 * SIZE / 2 : 0, relay_anchored(r));
+	EXPECT_EQ((r->attached ? PART / 2 : 0) +
+		  behind_splice(r, 5 * SIZE / 2 - PART / 2), relay_anchored(r));
 }
 
 TEST_HARNESS_MAIN

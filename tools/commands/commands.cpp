@@ -11,6 +11,9 @@ std::span<const Command> commands() {
         Command{"detach", "stop attaching new connections", add_detach},
         Command{"status", "policies with their counters, and loaded parsers", add_status},
         Command{"stats", "the kernel's counters that are not 0", add_stats},
+        Command{"doctor", "what keeps Libra from working here, or makes it unsafe or slow",
+                add_doctor},
+        Command{"features", "what this kernel and its Libra can do", add_features},
     };
     return kCommands;
 }

@@ -8,6 +8,8 @@ namespace libra {
 
 Run add_attach(CLI::App& command);
 Run add_detach(CLI::App& command);
+Run add_doctor(CLI::App& command);
+Run add_features(CLI::App& command);
 Run add_stats(CLI::App& command);
 Run add_status(CLI::App& command);
 

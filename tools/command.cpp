@@ -2,12 +2,17 @@
 #include "command.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <cstdio>
+#include <cstdlib>
 
 #include "client.h"
 
 namespace libra {
+
+bool is_for_people(std::FILE* file) {
+    return isatty(fileno(file)) && !std::getenv("NO_COLOR");
+}
 
 int fail(const Session& session, Exit code, const Error& error) {
     if (session.json)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <functional>
 #include <span>
 #include <string>
@@ -35,6 +36,9 @@ struct Command {
 };
 
 std::span<const Command> commands();
+
+// Where colours do no harm: a terminal, whose user has not set NO_COLOR.
+bool is_for_people(std::FILE* file);
 
 // Says why on standard error, or as JSON on standard output.
 int fail(const Session& session, Exit code, const Error& error);

@@ -17,6 +17,9 @@ std::span<const Command> commands() {
         Command{"off", "nothing more is kept in the kernel, at once; without librad as well",
                 add_off},
         Command{"on", "take off back", add_on},
+        Command{"doctor", "what keeps Libra from working here, or makes it unsafe or slow",
+                add_doctor},
+        Command{"features", "what this kernel and its Libra can do", add_features},
     };
     return kCommands;
 }

@@ -13,6 +13,8 @@ Run add_off(CLI::App& command);
 Run add_on(CLI::App& command);
 Run add_reload(CLI::App& command);
 Run add_resume(CLI::App& command);
+Run add_doctor(CLI::App& command);
+Run add_features(CLI::App& command);
 Run add_stats(CLI::App& command);
 Run add_status(CLI::App& command);
 

@@ -63,22 +63,8 @@ def swap(size):
         os.unlink(SWAP)
 
 
-def untouched(env, tap):
-    """Where nothing was there is nothing to clear: no page is made for it."""
-    with tap.case("memory that nobody has touched stays so") as case, attached(env), \
-            mmap.mmap(-1, LARGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        with contextlib.suppress(OSError):  # a kernel without huge pages
-            memory.madvise(mmap.MADV_NOHUGEPAGE)  # or one page may be all of it
-        memory[2 * mmap.PAGESIZE] = OLD
-        read(memory)
-        # The ends, with VPI and marks, and the one that was touched.
-        case.equal(pages(memory), (3, 0), "pages that are there, swapped out")
-        case.check(b"x" * VPI not in memory[:], "nothing was anchored")
-        case.equal(memory[2 * VPI:-VPI].count(0), LARGE - 3 * VPI, "zeros")
-
-
 def swapped(env, tap):
-    """What is not mapped because it was swapped out is cleared, or it would come back."""
+    """What was swapped out would come back."""
     with tap.case("memory that was swapped out") as case, swap(4 * LARGE), attached(env), \
             mmap.mmap(-1, LARGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
         memory[:] = bytes([OLD]) * LARGE
@@ -119,7 +105,6 @@ def body(env, tap):
     check(env, tap, "net.libra.scrub 0: old memory", LARGE, True, scrub=0)
     check(env, tap, "a policy may ask for it", LARGE, True, "--no-scrub")
     check(env, tap, "net.libra.scrub 2: no policy may", LARGE, False, "--no-scrub", scrub=2)
-    untouched(env, tap)
     if os.path.exists("/proc/swaps"):  # otherwise nothing can be
         swapped(env, tap)
     with tap.case("what was read is nobody's now") as case:

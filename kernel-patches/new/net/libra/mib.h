@@ -33,7 +33,7 @@
 	X(RX_TLS,		"rx_tls_streams")			\
 	/* connections of which kernel TLS encrypts what is searched */	\
 	X(TX_TLS,		"tx_tls_streams")			\
-	/* sent from anchors to kernel TLS, which copied them into one piece */ \
+	/* sent to kernel TLS, anchored bytes among it, which copied it into one piece */ \
 	X(TX_TLS_FLAT,		"tx_tls_flat_bytes")			\
 	X(MINTED,		"anchors_minted")			\
 	X(REDEEMED,		"anchors_redeemed")			\

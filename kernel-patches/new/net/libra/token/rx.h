@@ -32,9 +32,6 @@ int libra_rx_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int of
 int libra_rx_end_run(struct libra_rx *rx);
 void libra_rx_unseen(struct libra_sock *ls, u64 len);
 
-/* rx_scrub.c */
-bool libra_scrub(struct iov_iter *to, size_t len);
-
 /* rx_tls.c */
 int libra_recvmsg_tls(struct libra_rx *rx, size_t size, int flags);
 

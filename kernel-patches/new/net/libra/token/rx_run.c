@@ -12,7 +12,7 @@
 #include <net/tcp.h>
 
 #include "../trace.h"
-#include "rx.h"
+#include "token.h"
 
 static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 {
@@ -186,7 +186,7 @@ static int libra_run_write(struct libra_sock *ls, struct libra_rx_run *run)
 		return -EFAULT;
 	if (!libra_run_scrubs(ls))
 		iov_iter_advance(&run->vpi_at, rest);
-	else if (!libra_scrub(&run->vpi_at, rest))
+	else if (iov_iter_zero(rest, &run->vpi_at) != rest)
 		return -EFAULT;
 	return copy_to_iter(mark, end, &run->vpi_at) == end ? 0 : -EFAULT;
 }

@@ -37,8 +37,6 @@ constexpr std::array kDescriptions = {
     Description{"anchors_redeemed", "anchors whose token was met"},
     Description{"rx_tls_streams", "connections of which kernel TLS decrypts what is read"},
     Description{"tx_tls_streams", "connections of which kernel TLS encrypts what is searched"},
-    Description{"tx_tls_flat_bytes",
-                "sent from small fragments, copied into one piece to be encrypted"},
     Description{"vpis_made_up", "bytes sent as they are that somebody made look like a token"},
     Description{"anchors_expired", "anchors dropped at their age limit"},
     Description{"anchors_reclaimed", "anchors dropped with their message, domain or process"},

@@ -3,24 +3,14 @@
 """Clients whose connection kernel TLS encrypts: their payload is kept in the kernel, exactly."""
 
 import concurrent.futures
-import contextlib
-import fcntl
-import os
 import socket
-import struct
-import termios
-import time
 
 import vmtest
 from harness import ktls, libra
-from harness.pair import connect
 from harness.tls_proxy import (LARGE, LISTEN, ORIGIN, SHARE, VERSIONS, Counted, bodies,
                                check_exact, client, kernel_encrypts, nginx, policy)
 
 SIZES = ("1k", "64k", "256k", "1m")
-REQUEST = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
-PAYLOAD = 40_000    # of a response that fits into a receive queue
-SEGMENT = 1448      # what a packet holds that is not larger than a card's
 
 
 def encrypted(env, tap, version):
@@ -115,75 +105,6 @@ def plain_client(env, tap):
         case.check(counted["anchors_redeemed"] > 0, "no anchor was redeemed")
 
 
-@contextlib.contextmanager
-def forwarder():
-    """(origin, its end, the other end, client): a connection to an origin, which asked for a
-    response, and one to a client that wants it, which kernel TLS encrypts."""
-    (origin, taken), (given, peer) = connect(ORIGIN), connect(LISTEN)
-    with origin, taken, given, peer:
-        keys = ktls.Keys(version=ktls.TLS_1_3)
-        ktls.enable(peer, receive=keys)
-        ktls.enable(given, transmit=keys)
-        origin.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer.settimeout(10)
-        taken.sendall(REQUEST)
-        assert origin.recv(len(REQUEST)) == REQUEST
-        yield origin, taken, given, peer
-
-
-def wait_for(sock, count):
-    deadline = time.monotonic() + 10
-    while (queued := struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))[0]) < count:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{queued} of {count} bytes arrived")
-        time.sleep(0.001)
-
-
-def receive(sock, count):
-    got = b""
-    while len(got) < count and (data := sock.recv(count - len(got))):
-        got += data
-    return got
-
-
-def relayed(case, count):
-    """Two responses that one thread sends by so many bytes, in turns: what lies in its memory
-    side by side is of one and the other. Each is read at once, and sent at once."""
-    payloads = [os.urandom(PAYLOAD) for _ in range(2)]
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {PAYLOAD}\r\n\r\n".encode()
-    with forwarder() as one, forwarder() as other:
-        for at in range(0, PAYLOAD, count):
-            for (origin, *_), payload in zip((one, other), payloads):
-                origin.sendall(payload[at:at + count] if at else head + payload[:count])
-        for (_, taken, given, peer), payload in zip((one, other), payloads):
-            response = head + payload
-            wait_for(taken, len(response))
-            memory = taken.recv(len(response))
-            case.equal(len(memory), len(response), "bytes read")
-            given.sendall(memory)
-            case.check(receive(peer, len(response)) == response, "other bytes arrived")
-
-
-def fragments(env, tap):
-    """Software encrypts what lies in many small pieces of memory from one of its own; and what
-    does not from where it lies."""
-    for name, count in (("small", SEGMENT), ("large", PAYLOAD)):
-        with tap.case(f"payload in {name} fragments") as case, policy(env), \
-                libra.sysctl("strangers", 0):
-            counted = Counted()
-            for _ in range(4):
-                relayed(case, count)
-            flat, redeemed = counted["tx_tls_flat_bytes"], counted["tx_redeemed_bytes"]
-            print(f"# {name} fragments: {flat} of {redeemed} bytes from anchors in one piece",
-                  flush=True)
-            case.check(redeemed >= SHARE * 8 * PAYLOAD, f"from anchors: {redeemed}")
-            if count < PAYLOAD:
-                case.check(flat >= SHARE * redeemed, f"in one piece: {flat} of {redeemed}")
-            else:
-                case.equal(flat, 0, "bytes in one piece")
-            case.equal(counted["fail_stops"], 0, "fail-stops")
-
-
 def body(env, tap):
     if not env.with_libra:
         tap.skip("all", "needs Libra")
@@ -198,8 +119,6 @@ def body(env, tap):
         by_itself(env, tap)
         switched_off(env, tap)
         plain_client(env, tap)
-    with libra.sysctl("tls", 1):
-        fragments(env, tap)
     with tap.case("nothing is left of it") as case:
         case.equal(libra.settle(), {}, "left behind")
 

@@ -33,8 +33,6 @@
 	X(RX_TLS,		"rx_tls_streams")			\
 	/* connections of which kernel TLS encrypts what is searched */	\
 	X(TX_TLS,		"tx_tls_streams")			\
-	/* sent to kernel TLS, anchored bytes among it, which copied it into one piece */ \
-	X(TX_TLS_FLAT,		"tx_tls_flat_bytes")			\
 	X(MINTED,		"anchors_minted")			\
 	X(REDEEMED,		"anchors_redeemed")			\
 	X(MADE_UP,		"vpis_made_up")				\

@@ -3,19 +3,13 @@
  * Libra: send() on a TCP socket, in pieces of any origin, with the return values,
  * errors and pushes of one native call.
  */
-#include <linux/highmem.h>
-#include <linux/sizes.h>
 #include <linux/skmsg.h>
 #include <linux/uio.h>
 #include <net/inet_common.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
-#include "libra.h"
 #include "send.h"
-
-/* Fragments with fewer bytes than that are better copied before they are encrypted. */
-#define LIBRA_TLS_FRAGMENT	SZ_4K
 
 /**
  * libra_tls_of() - the TLS of a socket
@@ -125,61 +119,6 @@ static int libra_out_goes_on(const struct libra_out *out, struct msghdr *msg)
 	return 0;
 }
 
-/* Is it software that encrypts? */
-static bool libra_out_encrypts(const struct libra_out *out)
-{
-	const struct tls_context *tls;
-
-	if (out->locked)
-		return false;
-	tls = libra_tls_of(out->sk);
-	return tls && tls->tx_conf == TLS_SW;
-}
-
-/*
- * Software encrypts each fragment on its own. What of a cipher's block lies in two of them it
- * puts together in a third place, and what is not aligned, as nothing is that arrived behind
- * headers, ciphers in C copy piece by piece. One buffer is worth a copy where fragments are of
- * fewer than about 4 KB on the average, as those of a network card without large frames are:
- * it costs a quarter of that (bench/micro). Kernel TLS makes one: it copies what kernel memory
- * is named by its address, and encrypts it where it copied it to.
- *
- * Returns @count bytes from @skip on, @nr of them for kfree(), or NULL: better spliced.
- */
-static struct kvec *libra_out_flat(const struct libra_out *out, const struct bio_vec *bv,
-				   size_t skip, size_t count, u32 *nr)
-{
-	const struct bio_vec *first, *end;
-	struct kvec *kv, *to;
-	size_t left;
-
-	if (!libra_out_encrypts(out))
-		return NULL;
-	for (first = bv; skip >= first->bv_len; first++)
-		skip -= first->bv_len;
-	left = skip + count;
-	for (end = first; left > end->bv_len; end++)
-		left -= end->bv_len;
-	*nr = end - first + 1;
-	if (count >= (*nr - 1) * LIBRA_TLS_FRAGMENT)
-		return NULL;
-
-	kv = kmalloc_array(*nr, sizeof(*kv), GFP_KERNEL | __GFP_NOWARN);
-	for (to = kv; kv && first <= end; first++, to++) {
-		u32 len = min_t(size_t, first->bv_len - skip, count);
-
-		if (PageHighMem(first->bv_page)) {
-			kfree(kv);
-			return NULL;
-		}
-		to->iov_base = page_address(first->bv_page) + first->bv_offset + skip;
-		to->iov_len = len;
-		count -= len;
-		skip = 0;
-	}
-	return kv;
-}
-
 /**
  * libra_out_splice() - hand pages to the transport
  * @out: the call; its iterator and @out->sent are for the caller to move
@@ -189,17 +128,13 @@ static struct kvec *libra_out_flat(const struct libra_out *out, const struct bio
  * @count: how many bytes to send
  * @last: nothing of this call comes behind them
  *
- * They are spliced, or copied where that is less work.
- *
  * Context: process context.
  * Return: bytes that were accepted, never 0, or an error.
  */
 int libra_out_splice(struct libra_out *out, const struct bio_vec *bv, u32 nr,
 		     size_t skip, size_t count, bool last)
 {
-	struct msghdr part = { .msg_flags = out->flags };
-	struct kvec *flat;
-	u32 pieces;
+	struct msghdr part = { .msg_flags = out->flags | MSG_SPLICE_PAGES };
 	int ret;
 
 	if (!last)
@@ -207,18 +142,9 @@ int libra_out_splice(struct libra_out *out, const struct bio_vec *bv, u32 nr,
 	ret = libra_out_goes_on(out, &part);
 	if (ret)
 		return ret;
-	flat = nr > 1 ? libra_out_flat(out, bv, skip, count, &pieces) : NULL;
-	if (flat) {
-		iov_iter_kvec(&part.msg_iter, ITER_SOURCE, flat, pieces, count);
-	} else {
-		part.msg_flags |= MSG_SPLICE_PAGES;
-		iov_iter_bvec(&part.msg_iter, ITER_SOURCE, bv, nr, skip + count);
-		iov_iter_advance(&part.msg_iter, skip);
-	}
+	iov_iter_bvec(&part.msg_iter, ITER_SOURCE, bv, nr, skip + count);
+	iov_iter_advance(&part.msg_iter, skip);
 	ret = libra_out_transport(out, &part, count);
-	kfree(flat);
-	if (flat && ret > 0)
-		LIBRA_ADD(libra_net(sock_net(out->sk)), LIBRA_MIB_TX_TLS_FLAT, ret);
 	if (ret > 0) {
 		out->corked = !last;
 		out->full = ret < count;

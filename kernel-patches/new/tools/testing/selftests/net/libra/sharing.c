@@ -43,7 +43,7 @@ RELAY_TEST(forked)
 	join(_metadata, pid);
 	EXPECT_TRUE(relay_some(r, total - half));
 	EXPECT_TRUE(relay_exact(r));
-	EXPECT_EQ(r->attached, relay_anchored(r) > SIZE - 1000);
+	EXPECT_EQ(relay_anchors_waitall(r), relay_anchored(r) > SIZE - 1000);
 }
 
 /* What the child read, the parent sends, when the child is gone. */
@@ -172,7 +172,7 @@ RELAY_TEST(passed)
 	join(_metadata, pid);
 	EXPECT_TRUE(relay_exact(r));
 	EXPECT_TRUE(relay_at_end(r));
-	EXPECT_EQ(r->attached, relay_anchored(r) > SIZE - 1000);
+	EXPECT_EQ(relay_anchors_waitall(r), relay_anchored(r) > SIZE - 1000);
 }
 
 RELAY_TEST(duplicated)
@@ -264,7 +264,7 @@ RELAY_TEST(two_threads)
 	EXPECT_EQ(chunks, workers[0].chunks + workers[1].chunks);
 	ASSERT_EQ(chunks * CHUNK, recv(r->b, got, chunks * CHUNK, MSG_WAITALL));
 	EXPECT_TRUE(all_chunks(r, got, chunks));
-	EXPECT_EQ(r->attached ? (chunks + 1) * CHUNK : 0, relay_anchored(r));
+	EXPECT_EQ(relay_anchors_waitall(r) ? (chunks + 1) * CHUNK : 0, relay_anchored(r));
 }
 
 static void *wait_and_read(void *arg)
@@ -301,7 +301,7 @@ RELAY_TEST(two_sleepers)
 	}
 	ASSERT_EQ(sizeof(got), recv(r->b, got, sizeof(got), MSG_WAITALL));
 	EXPECT_TRUE(all_chunks(r, got, 2));
-	EXPECT_EQ(r->attached ? 3 * CHUNK : 0, relay_anchored(r));
+	EXPECT_EQ(relay_anchors_waitall(r) ? 3 * CHUNK : 0, relay_anchored(r));
 }
 
 /* Both directions at once: B uploads while A sends. */

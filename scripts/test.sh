@@ -65,6 +65,9 @@ tap kunit scripts/kunit --log "$LOGS/kunit.console"
 check "user side builds" build_everything
 check "the kernel's selftests build" tests/kernel-selftests/build
 ctest_results
+quick=(--quick)
+[ -z "$long" ] || quick=()
+tap packages tests/packages/run ${quick[@]+"${quick[@]}"}
 
 # A guest emulates its CPUs in one thread (see accel_args), so the two share the
 # machine well.

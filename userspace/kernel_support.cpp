@@ -48,8 +48,8 @@ Status check_kernel_files(const std::filesystem::path& root) {
     std::error_code error;
     if (!std::filesystem::exists(below(root, kStatFile), error))
         return Error(
-            "libra: kernel support not found: load libra.ko (insmod "
-            "build/module/$(uname -r)/libra.ko) or boot the patched kernel",
+            "libra: kernel support not found: load the module (modprobe libra, or in its source "
+            "tree scripts/load-module) or boot the patched kernel",
             ENOENT);
     if (!std::filesystem::exists(below(root, kVmlinuxBtf), error))
         return Error(fmt::format("{} is missing: this kernel has no type information for BPF; "
@@ -87,10 +87,15 @@ Status check_privileges() {
     __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
     if (syscall(SYS_capget, &header, data))
         return Error::from_errno("cannot read the capabilities");
-    // SYS_ADMIN, not BPF: finding a module's BTF by id asks for it
+    // BPF, PERFMON and NET_ADMIN will not do: the kernel hands a module's BTF by id to
+    // SYS_ADMIN only, and without it neither the module's kfuncs nor its struct_ops are found.
+    // For all else that bpf() asks for, SYS_ADMIN includes those three.
     if (data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN))
         return Ok{};
-    return Error("librad loads BPF programs: run it as root (CAP_SYS_ADMIN)", EPERM);
+    return Error(
+        "librad loads BPF programs that use a module's types, which takes CAP_SYS_ADMIN: run it "
+        "as root, and in a unit keep CAP_SYS_ADMIN in CapabilityBoundingSet=",
+        EPERM);
 }
 
 bool libra_enabled() {

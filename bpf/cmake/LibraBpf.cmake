@@ -7,11 +7,7 @@
 #
 # Needs LIBRA_KTOOLS and LIBRA_VMLINUX, see the top CMakeLists.txt.
 
-set(LIBRA_CLANG clang CACHE STRING "The clang (14 or later) that compiles BPF objects")
-find_program(LIBRA_CLANG_PATH ${LIBRA_CLANG} NO_CACHE)
-if(NOT LIBRA_CLANG_PATH)
-    message(FATAL_ERROR "${LIBRA_CLANG} not found: apt-get install clang, or pass -DLIBRA_CLANG=")
-endif()
+include(LibraCompile)
 
 set(LIBRA_BPFTOOL ${LIBRA_KTOOLS}/bin/bpftool)
 set(LIBRA_VMLINUX_H ${CMAKE_BINARY_DIR}/bpf/vmlinux.h)
@@ -28,26 +24,14 @@ if(NOT TARGET libra_vmlinux_h)  # once, however many folders include this
     add_custom_target(libra_vmlinux_h DEPENDS ${LIBRA_VMLINUX_H})
 endif()
 
-# BPF_PROG() declares a parameter that most programs leave alone.
-set(LIBRA_BPF_FLAGS -target bpf -mcpu=v3 -O2 -g
-    -Wall -Wextra -Wno-unused-parameter -Werror)
-
+# libra_bpf_compile(CLANG SOURCE OBJECT): with the headers of this tree.
 function(libra_bpf_compile clang source object)
-    get_filename_component(folder ${object} DIRECTORY)
-    file(MAKE_DIRECTORY ${folder})
-    get_filename_component(name ${source} NAME)
-    add_custom_command(
-        OUTPUT ${object}
-        COMMAND ${clang} ${LIBRA_BPF_FLAGS}
+    libra_bpf_command(${clang} ${source} ${object}
+        FLAGS
             -I${CMAKE_BINARY_DIR}/bpf
             -I${PROJECT_SOURCE_DIR}/kernel-patches/new/include/uapi
             -isystem ${LIBRA_KTOOLS}/include
-            -MD -MF ${object}.d -MT ${object}
-            -c ${source} -o ${object}
-        DEPENDS ${source} ${LIBRA_VMLINUX_H} libra_vmlinux_h
-        DEPFILE ${object}.d
-        COMMENT "Compiling ${name}"
-        VERBATIM)
+        DEPENDS ${LIBRA_VMLINUX_H} libra_vmlinux_h)
 endfunction()
 
 function(libra_bpf_object name)

@@ -36,7 +36,7 @@ TEST_F(FakeRoot, WithoutModuleSaysHowToLoadIt) {
     const auto status = check_kernel_files(root_);
     ASSERT_FALSE(status);
     EXPECT_TRUE(status.error().message().starts_with(
-        "libra: kernel support not found: load libra.ko (insmod "));
+        "libra: kernel support not found: load the module (modprobe libra"));
 }
 
 TEST_F(FakeRoot, WithoutBtfNamesTheOption) {

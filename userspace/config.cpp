@@ -97,7 +97,7 @@ Json to_json_value(const toml::node& node, std::size_t depth = 0) {
 
 const std::vector<std::string_view> kPolicyKeys = {
     "name",   "parser",   "domain", "mode",  "anchor_requests", "no_scrub",
-    "listen", "upstream", "cgroup", "netns", "breaker"};
+    "listen", "upstream", "cgroup", "netns", "breaker", "check"};
 
 Result<AttachRequest> read_policy(const toml::table& table, const Place& place) {
     if (auto status = only_keys(table, kPolicyKeys, place, "[[policy]]"); !status)

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <bitset>
 #include <cstring>
 #include <iterator>
@@ -103,6 +104,14 @@ Rule make_rule(const Endpoint& endpoint, std::uint32_t roles, const Scope& scope
     return rule;
 }
 
+// As libra_attach.flags has it: one of 2^(n - 1). In mode dry-run there is no other use of it.
+std::uint32_t check_flags(const AttachRequest& request) {
+    std::uint32_t one_of = request.check.one_of;
+    if (one_of && request.mode == LIBRA_MODE_DRY_RUN)
+        one_of = 1;
+    return static_cast<std::uint32_t>(std::bit_width(one_of)) << LIBRA_F_CHECK_SHIFT;
+}
+
 // Fills everything in but the slots of the rules.
 Result<Policy> make_policy(const NewPolicy& wanted, std::uint32_t id) {
     const AttachRequest& request = wanted.request;
@@ -119,7 +128,7 @@ Result<Policy> make_policy(const NewPolicy& wanted, std::uint32_t id) {
     policy.attach.domain = request.domain;
     policy.attach.mode = request.mode;
     policy.attach.flags = (request.anchor_requests ? LIBRA_F_ANCHOR_REQUESTS : 0) |
-                          (request.no_scrub ? LIBRA_F_NO_SCRUB : 0);
+                          (request.no_scrub ? LIBRA_F_NO_SCRUB : 0) | check_flags(request);
     policy.attach.policy = policy.id;
 
     const auto append_all = [&](const std::vector<std::string>& texts, Prefix prefix,

@@ -282,8 +282,8 @@ void Service::watch_breakers() {
         if (!watches_[policy.id].trips(limit, *total, now))
             continue;
         const auto status =
-            trip(policy, fmt::format("{} or more connections were aborted within {} s, because "
-                                     "what the proxy sent was not what it had received",
+            trip(policy, fmt::format("{} or more times within {} s, what the proxy sent was not "
+                                     "what it had received (libractl checked)",
                                      limit.fail_stops, limit.seconds));
         if (!status)
             spdlog::error("policy {}: its breaker cannot trip: {}", policy.id,
@@ -550,6 +550,7 @@ Result<Json> Service::status() {
         if (!policy.request.netns.empty())
             entry["netns"] = policy.request.netns;
         entry["breaker"] = format_breaker(policy.request.breaker);
+        entry["check"] = format_check_rate(policy.request.check);
         entry["tripped"] = policy.tripped;
         const auto fail_stops = backend_.fail_stops(policy.id);
         if (!fail_stops)

@@ -15,6 +15,7 @@ struct Options {
     AttachRequest request;
     std::string mode;
     std::string breaker = format_breaker(Breaker{});
+    std::string check = format_check_rate(CheckRate{});
 };
 
 // CLI11 wants an empty string for yes and the complaint for no.
@@ -36,6 +37,15 @@ CLI::Validator breaker_validator() {
         "N/SECONDS|off");
 }
 
+CLI::Validator check_validator() {
+    return CLI::Validator(
+        [](std::string& text) {
+            const auto rate = parse_check_rate(text);
+            return rate ? std::string() : rate.error().message();
+        },
+        "1/N|all|off");
+}
+
 void check(Options& options) {
     AttachRequest& request = options.request;
     if (request.listen.empty() && request.upstream.empty() && request.cgroup.empty())
@@ -46,6 +56,7 @@ void check(Options& options) {
             *path = std::filesystem::absolute(*path).lexically_normal().string();
     }
     request.breaker = parse_breaker(options.breaker).value();
+    request.check = parse_check_rate(options.check).value();
     request.mode = mode_from_name(options.mode).value_or(LIBRA_MODE_OFF);
 }
 
@@ -82,6 +93,11 @@ Run add_attach(CLI::App& command) {
                     "FAIL-STOPS/SECONDS that take it back to native copies, or off")
         ->capture_default_str()
         ->check(breaker_validator());
+    command
+        .add_option("--check", options->check,
+                    "how many messages are copied and looked for on their way out: off, all, 1/N")
+        ->capture_default_str()
+        ->check(check_validator());
     command
         .add_option("--domain", request.domain, "attach domain; both sides of a proxy share one")
         ->required();

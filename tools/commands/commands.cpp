@@ -11,6 +11,8 @@ std::span<const Command> commands() {
         Command{"detach", "stop attaching new connections", add_detach},
         Command{"status", "policies with their counters, and loaded parsers", add_status},
         Command{"stats", "the kernel's counters that are not 0", add_stats},
+        Command{"checked", "whether messages that were copied left as they came, and which did not",
+                add_checked},
         Command{"config", "check a configuration, show what it would change, apply it", add_config},
         Command{"reload", "have librad read its configuration again", add_reload},
         Command{"resume", "try a policy again that its breaker took back", add_resume},

@@ -7,6 +7,7 @@
 namespace libra {
 
 Run add_attach(CLI::App& command);
+Run add_checked(CLI::App& command);
 Run add_config(CLI::App& command);
 Run add_detach(CLI::App& command);
 Run add_off(CLI::App& command);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: /proc/net/libra_stat, one "name value" per line, and libra_passing.
+ * Libra: /proc/net/libra_stat, one "name value" per line, libra_passing, libra_altered.
  */
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
@@ -8,6 +8,7 @@
 #include <linux/seq_file_net.h>
 
 #include "libra.h"
+#include "token/check.h"
 #include "token/token.h"
 
 const char *const libra_mib_names[LIBRA_MIB_MAX] = {
@@ -69,8 +70,14 @@ int libra_mib_init(struct libra_net *ln)
 	if (!proc_create_net_single("libra_passing", 0444, ln->net->proc_net,
 				    libra_passing_show, NULL))
 		goto remove;
+	/* Headers of messages are nobody else's business. */
+	if (!proc_create_net_single("libra_altered", 0400, ln->net->proc_net,
+				    libra_altered_show, NULL))
+		goto remove_passing;
 	return 0;
 
+remove_passing:
+	remove_proc_entry("libra_passing", ln->net->proc_net);
 remove:
 	remove_proc_entry("libra_stat", ln->net->proc_net);
 free:
@@ -80,6 +87,7 @@ free:
 
 void libra_mib_exit(struct libra_net *ln)
 {
+	remove_proc_entry("libra_altered", ln->net->proc_net);
 	remove_proc_entry("libra_passing", ln->net->proc_net);
 	remove_proc_entry("libra_stat", ln->net->proc_net);
 	free_percpu(ln->mib);

@@ -12,6 +12,7 @@
 #include <net/rps.h>
 #include <net/tcp.h>
 
+#include "check.h"
 #include "rx.h"
 
 /* So much at a time; the parser may ask for more. */
@@ -44,7 +45,7 @@ void libra_rx_unseen(struct libra_sock *ls, u64 len)
 	if (seg->state == LIBRA_SEG_ASK || seg->unparsed || len > seg->left)
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
 	else
-		libra_seg_consume(seg, NULL, len);
+		libra_pass_bytes(ls, LIBRA_INGRESS, NULL, len);
 	libra_rx_end_msg(ls);
 }
 
@@ -71,7 +72,7 @@ static void libra_rx_consume(struct libra_sock *ls, const u8 *data, u32 len)
 
 	if (seg->state == LIBRA_SEG_PAYLOAD)
 		LIBRA_ADD(ls->net, LIBRA_MIB_RX_PAYLOAD, len);
-	libra_seg_consume(seg, data, len);
+	libra_pass_bytes(ls, LIBRA_INGRESS, data, len);
 	libra_rx_end_msg(ls);
 }
 
@@ -124,6 +125,8 @@ static int libra_rx_copy(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 		return err;
 	if (rx->ls->rx.seg.state == LIBRA_SEG_PAYLOAD)
 		LIBRA_ADD(rx->ls->net, LIBRA_MIB_RX_COPIED, len);
+	if (!data)
+		libra_check_skb(rx->ls, skb, off, len);
 	libra_rx_consume(rx->ls, data, len);
 	return 0;
 }
@@ -157,8 +160,10 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 		room = min_t(u64, libra_iter_room(to), queued);
 		room = min_t(u64, room, ls->rx.seg.left);
 		n = min(room, len);
-		if (!libra_run_begin(ls, &rx->run, to, room))
+		if (!libra_run_begin(ls, &rx->run, to, room)) {
+			libra_run_would(ls, &rx->run, room, n);
 			return libra_rx_copy(rx, skb, off, n, NULL) ? : n;
+		}
 	}
 
 	n = libra_run_add(ls, &rx->run, skb, off,
@@ -278,6 +283,8 @@ static int libra_rx_after(struct libra_reader *reader, struct sock *sk)
 	struct libra_rx *rx = container_of(reader, struct libra_rx, reader);
 
 	rx->ls->rx.pos = libra_rx_pos(sk);
+	libra_check_eof(rx->ls);
+	rx->run.would = 0;
 	return libra_rx_end_run(rx);
 }
 

@@ -15,6 +15,7 @@
 
 #include "../send.h"
 #include "../trace.h"
+#include "check.h"
 #include "token.h"
 
 atomic_t libra_attached = ATOMIC_INIT(0);
@@ -111,6 +112,7 @@ static void libra_sock_cleanup(struct libra_sock *ls, bool exiting)
 		ls->rx.msg = NULL;
 	}
 	libra_sock_end_messages(ls, exiting);
+	libra_check_free(ls);
 	libra_passing_end(ls);
 }
 
@@ -253,13 +255,16 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 	INIT_LIST_HEAD(&ls->redeeming);
 	INIT_LIST_HEAD(&ls->passing.uses);
 	ls->call.ctx.role = ls->role;
-	ls->call.ctx.flags = args->flags;
+	ls->call.ctx.flags = args->flags & ~LIBRA_F_CHECK_MASK;
 	ls->rx.pos = libra_rx_pos(sk);
 	ls->tx.seq = tcp_sk(sk)->write_seq;
 
-	err = libra_hook_bind(ls);
+	err = libra_check_init(ls, args->flags, gfp);
 	if (err)
 		goto put_domain;
+	err = libra_hook_bind(ls);
+	if (err)
+		goto free_check;
 
 	if (why != LIBRA_MIB_MAX) {
 		libra_seg_pass(ls, LIBRA_INGRESS, why);
@@ -275,6 +280,8 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 	trace_libra_attach(sk, ls->parser->name, ls->dom->id, ls->policy);
 	return 0;
 
+free_check:
+	libra_check_free(ls);
 put_domain:
 	libra_domain_put(ls->dom);
 free:
@@ -422,6 +429,7 @@ void libra_policy_unmet(const struct sock *sk, int err)
  */
 void libra_sock_stop(struct libra_sock *ls)
 {
+	libra_check_stop(ls);
 	WRITE_ONCE(ls->mode, LIBRA_MODE_DRY_RUN);
 }
 
@@ -484,6 +492,7 @@ static void libra_end_of_stream(struct libra_sock *ls, bool alone)
 void libra_sock_release(struct libra_sock *ls)
 {
 	libra_end_of_stream(ls, true);
+	libra_check_shut(ls);
 	libra_late_end(ls);
 	libra_sock_cleanup(ls, current->flags & PF_EXITING);
 }
@@ -500,6 +509,7 @@ void libra_sock_shutdown(struct libra_sock *ls, int how)
 	if (how != SHUT_WR && how != SHUT_RDWR)
 		return;
 	libra_end_of_stream(ls, false);
+	libra_check_shut(ls);
 	/* A server that refuses its client may wait long for its end. */
 	libra_passing_over(ls);
 }

@@ -9,6 +9,7 @@
  *                                                -> libra_net.lock
  *                                                   -> libra_domain.lock
  *                                             -> libra_passing_lock
+ *                                             -> libra_checks.lock
  *
  * The receive side runs under the socket lock, as tcp_recvmsg() does. The
  * transmit side runs under tx_lock and under the socket lock, or enters a ULP's
@@ -37,6 +38,8 @@
 #include "../anchor.h"
 #include "../libra.h"
 
+struct libra_check;
+struct libra_checks;
 struct libra_domain;
 struct libra_minted;
 struct libra_msg;
@@ -259,6 +262,7 @@ void libra_domain_purge(struct libra_domain *dom);
  *	be segmented would be a fail-stop, and a stream that is encrypted in user
  *	space would hide it. Changed under libra_passing_lock.
  * @passing: these sockets, oldest first; under libra_passing_lock
+ * @checks: what is checked, from the first message of it on; see checked.c
  * @lock: protects what follows, and the lists of the messages; taken once to mint and
  *	once to redeem, so what others only read lies elsewhere
  * @unmet: messages of which something was minted and nothing redeemed yet, oldest first
@@ -275,6 +279,7 @@ struct libra_domain {
 	u64 cookie;
 	atomic_t egress_passes[2];
 	struct list_head passing;
+	struct libra_checks *checks;
 	/* protects what follows, and the messages */
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct list_head unmet;
@@ -380,6 +385,8 @@ bool libra_look_for_strangers(struct libra_session *session);
  * @mode: enum libra_mode
  * @role: enum libra_role
  * @policy: opaque
+ * @check_rate: one message in 2^(rate - 1) is checked, 0: none
+ * @check: the streams, once something was, see check.c; set once
  * @stranger: no policy names it; under the socket lock
  * @passing: counted in the domain's egress_passes, see passing.c; under
  *	libra_passing_lock
@@ -418,6 +425,8 @@ struct libra_sock {
 	u8 mode;
 	u8 role;
 	u32 policy;
+	u8 check_rate;
+	struct libra_check *check;
 	bool stranger;
 	struct {
 		u8 state;
@@ -641,15 +650,18 @@ static inline void libra_passing_note(struct libra_sock *ls)
  * @minted: being built; NULL when there is no run
  * @vpi_at: where in the application's memory the payload began
  * @room: bytes left in that iovec segment
+ * @would: bytes of what would be a run, were it not for the mode
  */
 struct libra_rx_run {
 	struct libra_minted *minted;
 	struct iov_iter vpi_at;
 	size_t room;
+	size_t would;
 };
 
 bool libra_run_begin(struct libra_sock *ls, struct libra_rx_run *run,
 		     struct iov_iter *to, u32 want);
+void libra_run_would(struct libra_sock *ls, struct libra_rx_run *run, u32 want, u32 len);
 u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
 		  struct sk_buff *skb, u32 off, u32 len);
 int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run);

@@ -24,6 +24,7 @@
 #include <net/tcp.h>
 
 #include "../trace.h"
+#include "check.h"
 #include "token.h"
 #include "tx.h"
 
@@ -84,7 +85,7 @@ static int libra_tx_anchor(struct libra_tx *tx)
 		return ret;
 
 	libra_out_accepted(&tx->out, ret);
-	libra_seg_consume(&ls->tx.seg, NULL, ret);
+	libra_pass_bytes(ls, LIBRA_EGRESS, NULL, ret);
 	LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
 	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, ret);
 	ls->tx.prefix = 0;
@@ -216,7 +217,7 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 		ls->tx.first_window = LIBRA_WINDOW_NATIVE;
 		ls->tx.window = max(ls->tx.window, LIBRA_WINDOW_NATIVE);
 	}
-	libra_seg_consume(&ls->tx.seg, win->data + win->pos, ret);
+	libra_pass_bytes(ls, LIBRA_EGRESS, win->data + win->pos, ret);
 	win->pos += ret;
 	/* Framing, and the payload may go on with the rest of a magic. */
 	if (between && ls->tx.prefix)
@@ -491,7 +492,7 @@ static int libra_tx_direct(struct libra_tx *tx)
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, ret);
 	}
-	libra_seg_consume(&ls->tx.seg, NULL, ret);
+	libra_pass_bytes(ls, LIBRA_EGRESS, NULL, ret);
 	ls->tx.prefix = 0;
 	return 0;
 }
@@ -500,7 +501,7 @@ static bool libra_tx_may_go_direct(const struct libra_tx *tx)
 {
 	const struct libra_sock *ls = tx->ls;
 
-	return !tx->searched &&
+	return !tx->searched && !libra_check_copies(ls) &&
 	       (ls->tx.seg.state == LIBRA_SEG_PAYLOAD ||
 		ls->tx.seg.state == LIBRA_SEG_PASS);
 }

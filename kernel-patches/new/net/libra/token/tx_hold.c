@@ -24,6 +24,7 @@
 #include <linux/bitmap.h>
 #include <net/tcp.h>
 
+#include "check.h"
 #include "token.h"
 #include "tx.h"
 
@@ -217,7 +218,10 @@ static void libra_hold_add(struct libra_tx *tx, struct libra_window *win, u32 n,
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, n);
 	}
 	WRITE_ONCE(ls->tx.owed, ls->tx.owed + n);
-	libra_seg_consume(&ls->tx.seg, data, n);
+	/* What takes the place of a VPI is not at hand. */
+	if (of_vpi)
+		libra_check_end(ls, LIBRA_EGRESS, false);
+	libra_pass_bytes(ls, LIBRA_EGRESS, data, n);
 	libra_out_accepted(&tx->out, n);
 	win->pos += n;
 }

@@ -9,6 +9,7 @@
 #include <linux/bvec.h>
 #include <linux/mm.h>
 
+#include "check.h"
 #include "token.h"
 #include "tx.h"
 
@@ -38,7 +39,7 @@ bool libra_native_pays(const struct libra_tx *tx)
 
 	return (ls->tx.seg.state == LIBRA_SEG_PASS ||
 		ls->tx.seg.state == LIBRA_SEG_PAYLOAD) &&
-	       !ls->tx.redeemed && !ls->tx.prefix &&
+	       !ls->tx.redeemed && !ls->tx.prefix && !libra_check_copies(ls) &&
 	       ls->tx.window >= LIBRA_WINDOW_NATIVE &&
 	       min_t(u64, ls->tx.seg.left, msg_data_left(tx->out.msg)) >
 	       2 * LIBRA_WINDOW_NATIVE;
@@ -124,7 +125,7 @@ int libra_native_send(struct libra_tx *tx)
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
 		ls->tx.first_window = LIBRA_WINDOW_NATIVE;
 	}
-	libra_seg_consume(&ls->tx.seg, NULL, ret);
+	libra_pass_bytes(ls, LIBRA_EGRESS, NULL, ret);
 out:
 	while (native.nr)
 		put_page(native.bv[--native.nr].bv_page);

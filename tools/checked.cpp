@@ -159,7 +159,7 @@ Json checked_answer(const KernelStats& stats, Json altered) {
                 {"altered", wrong},
                 {"unsent", unsent},
                 {"skipped", counter(stats, "checked_skipped")},
-                {"payload_bytes", counter(stats, "rx_payload_bytes")},
+                {"dry_run_bytes", counter(stats, "rx_dry_run_bytes")},
                 {"anchorable_bytes", counter(stats, "rx_anchorable_bytes")},
                 {"last_altered", std::move(altered)}};
 }
@@ -169,17 +169,19 @@ std::string report_checked(const Json& answer) {
     if (messages == 0)
         return "no messages were checked: that takes a policy in mode dry-run, or token with "
                "--check, and payload of net.libra.min_anchor bytes or more\n";
-    std::string out = fmt::format("{} messages, {} altered", messages, altered);
-    const auto payload = field(answer, "payload_bytes"),
+    std::string out = fmt::format("{} messages: {} left unchanged, {} altered, {} not sent", messages,
+                                  field(answer, "unaltered"), altered, field(answer, "unsent"));
+    const auto payload = field(answer, "dry_run_bytes"),
                anchorable = field(answer, "anchorable_bytes");
-    if (anchorable && payload)
-        out += fmt::format(", {:.1f} % of the bytes anchorable",
+    if (payload)
+        out += fmt::format("; {:.1f} % of the bytes anchorable",
                            100.0 * static_cast<double>(anchorable) / static_cast<double>(payload));
     out += "\n";
-    if (const auto unsent = field(answer, "unsent"))
-        out += fmt::format("{} did not leave, or not to their end\n", unsent);
     if (const auto skipped = field(answer, "skipped"))
-        out += fmt::format("{} more were not checked: too many at once, or no memory\n", skipped);
+        out += fmt::format(
+            "{} more were not checked: too many waited for their verdict, so of the others it "
+            "may not be known either\n",
+            skipped);
     if (altered)
         out += "Mode token is not for what is altered: see libractl doctor --token.\n";
     std::vector<Row> rows = {

@@ -17,7 +17,7 @@ inline constexpr const char* kAlteredFile = "/proc/net/libra_altered";
 // only the request line and the content type are kept, without control characters.
 Result<Json> parse_altered(std::string_view text);
 
-// {"messages", "unaltered", "altered", "unsent", "skipped", "payload_bytes",
+// {"messages", "unaltered", "altered", "unsent", "skipped", "dry_run_bytes",
 // "anchorable_bytes", "last_altered": [...]}
 Json checked_answer(const KernelStats& stats, Json altered);
 

@@ -66,7 +66,8 @@ def forwards(env, tap):
             case.check(0.6 < share <= 1, f"{share:.3f} of the bytes anchorable")
             case.equal(libra.counters()["anchors_minted"], 0, "anchors")
             said = env.daemon.ctl("checked").stdout
-            case.check(" messages, 0 altered, " in said and "of the bytes anchorable" in said, said)
+            case.check(" left unchanged, 0 altered, 0 not sent; " in said and
+                       "of the bytes anchorable" in said, said)
 
 
 def chunks(env, tap):

@@ -62,14 +62,14 @@ TEST(Checked, TellsWhatWasFound) {
     const KernelStats none = {{"attach", 3}};
     EXPECT_NE(report_checked(checked_answer(none, Json::array())).find("no messages"),
               std::string::npos);
-    const KernelStats some = {{"rx_payload_bytes", 1000}, {"rx_anchorable_bytes", 987},
+    const KernelStats some = {{"rx_dry_run_bytes", 1000}, {"rx_anchorable_bytes", 987},
                               {"checked_messages", 12345}, {"checked_altered", 0},
                               {"checked_unsent", 2},       {"checked_skipped", 0}};
     const auto answer = checked_answer(some, Json::array());
     EXPECT_EQ(answer["unaltered"], 12343);
     EXPECT_EQ(report_checked(answer),
-              "12345 messages, 0 altered, 98.7 % of the bytes anchorable\n"
-              "2 did not leave, or not to their end\n");
+              "12345 messages: 12343 left unchanged, 0 altered, 2 not sent; 98.7 % of the bytes "
+              "anchorable\n");
 }
 
 }  // namespace

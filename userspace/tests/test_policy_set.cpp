@@ -40,7 +40,8 @@ TEST(PolicySet, CompilesToWhatTheProgramReads) {
     EXPECT_STREQ(listen.attach.parser, "http1");
     EXPECT_EQ(listen.attach.domain, 9U);
     EXPECT_EQ(listen.attach.mode, static_cast<__u32>(LIBRA_MODE_TOKEN));
-    EXPECT_EQ(listen.attach.flags, LIBRA_F_ANCHOR_REQUESTS);
+    // One message in 1024 is checked, unless asked for otherwise.
+    EXPECT_EQ(listen.attach.flags, LIBRA_F_ANCHOR_REQUESTS | (11U << LIBRA_F_CHECK_SHIFT));
     EXPECT_EQ(listen.attach.policy, 1U);
     const libra_rule& upstream = compiled.rules[1];
     EXPECT_EQ(upstream.roles, LIBRA_MATCH_ACTIVE);

@@ -38,7 +38,9 @@
 	X(MADE_UP,		"vpis_made_up")				\
 	X(EXPIRED,		"anchors_expired")			\
 	X(RECLAIMED,		"anchors_reclaimed")			\
-	/* payload bytes that mode dry-run would have kept */		\
+	/* payload bytes that were read in mode dry-run */		\
+	X(DRY_RUN,		"rx_dry_run_bytes")			\
+	/* ... of these: would have been kept */			\
 	X(ANCHORABLE,		"rx_anchorable_bytes")			\
 	/* messages that were copied, and looked for on their way out */ \
 	X(CHECKED,		"checked_messages")			\

@@ -12,9 +12,8 @@
  * waits for that, and nothing is done to a connection because of it: a message that cannot
  * be followed to its end is no message that was altered.
  *
- * The bytes of an skb are hashed after they were copied. A sender on the same host that
- * changes its file in between would make two of them; that it is taken for an altered
- * message is a price of not copying them twice.
+ * The bytes of an skb are hashed after they were copied. Where its sender, on the same host,
+ * may change them in between, the message is not followed.
  */
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -36,14 +35,14 @@ static const struct libra_seg *libra_check_seg(const struct libra_sock *ls,
 }
 
 /* Both directions may come here for the first time at once. */
-static bool libra_check_alloc(struct libra_sock *ls, gfp_t gfp)
+static bool libra_check_alloc(struct libra_sock *ls)
 {
 	struct libra_check *check;
 	int dir;
 
 	if (READ_ONCE(ls->check))
 		return true;
-	check = kzalloc(sizeof(*check), gfp | __GFP_NOWARN);
+	check = kzalloc(sizeof(*check), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!check)
 		return false;
 	for (dir = 0; dir < ARRAY_SIZE(check->stream); dir++)
@@ -57,30 +56,50 @@ static bool libra_check_alloc(struct libra_sock *ls, gfp_t gfp)
  * libra_check_init() - an attachment begins
  * @ls: attachment, not visible yet
  * @flags: libra_attach.flags
- * @gfp: how to allocate
- *
- * In mode dry-run all messages are followed, so headers are kept from the beginning; for a
- * sample that begins with the first message of it.
- *
- * Return: 0 or -ENOMEM; libra_check_free() has to follow a 0.
  */
-int libra_check_init(struct libra_sock *ls, u32 flags, gfp_t gfp)
+void libra_check_init(struct libra_sock *ls, u32 flags)
 {
 	ls->check_rate = (flags & LIBRA_F_CHECK_MASK) >> LIBRA_F_CHECK_SHIFT;
-	if (!ls->check_rate || ls->mode != LIBRA_MODE_DRY_RUN)
-		return 0;
-	return libra_check_alloc(ls, gfp) ? 0 : -ENOMEM;
 }
 
 /**
  * libra_check_stop() - check no further messages
  * @ls: attachment
  *
+ * What is followed is not followed to its end.
+ *
  * Context: any.
  */
 void libra_check_stop(struct libra_sock *ls)
 {
 	WRITE_ONCE(ls->check_rate, 0);
+}
+
+/* As for struct libra_seg; process context if @how is LIBRA_CHECK_WHOLE, or _CLOSED. */
+static void libra_check_end(struct libra_sock *ls, enum libra_dir dir,
+			    enum libra_check_how how)
+{
+	struct libra_check_stream *st = libra_check_of(ls, dir);
+
+	if (!st || !st->followed)
+		return;
+	st->followed = false;
+	if (dir == LIBRA_INGRESS)
+		libra_checks_received(ls, how);
+	else
+		libra_checks_sent(ls, how);
+}
+
+/**
+ * libra_check_lose() - bytes of a stream pass in a way in which they are not seen
+ * @ls: attachment
+ * @dir: which of its streams
+ *
+ * Context: any, as for struct libra_seg.
+ */
+void libra_check_lose(struct libra_sock *ls, enum libra_dir dir)
+{
+	libra_check_end(ls, dir, LIBRA_CHECK_UNSEEN);
 }
 
 /**
@@ -93,94 +112,87 @@ void libra_check_stop(struct libra_sock *ls)
  */
 void libra_check_free(struct libra_sock *ls)
 {
-	if (!ls->check)
-		return;
-	libra_check_end(ls, LIBRA_INGRESS, false);
-	libra_check_end(ls, LIBRA_EGRESS, false);
+	libra_check_end(ls, LIBRA_INGRESS, LIBRA_CHECK_PART);
+	libra_check_end(ls, LIBRA_EGRESS, LIBRA_CHECK_PART);
 	kfree(ls->check);
 	ls->check = NULL;
 }
 
 /*
  * Is the message that begins here to be followed? Short ones are not anchored; of what
- * comes without a length that is seen at its end.
+ * comes without a length that is seen at its end. A sample is to hold nobody up for long.
  */
 static bool libra_check_wants(const struct libra_sock *ls, enum libra_dir dir)
 {
 	const struct libra_seg *seg = libra_check_seg(ls, dir);
+	bool all = READ_ONCE(ls->mode) == LIBRA_MODE_DRY_RUN;
 	u8 rate = READ_ONCE(ls->check_rate);
 
-	if (!rate)
-		return false;
 	if (!seg->goes_on && seg->left < READ_ONCE(ls->net->sysctl.min_anchor))
+		return false;
+	if (!all && seg->left == U64_MAX)
 		return false;
 	if (dir == LIBRA_EGRESS)
 		return libra_checks_busy(ls->dom, !ls->role);
-	return READ_ONCE(ls->mode) == LIBRA_MODE_DRY_RUN ||
-	       !(get_random_u32() & (BIT(rate - 1) - 1));
+	return all || !(get_random_u32() & (BIT(rate - 1) - 1));
 }
 
 static void libra_check_begin(struct libra_sock *ls, enum libra_dir dir)
 {
 	struct libra_check_stream *st;
-	bool wanted;
 
-	wanted = libra_check_wants(ls, dir) && libra_check_alloc(ls, GFP_KERNEL_ACCOUNT);
+	ls->check_inside[dir] = true;
+	if (dir == LIBRA_INGRESS)
+		ls->check_len = 0;
+	if (!libra_check_wants(ls, dir) || !libra_check_alloc(ls))
+		return;
 	st = libra_check_of(ls, dir);
-	if (!st)
-		return;
-	st->inside = true;
-	if (!wanted)
-		return;
 	st->began = jiffies;
 	st->tgid = task_tgid_nr(current);
 	st->len = 0;
 	st->ahead = 0;
-	xxh64_reset(&st->hash, 0);
 	st->followed = libra_checks_begin(ls, dir);
+	if (st->followed)
+		xxh64_reset(&st->hash, libra_checks_seed(ls->dom));
 }
 
-/**
- * libra_check_end() - a message is over, or cannot be followed
- * @ls: attachment
- * @dir: which of its streams
- * @whole: all of its payload passed
- *
- * Context: any, as for struct libra_seg; process context if @whole.
+/*
+ * What was copied and not followed may be taken for something else when it leaves. Where
+ * there is an anchor of it, it is not.
  */
-void libra_check_end(struct libra_sock *ls, enum libra_dir dir, bool whole)
+static void libra_check_inside_ends(struct libra_sock *ls, enum libra_dir dir)
 {
-	struct libra_check_stream *st = libra_check_of(ls, dir);
+	const struct libra_check_stream *st = libra_check_of(ls, dir);
 
-	if (!st || !st->inside)
+	if (!ls->check_inside[dir])
 		return;
-	if (whole || !st->followed)
-		st->inside = false;
-	if (!st->followed)
-		return;
-	st->followed = false;
-	if (dir == LIBRA_INGRESS)
-		libra_checks_received(ls, whole);
-	else
-		libra_checks_sent(ls, whole);
+	ls->check_inside[dir] = false;
+	if (st && st->followed)
+		libra_check_end(ls, dir, LIBRA_CHECK_WHOLE);
+	else if (dir == LIBRA_INGRESS && !ls->rx.msg &&
+		 ls->check_len >= READ_ONCE(ls->net->sysctl.min_anchor))
+		libra_checks_missed(ls->dom);
 }
 
 /**
  * __libra_check_classified() - the segmenter knows what begins at its position
  * @ls: attachment
  * @dir: which of its streams
+ *
+ * Context: process context, as for struct libra_seg.
  */
 void __libra_check_classified(struct libra_sock *ls, enum libra_dir dir)
 {
-	const struct libra_check_stream *st = libra_check_of(ls, dir);
 	const struct libra_seg *seg = libra_check_seg(ls, dir);
-	bool inside = st && st->inside;
 
-	if (seg->state == LIBRA_SEG_PAYLOAD && !inside)
+	/* Headers are kept from the first one on, where each message is followed. */
+	if (READ_ONCE(ls->mode) == LIBRA_MODE_DRY_RUN)
+		libra_check_alloc(ls);
+	if (seg->state == LIBRA_SEG_PAYLOAD && !ls->check_inside[dir])
 		libra_check_begin(ls, dir);
 	/* The last of its payload was framing only. */
-	else if (seg->state == LIBRA_SEG_META && inside && !seg->goes_on && !seg->unparsed)
-		libra_check_end(ls, dir, true);
+	else if (seg->state == LIBRA_SEG_META && !seg->goes_on && !seg->unparsed)
+		libra_check_inside_ends(ls, dir);
 }
 
 /**
@@ -199,15 +211,20 @@ void __libra_check_skb(struct libra_sock *ls, struct sk_buff *skb, u32 off, u32 
 	const u8 *data;
 	u32 n, at = 0;
 
-	if (!st->followed || ls->rx.seg.state != LIBRA_SEG_PAYLOAD)
+	if (!st || !st->followed || ls->rx.seg.state != LIBRA_SEG_PAYLOAD)
 		return;
 	skb_prepare_seq_read(skb, off, off + len, &seq);
 	while ((n = skb_seq_read(at, &data, &seq))) {
 		/* It gives all that lies together, also behind the end. */
 		n = min(n, len - at);
+		/* Others would have been copied than are hashed: then it is not followed. */
+		if (libra_bytes_may_change(skb, data))
+			break;
 		xxh64_update(&st->hash, data, n);
 		at += n;
 	}
+	if (at < len)
+		libra_check_lose(ls, LIBRA_INGRESS);
 	st->ahead = at;
 }
 
@@ -226,6 +243,27 @@ static void libra_check_keep(struct libra_check_head *head, const u8 *data, u64 
 	WRITE_ONCE(head->len, head->len + n);
 }
 
+static void libra_check_payload(struct libra_sock *ls, enum libra_dir dir, const u8 *data,
+				u64 len)
+{
+	struct libra_check_stream *st = libra_check_of(ls, dir);
+
+	if (dir == LIBRA_INGRESS)
+		ls->check_len += len;
+	if (!st || !st->followed)
+		return;
+	if (st->ahead != len) {
+		if (!data || st->ahead) {
+			libra_check_end(ls, dir, dir == LIBRA_EGRESS && ls->tx.redeemed ?
+						 LIBRA_CHECK_ANCHORED : LIBRA_CHECK_UNSEEN);
+			return;
+		}
+		xxh64_update(&st->hash, data, len);
+	}
+	st->ahead = 0;
+	st->len += len;
+}
+
 /**
  * __libra_check_passes() - bytes of a stream are about to pass its segmenter
  * @ls: attachment
@@ -239,22 +277,11 @@ void __libra_check_passes(struct libra_sock *ls, enum libra_dir dir, const u8 *d
 	struct libra_check_stream *st = libra_check_of(ls, dir);
 	const struct libra_seg *seg = libra_check_seg(ls, dir);
 
-	/* The size of a first chunk is no header. */
-	if (seg->state == LIBRA_SEG_META && !st->inside && !seg->goes_on) {
+	if (seg->state == LIBRA_SEG_PAYLOAD)
+		libra_check_payload(ls, dir, data, len);
+	/* The size of a chunk, and what follows the last one, is no header. */
+	else if (st && seg->state == LIBRA_SEG_META && !ls->check_inside[dir] && !seg->goes_on)
 		libra_check_keep(&st->head, data, len);
-		return;
-	}
-	if (seg->state != LIBRA_SEG_PAYLOAD || !st->followed)
-		return;
-	if (st->ahead == len)
-		st->len += len;
-	else if (data && !st->ahead) {
-		xxh64_update(&st->hash, data, len);
-		st->len += len;
-	} else {
-		libra_check_end(ls, dir, false);
-	}
-	st->ahead = 0;
 }
 
 /**
@@ -269,9 +296,9 @@ void __libra_check_passed(struct libra_sock *ls, enum libra_dir dir)
 
 	if (seg->state != LIBRA_SEG_ASK || seg->goes_on)
 		return;
-	if (!seg->behind_len)
+	if (st && !seg->behind_len)
 		st->head.over = true;
-	libra_check_end(ls, dir, true);
+	libra_check_inside_ends(ls, dir);
 }
 
 /**
@@ -286,7 +313,7 @@ void __libra_check_eof(struct libra_sock *ls)
 
 	if (ls->rx.seg.left == U64_MAX && sk->sk_shutdown & RCV_SHUTDOWN &&
 	    skb_queue_empty_lockless(&sk->sk_receive_queue))
-		libra_check_end(ls, LIBRA_INGRESS, true);
+		libra_check_end(ls, LIBRA_INGRESS, LIBRA_CHECK_CLOSED);
 }
 
 /**
@@ -299,11 +326,13 @@ void __libra_check_eof(struct libra_sock *ls)
  */
 void libra_check_shut(struct libra_sock *ls)
 {
+	bool closed;
+
 	if (!READ_ONCE(ls->check) || !mutex_trylock(&ls->tx_lock))
 		return;
-	libra_check_end(ls, LIBRA_EGRESS, ls->tx.seg.left == U64_MAX &&
-			ls->tx.seg.state == LIBRA_SEG_PAYLOAD &&
-			READ_ONCE(ls->sk->sk_state) == TCP_ESTABLISHED);
+	closed = ls->tx.seg.left == U64_MAX && ls->tx.seg.state == LIBRA_SEG_PAYLOAD &&
+		 READ_ONCE(ls->sk->sk_state) == TCP_ESTABLISHED;
+	libra_check_end(ls, LIBRA_EGRESS, closed ? LIBRA_CHECK_CLOSED : LIBRA_CHECK_PART);
 	libra_tx_unlock(ls);
 }
 

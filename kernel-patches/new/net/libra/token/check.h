@@ -14,7 +14,7 @@
 struct seq_file;
 
 /* Messages of a domain that wait; what comes beyond is not checked. */
-#define LIBRA_CHECKS_OPEN	1024
+#define LIBRA_CHECKS_OPEN	4096
 
 /* So much of a header is kept, for who wants to know what was altered. */
 #define LIBRA_CHECK_HEAD	256
@@ -33,8 +33,7 @@ struct libra_check_head {
 
 /**
  * struct libra_check_stream - one direction of a socket
- * @inside: a message's payload has begun, and not ended
- * @followed: and it is checked; goes when bytes pass that are not at hand
+ * @followed: a message is inside, and checked; goes when bytes pass that are not at hand
  * @ahead: bytes that are in @hash, but that the segmenter has not been told of
  * @len: payload of the message so far
  * @hash: of it
@@ -46,7 +45,6 @@ struct libra_check_head {
  * As for struct libra_seg, but for @sending: libra_checks.lock.
  */
 struct libra_check_stream {
-	bool inside;
 	bool followed;
 	u32 ahead;
 	u64 len;
@@ -105,8 +103,17 @@ struct libra_checked {
 	struct libra_check_head head;
 };
 
+/* How a message that was followed ended. */
+enum libra_check_how {
+	LIBRA_CHECK_WHOLE,	/* all of it passed, and was seen */
+	LIBRA_CHECK_CLOSED,	/* likewise, as far as one can know: it ended with its connection */
+	LIBRA_CHECK_PART,	/* its connection ended before */
+	LIBRA_CHECK_UNSEEN,	/* bytes passed that were not at hand */
+	LIBRA_CHECK_ANCHORED,	/* it is sent from an anchor: none that was copied */
+};
+
 /* check.c: the streams of one socket */
-int libra_check_init(struct libra_sock *ls, u32 flags, gfp_t gfp);
+void libra_check_init(struct libra_sock *ls, u32 flags);
 void libra_check_stop(struct libra_sock *ls);
 void libra_check_free(struct libra_sock *ls);
 void __libra_check_classified(struct libra_sock *ls, enum libra_dir dir);
@@ -114,7 +121,7 @@ void __libra_check_skb(struct libra_sock *ls, struct sk_buff *skb, u32 off, u32 
 void __libra_check_passes(struct libra_sock *ls, enum libra_dir dir, const u8 *data,
 			  u64 len);
 void __libra_check_passed(struct libra_sock *ls, enum libra_dir dir);
-void libra_check_end(struct libra_sock *ls, enum libra_dir dir, bool whole);
+void libra_check_lose(struct libra_sock *ls, enum libra_dir dir);
 void __libra_check_eof(struct libra_sock *ls);
 void libra_check_shut(struct libra_sock *ls);
 bool libra_check_copies(const struct libra_sock *ls);
@@ -123,10 +130,12 @@ bool libra_check_copies(const struct libra_sock *ls);
 extern unsigned long libra_checks_grace;
 bool libra_checks_busy(const struct libra_domain *dom, enum libra_role role);
 bool libra_checks_begin(struct libra_sock *ls, enum libra_dir dir);
-void libra_checks_received(struct libra_sock *ls, bool whole);
-void libra_checks_sent(struct libra_sock *ls, bool whole);
+void libra_checks_received(struct libra_sock *ls, enum libra_check_how how);
+void libra_checks_sent(struct libra_sock *ls, enum libra_check_how how);
+void libra_checks_missed(struct libra_domain *dom);
 bool libra_checks_open(struct libra_net *ln);
 void libra_checks_judge(struct libra_domain *dom, unsigned long ttl);
+u64 libra_checks_seed(const struct libra_domain *dom);
 void libra_checks_free(struct libra_domain *dom);
 void libra_altered_free(struct libra_net *ln);
 int libra_altered_show(struct seq_file *seq, void *v);
@@ -134,7 +143,7 @@ int libra_altered_show(struct seq_file *seq, void *v);
 /* What begins at the position has been classified. */
 static inline void libra_check_classified(struct libra_sock *ls, enum libra_dir dir)
 {
-	if (unlikely(READ_ONCE(ls->check_rate) || READ_ONCE(ls->check)))
+	if (unlikely(READ_ONCE(ls->check_rate)))
 		__libra_check_classified(ls, dir);
 }
 
@@ -158,10 +167,12 @@ static inline void libra_pass_bytes(struct libra_sock *ls, enum libra_dir dir,
 {
 	struct libra_seg *seg = dir == LIBRA_INGRESS ? &ls->rx.seg : &ls->tx.seg;
 
-	if (unlikely(READ_ONCE(ls->check)))
+	bool checked = unlikely(READ_ONCE(ls->check_rate));
+
+	if (checked)
 		__libra_check_passes(ls, dir, data, len);
 	libra_seg_consume(seg, data, len);
-	if (unlikely(READ_ONCE(ls->check)))
+	if (checked)
 		__libra_check_passed(ls, dir);
 }
 

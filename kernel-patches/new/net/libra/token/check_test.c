@@ -11,7 +11,6 @@
 
 /* An upstream's and a client's socket of one domain, in mode dry-run, and payload. */
 struct check_test {
-	unsigned long grace;
 	struct libra_net *ln;
 	struct libra_sock *from;
 	struct libra_sock *to;
@@ -24,7 +23,7 @@ static struct libra_sock *check_sock(struct kunit *test, enum libra_role role)
 	struct libra_sock *ls = libra_test_sock(test, LIBRA_TEST_DOMAIN, role);
 
 	ls->mode = LIBRA_MODE_DRY_RUN;
-	KUNIT_ASSERT_EQ(test, 0, libra_check_init(ls, 1 << LIBRA_F_CHECK_SHIFT, GFP_KERNEL));
+	libra_check_init(ls, 1 << LIBRA_F_CHECK_SHIFT);
 	return ls;
 }
 
@@ -41,19 +40,15 @@ static int check_test_init(struct kunit *test)
 	get_random_bytes(t->data, CHECK_LEN);
 	t->from = check_sock(test, LIBRA_ROLE_ACTIVE);
 	t->to = check_sock(test, LIBRA_ROLE_PASSIVE);
-	t->grace = libra_checks_grace;
-	libra_checks_grace = 0;
 	for (i = 0; i < LIBRA_MIB_MAX; i++)
 		t->count[i] = libra_test_count(i);
 	return 0;
 }
 
-static void check_test_exit(struct kunit *test)
+/* No time has passed, so all that is left is judged as if nothing more could leave. */
+static void check_judge(struct check_test *t)
 {
-	struct check_test *t = test->priv;
-
-	if (t && t->grace)
-		libra_checks_grace = t->grace;
+	libra_checks_judge(t->from->dom, 0);
 }
 
 static u64 check_count(struct check_test *t, enum libra_mib item)
@@ -166,7 +161,7 @@ static void check_altered(struct kunit *test)
 	check_came(t);
 	check_another_left(t);
 	EXPECT_VERDICTS(0, 0, 0);
-	libra_checks_judge(t->from->dom, HZ);
+	check_judge(t);
 	EXPECT_VERDICTS(1, 1, 0);
 	KUNIT_EXPECT_EQ(test, min(shown + 1, 16), t->ln->altered_nr);
 	KUNIT_EXPECT_FALSE(test, libra_checks_open(t->ln));
@@ -179,7 +174,7 @@ static void check_cut_short(struct kunit *test)
 
 	check_came(t);
 	check_message(t->to, LIBRA_EGRESS, t->data, CHECK_LEN - 1);
-	libra_checks_judge(t->from->dom, HZ);
+	check_judge(t);
 	EXPECT_VERDICTS(1, 1, 0);
 }
 
@@ -188,10 +183,13 @@ static void check_unsent(struct kunit *test)
 {
 	struct check_test *t = test->priv;
 
-	check_another_left(t);
 	check_came(t);
-	libra_checks_judge(t->from->dom, HZ);
-	EXPECT_VERDICTS(1, 0, 1);
+	check_left(t);
+	check_another_left(t);
+	schedule_timeout_uninterruptible(2);
+	check_came(t);
+	check_judge(t);
+	EXPECT_VERDICTS(2, 0, 1);
 }
 
 /* The client went away in the middle of it; something else left afterwards. */
@@ -205,12 +203,40 @@ static void check_client_gone(struct kunit *test)
 	check_bytes(gone, LIBRA_EGRESS, t->data, CHECK_LEN / 2, 1000);
 	libra_test_sock_end_now(test, gone);
 	check_another_left(t);
-	libra_checks_judge(t->from->dom, HZ);
+	check_judge(t);
 	EXPECT_VERDICTS(1, 0, 1);
 }
 
-/* What is still leaving may be it. */
+/* What is still leaving may be it, if it began in time. */
 static void check_slow_client(struct kunit *test)
+{
+	struct check_test *t = test->priv;
+	struct libra_sock *slow = check_sock(test, LIBRA_ROLE_PASSIVE);
+	unsigned long grace = libra_checks_grace;
+
+	libra_checks_grace = HZ / 5;
+	check_came(t);
+	check_segment(slow, LIBRA_EGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN, false);
+	check_bytes(slow, LIBRA_EGRESS, t->data, CHECK_LEN / 2, 1000);
+	check_another_left(t);
+	libra_checks_judge(t->from->dom, 1000 * HZ);
+	schedule_timeout_uninterruptible(HZ / 5 + 2);
+	libra_checks_judge(t->from->dom, 1000 * HZ);
+	EXPECT_VERDICTS(0, 0, 0);
+	check_bytes(slow, LIBRA_EGRESS, t->data + CHECK_LEN / 2, CHECK_LEN / 2, 1000);
+	EXPECT_VERDICTS(1, 0, 0);
+
+	/* Without it the other one would be what it has become. */
+	check_came(t);
+	check_another_left(t);
+	schedule_timeout_uninterruptible(HZ / 5 + 2);
+	libra_checks_judge(t->from->dom, 1000 * HZ);
+	EXPECT_VERDICTS(2, 1, 0);
+	libra_checks_grace = grace;
+}
+
+/* What has not left in time may do so later, and is not blamed. */
+static void check_time_is_up(struct kunit *test)
 {
 	struct check_test *t = test->priv;
 	struct libra_sock *slow = check_sock(test, LIBRA_ROLE_PASSIVE);
@@ -219,10 +245,75 @@ static void check_slow_client(struct kunit *test)
 	check_segment(slow, LIBRA_EGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN, false);
 	check_bytes(slow, LIBRA_EGRESS, t->data, CHECK_LEN / 2, 1000);
 	check_another_left(t);
-	libra_checks_judge(t->from->dom, 1000 * HZ);
+	schedule_timeout_uninterruptible(2);
+	libra_checks_judge(t->from->dom, 1);
+	EXPECT_VERDICTS(1, 0, 1);
+}
+
+/* What is copied and not followed leaves unrecognised. */
+static void check_unfollowed(struct kunit *test)
+{
+	struct check_test *t = test->priv;
+	struct libra_sock *other = check_sock(test, LIBRA_ROLE_ACTIVE);
+
+	check_came(t);
+	other->mode = LIBRA_MODE_TOKEN;
+	other->check_rate = 31;
+	check_message(other, LIBRA_INGRESS, t->data, CHECK_LEN);
+	check_another_left(t);
+	check_judge(t);
+	EXPECT_VERDICTS(1, 0, 1);
+}
+
+/* Nor is what leaves from an anchor, of which there may be many, a reason to doubt. */
+static void check_anchored(struct kunit *test)
+{
+	struct check_test *t = test->priv;
+	struct libra_sock *other = check_sock(test, LIBRA_ROLE_PASSIVE);
+
+	check_came(t);
+	check_segment(other, LIBRA_EGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN, false);
+	KUNIT_EXPECT_TRUE(test, libra_check_copies(other));
+	other->tx.redeemed = (void *)1;	/* it is only looked whether there is one */
+	check_bytes(other, LIBRA_EGRESS, NULL, CHECK_LEN, 1448);
+	other->tx.redeemed = NULL;
+	check_another_left(t);
+	check_judge(t);
+	EXPECT_VERDICTS(1, 1, 0);
+}
+
+/* The rest of a message is no message. */
+static void check_rest(struct kunit *test)
+{
+	struct check_test *t = test->priv;
+
+	check_came(t);
+	t->to->check_rate = 0;
+	check_segment(t->to, LIBRA_EGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN / 2, true);
+	t->to->check_inside[LIBRA_EGRESS] = true;
+	check_bytes(t->to, LIBRA_EGRESS, t->data, CHECK_LEN / 2, 1000);
+	t->to->check_rate = 1;
+	check_segment(t->to, LIBRA_EGRESS, LIBRA_SEG_META, 8, true);
+	check_bytes(t->to, LIBRA_EGRESS, "\r\n1388\r\n", 8, 8);
+	check_segment(t->to, LIBRA_EGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN / 2, true);
+	KUNIT_EXPECT_FALSE(test, libra_check_copies(t->to));
+	check_bytes(t->to, LIBRA_EGRESS, t->data + CHECK_LEN / 2, CHECK_LEN / 2, 1000);
+	check_segment(t->to, LIBRA_EGRESS, LIBRA_SEG_META, 7, false);
+	check_judge(t);
+	EXPECT_VERDICTS(1, 0, 1);
+}
+
+/* The last connection of a domain is closed: what had not left is judged. */
+static void check_domain_ends(struct kunit *test)
+{
+	struct check_test *t = test->priv;
+
+	check_came(t);
+	check_another_left(t);
+	libra_test_sock_end_now(test, t->from);
 	EXPECT_VERDICTS(0, 0, 0);
-	check_bytes(slow, LIBRA_EGRESS, t->data + CHECK_LEN / 2, CHECK_LEN / 2, 1000);
-	EXPECT_VERDICTS(1, 0, 0);
+	libra_test_sock_end_now(test, t->to);
+	EXPECT_VERDICTS(1, 1, 0);
 }
 
 /* What another process sends, or the other side gets, is nothing that it became. */
@@ -235,12 +326,12 @@ static void check_others(struct kunit *test)
 	t->to->check->stream[LIBRA_EGRESS].tgid++;
 	check_bytes(t->to, LIBRA_EGRESS, t->data, CHECK_LEN - 1, 1000);
 	check_bytes(t->to, LIBRA_EGRESS, "", 1, 1);
-	libra_checks_judge(t->from->dom, HZ);
+	check_judge(t);
 	EXPECT_VERDICTS(1, 0, 1);
 
 	check_came(t);
 	check_message(t->from, LIBRA_EGRESS, t->data, CHECK_LEN);
-	libra_checks_judge(t->from->dom, HZ);
+	check_judge(t);
 	EXPECT_VERDICTS(2, 0, 2);
 }
 
@@ -254,7 +345,7 @@ static void check_unseen(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, libra_checks_busy(t->from->dom, LIBRA_ROLE_ACTIVE));
 	check_came(t);
 	check_message(t->to, LIBRA_EGRESS, NULL, CHECK_LEN);
-	libra_checks_judge(t->from->dom, HZ);
+	check_judge(t);
 	EXPECT_VERDICTS(1, 0, 1);
 }
 
@@ -301,10 +392,11 @@ static void check_too_many(struct kunit *test)
 	for (i = 0; i < LIBRA_CHECKS_OPEN + 3; i++) {
 		memcpy(t->data, &i, sizeof(i));
 		check_came(t);
+		cond_resched();
 	}
 	KUNIT_EXPECT_EQ(test, 3, check_count(t, LIBRA_MIB_CHECK_SKIPPED));
 	check_left(t);
-	libra_checks_judge(t->from->dom, HZ);
+	check_judge(t);
 	EXPECT_VERDICTS(LIBRA_CHECKS_OPEN, 0, LIBRA_CHECKS_OPEN);
 	KUNIT_EXPECT_FALSE(test, libra_checks_busy(t->from->dom, LIBRA_ROLE_ACTIVE));
 }
@@ -313,11 +405,12 @@ static void check_too_many(struct kunit *test)
 static void check_header(struct kunit *test)
 {
 	struct check_test *t = test->priv;
-	struct libra_check_head *head = &t->from->check->stream[LIBRA_INGRESS].head;
 	u8 *more = kunit_kzalloc(test, 2 * LIBRA_CHECK_HEAD, GFP_KERNEL);
+	struct libra_check_head *head;
 
 	KUNIT_ASSERT_NOT_NULL(test, more);
 	check_came(t);
+	head = &t->from->check->stream[LIBRA_INGRESS].head;
 	KUNIT_EXPECT_EQ(test, 16, head->len);
 	KUNIT_EXPECT_STREQ(test, "HTTP/1.1 200 OK", (char *)head->data);
 	check_came(t);
@@ -325,7 +418,7 @@ static void check_header(struct kunit *test)
 	check_segment(t->from, LIBRA_INGRESS, LIBRA_SEG_META, 2 * LIBRA_CHECK_HEAD, false);
 	check_bytes(t->from, LIBRA_INGRESS, more, 2 * LIBRA_CHECK_HEAD, 100);
 	KUNIT_EXPECT_EQ(test, LIBRA_CHECK_HEAD, head->len);
-	libra_checks_judge(t->from->dom, HZ);
+	check_judge(t);
 }
 
 static struct kunit_case check_test_cases[] = {
@@ -336,6 +429,11 @@ static struct kunit_case check_test_cases[] = {
 	KUNIT_CASE(check_unsent),
 	KUNIT_CASE(check_client_gone),
 	KUNIT_CASE(check_slow_client),
+	KUNIT_CASE(check_time_is_up),
+	KUNIT_CASE(check_unfollowed),
+	KUNIT_CASE(check_anchored),
+	KUNIT_CASE(check_rest),
+	KUNIT_CASE(check_domain_ends),
 	KUNIT_CASE(check_others),
 	KUNIT_CASE(check_unseen),
 	KUNIT_CASE(check_small),
@@ -350,7 +448,6 @@ static struct kunit_suite check_test_suite = {
 	.suite_init = libra_test_suite_init,
 	.suite_exit = libra_test_suite_exit,
 	.init = check_test_init,
-	.exit = check_test_exit,
 	.test_cases = check_test_cases,
 };
 

@@ -8,10 +8,12 @@
  * process that got it has meanwhile sent a message that nobody recognises, and it is not
  * the rest of one that it could not send, then it was altered.
  *
- * Who may be altered is found late, after everything that was on its way at the time has
- * left; and when in doubt the verdict is that it did not leave.
+ * That is found late, after everything that it can have become has left; and when in doubt
+ * the verdict is that it did not leave. There is doubt where messages were copied that were
+ * not followed: they leave unrecognised as well.
  */
-#include <linux/pid.h>
+#include <linux/capability.h>
+#include <linux/random.h>
 #include <linux/seq_file.h>
 #include <linux/seq_file_net.h>
 #include <linux/slab.h>
@@ -24,6 +26,8 @@
 #define LIBRA_CHECKS_STRAYS	256
 /* Altered messages that are shown. */
 #define LIBRA_ALTERED_SHOWN	16
+/* Of those that wait, so many are looked at, at a time, that have to go on waiting. */
+#define LIBRA_CHECKS_LOOK	64
 /* For how long a proxy may keep a message before it begins to send it; tests do not wait. */
 unsigned long libra_checks_grace = 5 * HZ;
 
@@ -49,27 +53,33 @@ struct libra_stray {
 
 /**
  * struct libra_checks - what a domain checks
- * @lock: protects all of it; @busy is read without
- * @busy: by role, messages from that side that are being received, or wait
+ * @busy: by role, messages from that side that are being received, or wait; read without
+ *	the lock by each message that leaves
+ * @seed: of the hashes, so that nobody can make two messages alike
+ * @lock: protects all that follows, and writes of @busy
  * @nr: how many wait
  * @open: they, struct libra_checked, in the order in which they ended
  * @by_digest: the same
  * @sending: streams with a followed message that leaves, in the order in which those began
  * @strays: a ring
  * @stray: the next of it
- * @missed: jiffies when a message was last not put in @open
+ * @missed: jiffies when a message was last copied that was not followed to its end
+ * @first_missed: and when one was first, with no pause between that would matter
  * @misses: whether one was
  */
 struct libra_checks {
-	spinlock_t lock;	/* protects all that follows */
 	int busy[2];
+	u64 seed;
+	/* protects all that follows, and writes of @busy */
+	spinlock_t lock ____cacheline_aligned_in_smp;
 	int nr;
 	struct list_head open;
-	DECLARE_HASHTABLE(by_digest, 6);
+	DECLARE_HASHTABLE(by_digest, 9);
 	struct list_head sending;
 	struct libra_stray strays[LIBRA_CHECKS_STRAYS];
 	u32 stray;
 	unsigned long missed;
+	unsigned long first_missed;
 	bool misses;
 };
 
@@ -82,6 +92,7 @@ static struct libra_checks *libra_checks_get(struct libra_domain *dom)
 	checks = kzalloc(sizeof(*checks), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!checks)
 		return NULL;
+	checks->seed = get_random_u64();
 	spin_lock_init(&checks->lock);
 	INIT_LIST_HEAD(&checks->open);
 	INIT_LIST_HEAD(&checks->sending);
@@ -107,6 +118,48 @@ bool libra_checks_busy(const struct libra_domain *dom, enum libra_role role)
 	return checks && READ_ONCE(checks->busy[role]);
 }
 
+/**
+ * libra_checks_seed() - what the hashes of a domain begin with
+ * @dom: domain, for which libra_checks_begin() was called
+ */
+u64 libra_checks_seed(const struct libra_domain *dom)
+{
+	return dom->checks->seed;
+}
+
+/* Under the lock. */
+static void libra_checks_miss(struct libra_checks *checks)
+{
+	if (!checks->misses || time_after(jiffies, checks->missed + 2 * libra_checks_grace))
+		checks->first_missed = jiffies;
+	checks->missed = jiffies;
+	checks->misses = true;
+}
+
+/**
+ * libra_checks_missed() - a message that could have been checked was not
+ * @dom: domain
+ *
+ * Context: any.
+ */
+void libra_checks_missed(struct libra_domain *dom)
+{
+	struct libra_checks *checks = READ_ONCE(dom->checks);
+
+	if (!checks || !(READ_ONCE(checks->busy[0]) || READ_ONCE(checks->busy[1])))
+		return;
+	spin_lock_bh(&checks->lock);
+	libra_checks_miss(checks);
+	spin_unlock_bh(&checks->lock);
+}
+
+/* Are there connections that could send it, and of which nobody knows what they send? */
+static bool libra_checks_blind(const struct libra_domain *dom, enum libra_role role)
+{
+	return atomic_read(&dom->egress_passes[!role]) ||
+	       atomic_read(&dom->net->passing_unused[!role]);
+}
+
 static void libra_checks_less(struct libra_checks *checks, enum libra_role role)
 {
 	WRITE_ONCE(checks->busy[role], checks->busy[role] - 1);
@@ -129,8 +182,11 @@ bool libra_checks_begin(struct libra_sock *ls, enum libra_dir dir)
 	spin_lock_bh(&checks->lock);
 	if (dir == LIBRA_INGRESS)
 		WRITE_ONCE(checks->busy[ls->role], checks->busy[ls->role] + 1);
-	else
+	/* What has no end would keep others waiting for it. */
+	else if (ls->tx.seg.left != U64_MAX)
 		list_add_tail(&ls->check->stream[dir].sending, &checks->sending);
+	if (libra_checks_blind(ls->dom, dir == LIBRA_INGRESS ? ls->role : !ls->role))
+		libra_checks_miss(checks);
 	spin_unlock_bh(&checks->lock);
 	return true;
 }
@@ -189,39 +245,39 @@ static struct libra_checked *libra_checked_of(struct libra_sock *ls)
 /**
  * libra_checks_received() - a message that was followed has come
  * @ls: attachment
- * @whole: to its end
+ * @how: whether to its end
  *
- * Context: process context if @whole, any otherwise; as for struct libra_seg.
+ * Context: process context if so, any otherwise; as for struct libra_seg.
  */
-void libra_checks_received(struct libra_sock *ls, bool whole)
+void libra_checks_received(struct libra_sock *ls, enum libra_check_how how)
 {
 	const struct libra_check_stream *st = &ls->check->stream[LIBRA_INGRESS];
 	struct libra_checks *checks = ls->dom->checks;
 	struct libra_checked *checked = NULL;
+	bool wanted, put = false;
 
-	whole = whole && st->len >= READ_ONCE(ls->net->sysctl.min_anchor);
-	if (whole)
+	wanted = how <= LIBRA_CHECK_CLOSED && st->len >= READ_ONCE(ls->net->sysctl.min_anchor);
+	if (wanted)
 		checked = libra_checked_of(ls);
 	spin_lock_bh(&checks->lock);
 	if (checked && checks->nr < LIBRA_CHECKS_OPEN) {
 		list_add_tail(&checked->node, &checks->open);
 		hash_add(checks->by_digest, &checked->hash, checked->digest);
 		checks->nr++;
-		checked = NULL;
-		whole = false;
+		put = true;
 	} else {
 		libra_checks_less(checks, ls->role);
-		if (whole) {
-			checks->missed = jiffies;
-			checks->misses = true;
-		}
+		if (wanted || how == LIBRA_CHECK_UNSEEN)
+			libra_checks_miss(checks);
 	}
 	spin_unlock_bh(&checks->lock);
-	kfree(checked);
-	if (whole)
-		LIBRA_INC(ls->net, LIBRA_MIB_CHECK_SKIPPED);
-	else
+	if (put) {
 		libra_expire_later(ls->net);
+		return;
+	}
+	kfree(checked);
+	if (wanted)
+		LIBRA_INC(ls->net, LIBRA_MIB_CHECK_SKIPPED);
 }
 
 /* Under the lock. */
@@ -245,14 +301,31 @@ static struct libra_checked *libra_checks_find(struct libra_checks *checks,
 	return NULL;
 }
 
+/* Under the lock. What a message that is not one of those that came is evidence of. */
+static void libra_checks_stray(struct libra_checks *checks, const struct libra_sock *ls,
+			       enum libra_check_how how)
+{
+	const struct libra_check_stream *st = &ls->check->stream[LIBRA_EGRESS];
+
+	if (how == LIBRA_CHECK_ANCHORED ||
+	    (how == LIBRA_CHECK_WHOLE && st->len < READ_ONCE(ls->net->sysctl.min_anchor)))
+		return;
+	checks->strays[checks->stray++ % LIBRA_CHECKS_STRAYS] = (struct libra_stray) {
+		.kind = how == LIBRA_CHECK_WHOLE ? LIBRA_STRAY_WHOLE : LIBRA_STRAY_PART,
+		.role = ls->role,
+		.tgid = st->tgid,
+		.began = st->began,
+	};
+}
+
 /**
  * libra_checks_sent() - a message that was followed has left
  * @ls: attachment
- * @whole: to its end
+ * @how: whether to its end
  *
  * Context: any; as for struct libra_seg.
  */
-void libra_checks_sent(struct libra_sock *ls, bool whole)
+void libra_checks_sent(struct libra_sock *ls, enum libra_check_how how)
 {
 	struct libra_check_stream *st = &ls->check->stream[LIBRA_EGRESS];
 	struct libra_checks *checks = ls->dom->checks;
@@ -260,24 +333,26 @@ void libra_checks_sent(struct libra_sock *ls, bool whole)
 
 	spin_lock_bh(&checks->lock);
 	list_del_init(&st->sending);
-	if (whole)
+	if (how <= LIBRA_CHECK_CLOSED)
 		checked = libra_checks_find(checks, !ls->role, xxh64_digest(&st->hash),
 					    st->len);
-	if (checked) {
+	if (checked)
 		libra_checks_take(checks, checked);
-	} else if (!whole || st->len >= READ_ONCE(ls->net->sysctl.min_anchor)) {
-		checks->strays[checks->stray++ % LIBRA_CHECKS_STRAYS] = (struct libra_stray) {
-			.kind = whole ? LIBRA_STRAY_WHOLE : LIBRA_STRAY_PART,
-			.role = ls->role,
-			.tgid = st->tgid,
-			.began = st->began,
-		};
-	}
+	else
+		libra_checks_stray(checks, ls, how);
 	spin_unlock_bh(&checks->lock);
 	if (!checked)
 		return;
 	kfree(checked);
 	LIBRA_INC(ls->net, LIBRA_MIB_CHECKED);
+}
+
+/* What began to leave then, by the same process and on the other side, may be the message. */
+static bool libra_checks_may_be(const struct libra_checked *checked, enum libra_role role,
+				pid_t tgid, unsigned long began)
+{
+	return role != checked->role && tgid == checked->tgid &&
+	       time_in_range(began, checked->began, checked->ended + libra_checks_grace);
 }
 
 /* Under the lock. A message that left can have been only one of those that came. */
@@ -290,9 +365,8 @@ static bool libra_checks_take_stray(struct libra_checks *checks,
 	for (i = 0; i < LIBRA_CHECKS_STRAYS; i++) {
 		struct libra_stray *stray = &checks->strays[i];
 
-		if (stray->kind != kind || stray->role == checked->role ||
-		    stray->tgid != checked->tgid ||
-		    time_before(stray->began, checked->began))
+		if (stray->kind != kind ||
+		    !libra_checks_may_be(checked, stray->role, stray->tgid, stray->began))
 			continue;
 		stray->kind = LIBRA_STRAY_NONE;
 		return true;
@@ -300,29 +374,35 @@ static bool libra_checks_take_stray(struct libra_checks *checks,
 	return false;
 }
 
-/* Under the lock. Can everything that it might have become be judged? */
-static bool libra_checks_settled(struct libra_checks *checks,
-				 const struct libra_checked *checked, unsigned long ttl)
+/* Under the lock. Is nothing leaving that may be it, nor can begin to? */
+static bool libra_checks_settled(const struct libra_checks *checks,
+				 const struct libra_checked *checked)
 {
 	const struct libra_check_stream *st;
 
-	if (time_after_eq(jiffies, checked->ended + ttl))
-		return true;
 	if (time_before(jiffies, checked->ended + libra_checks_grace))
 		return false;
-	st = list_first_entry_or_null(&checks->sending, struct libra_check_stream, sending);
-	return !st || time_after(READ_ONCE(st->began), checked->ended + libra_checks_grace);
+	list_for_each_entry(st, &checks->sending, sending) {
+		if (time_after(st->began, checked->ended + libra_checks_grace))
+			break;
+		/* Which side it is on does not matter much, and is not at hand. */
+		if (libra_checks_may_be(checked, !checked->role, st->tgid, st->began))
+			return false;
+	}
+	return true;
 }
 
 /* Under the lock. */
 static bool libra_checks_altered(struct libra_checks *checks,
-				 const struct libra_checked *checked, unsigned long ttl)
+				 const struct libra_checked *checked)
 {
 	if (libra_checks_take_stray(checks, checked, LIBRA_STRAY_PART) ||
 	    !libra_checks_take_stray(checks, checked, LIBRA_STRAY_WHOLE))
 		return false;
-	/* It may have been one that was not put there. */
-	return !checks->misses || time_after(checked->began, checks->missed + ttl);
+	/* Or is that one which was not followed? */
+	return !checks->misses ||
+	       time_after(checks->first_missed, checked->ended + libra_checks_grace) ||
+	       time_after(checked->began, checks->missed + libra_checks_grace);
 }
 
 static void libra_altered_add(struct libra_net *ln, struct libra_checked *checked)
@@ -340,12 +420,37 @@ static void libra_altered_add(struct libra_net *ln, struct libra_checked *checke
 	kfree(last);
 }
 
+/* Under the lock. The next one that can be judged, and is taken out. */
+static struct libra_checked *libra_checks_next(struct libra_checks *checks,
+					       unsigned long ttl, bool *altered)
+{
+	struct libra_checked *checked;
+	int looked = 0;
+
+	list_for_each_entry(checked, &checks->open, node) {
+		bool settled = !ttl || libra_checks_settled(checks, checked);
+
+		if (settled || time_after_eq(jiffies, checked->ended + ttl)) {
+			libra_checks_take(checks, checked);
+			*altered = settled && libra_checks_altered(checks, checked);
+			/* What has not left in time may do so later. */
+			if (!settled)
+				libra_checks_miss(checks);
+			return checked;
+		}
+		if (time_before(jiffies, checked->ended + libra_checks_grace) ||
+		    ++looked == LIBRA_CHECKS_LOOK)
+			break;
+	}
+	return NULL;
+}
+
 /**
  * libra_checks_judge() - what became of messages that wait?
  * @dom: domain
- * @ttl: jiffies after which nothing more is waited for
+ * @ttl: jiffies after which nothing more is waited for; 0: nothing more can leave
  *
- * Context: process context.
+ * Context: any if @ttl is 0, process context otherwise.
  */
 void libra_checks_judge(struct libra_domain *dom, unsigned long ttl)
 {
@@ -353,16 +458,11 @@ void libra_checks_judge(struct libra_domain *dom, unsigned long ttl)
 	struct libra_checked *checked;
 	bool altered;
 
-	ttl = max(ttl, libra_checks_grace);
-	while (checks) {
+	if (!checks)
+		return;
+	for (;;) {
 		spin_lock_bh(&checks->lock);
-		checked = list_first_entry_or_null(&checks->open, struct libra_checked, node);
-		if (checked && !libra_checks_settled(checks, checked, ttl))
-			checked = NULL;
-		if (checked) {
-			libra_checks_take(checks, checked);
-			altered = libra_checks_altered(checks, checked, ttl);
-		}
+		checked = libra_checks_next(checks, ttl, &altered);
 		spin_unlock_bh(&checks->lock);
 		if (!checked)
 			return;
@@ -402,24 +502,19 @@ bool libra_checks_open(struct libra_net *ln)
 
 /**
  * libra_checks_free() - a domain ends
- * @dom: domain without sockets
+ * @dom: domain without sockets, by which nothing more can leave
  *
  * Context: any.
  */
 void libra_checks_free(struct libra_domain *dom)
 {
-	struct libra_checked *checked, *next;
-
-	if (!dom->checks)
-		return;
-	list_for_each_entry_safe(checked, next, &dom->checks->open, node)
-		kfree(checked);
+	libra_checks_judge(dom, 0);
 	kfree(dom->checks);
 }
 
 /**
  * libra_altered_free() - a network namespace ends
- * @ln: network namespace without domains
+ * @ln: network namespace without domains, and without its file in /proc
  */
 void libra_altered_free(struct libra_net *ln)
 {
@@ -440,11 +535,14 @@ static void libra_altered_address(struct seq_file *seq, u16 family,
 
 static void libra_altered_head(struct seq_file *seq, const struct libra_check_head *head)
 {
-	u16 i;
+	u32 i, n;
 
 	seq_putc(seq, ' ');
-	for (i = 0; i < head->len; i++)
-		seq_printf(seq, "%02x", head->data[i]);
+	/* %ph takes 64 bytes. */
+	for (i = 0; i < head->len; i += n) {
+		n = min_t(u32, head->len - i, 64);
+		seq_printf(seq, "%*phN", n, head->data + i);
+	}
 	if (!head->len)
 		seq_putc(seq, '-');
 }
@@ -463,6 +561,9 @@ int libra_altered_show(struct seq_file *seq, void *v)
 	struct libra_net *ln = libra_net(seq_file_single_net(seq));
 	const struct libra_checked *checked;
 
+	/* Headers have secrets of others, some of which came encrypted. */
+	if (!file_ns_capable(seq->file, &init_user_ns, CAP_NET_ADMIN))
+		return -EPERM;
 	spin_lock_bh(&ln->lock);
 	list_for_each_entry(checked, &ln->altered, node) {
 		seq_puts(seq, checked->role == LIBRA_ROLE_PASSIVE ? "client" : "upstream");

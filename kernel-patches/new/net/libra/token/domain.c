@@ -193,6 +193,5 @@ void libra_domains_exit(struct libra_net *ln)
 	cancel_delayed_work_sync(&ln->expire);
 	libra_for_each_domain(ln, libra_purge_one, 0);
 	WARN_ON_ONCE(!list_empty(&ln->domains));
-	libra_altered_free(ln);
 	libra_sessions_net_exit(ln);
 }

@@ -125,6 +125,7 @@ void libra_run_would(struct libra_sock *ls, struct libra_rx_run *run, u32 want, 
 
 	if (READ_ONCE(ls->mode) != LIBRA_MODE_DRY_RUN || !READ_ONCE(ls->check_rate))
 		return;
+	LIBRA_ADD(ls->net, LIBRA_MIB_DRY_RUN, len);
 	if (!run->would) {
 		why = libra_why_copied(ls, want);
 		if (why != LIBRA_MIB_MAX) {

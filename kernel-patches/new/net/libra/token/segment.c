@@ -43,7 +43,7 @@ void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 
 	if (seg->state == LIBRA_SEG_PASS)
 		return;
-	libra_check_end(ls, dir, false);
+	libra_check_lose(ls, dir);
 	libra_seg_free(seg);
 	WRITE_ONCE(seg->state, LIBRA_SEG_PASS);
 	seg->left = U64_MAX;

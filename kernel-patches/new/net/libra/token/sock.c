@@ -259,12 +259,10 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 	ls->rx.pos = libra_rx_pos(sk);
 	ls->tx.seq = tcp_sk(sk)->write_seq;
 
-	err = libra_check_init(ls, args->flags, gfp);
-	if (err)
-		goto put_domain;
+	libra_check_init(ls, args->flags);
 	err = libra_hook_bind(ls);
 	if (err)
-		goto free_check;
+		goto put_domain;
 
 	if (why != LIBRA_MIB_MAX) {
 		libra_seg_pass(ls, LIBRA_INGRESS, why);
@@ -280,8 +278,6 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 	trace_libra_attach(sk, ls->parser->name, ls->dom->id, ls->policy);
 	return 0;
 
-free_check:
-	libra_check_free(ls);
 put_domain:
 	libra_domain_put(ls->dom);
 free:

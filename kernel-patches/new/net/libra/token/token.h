@@ -386,6 +386,9 @@ bool libra_look_for_strangers(struct libra_session *session);
  * @role: enum libra_role
  * @policy: opaque
  * @check_rate: one message in 2^(rate - 1) is checked, 0: none
+ * @check_inside: by direction, a message's payload has begun, and not ended; as for
+ *	struct libra_seg
+ * @check_len: payload of the message that is being received; under the socket lock
  * @check: the streams, once something was, see check.c; set once
  * @stranger: no policy names it; under the socket lock
  * @passing: counted in the domain's egress_passes, see passing.c; under
@@ -426,6 +429,8 @@ struct libra_sock {
 	u8 role;
 	u32 policy;
 	u8 check_rate;
+	bool check_inside[2];
+	u64 check_len;
 	struct libra_check *check;
 	bool stranger;
 	struct {

@@ -220,7 +220,7 @@ static void libra_hold_add(struct libra_tx *tx, struct libra_window *win, u32 n,
 	WRITE_ONCE(ls->tx.owed, ls->tx.owed + n);
 	/* What takes the place of a VPI is not at hand. */
 	if (of_vpi)
-		libra_check_end(ls, LIBRA_EGRESS, false);
+		libra_check_lose(ls, LIBRA_EGRESS);
 	libra_pass_bytes(ls, LIBRA_EGRESS, data, n);
 	libra_out_accepted(&tx->out, n);
 	win->pos += n;

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "address.h"
+#include "cgroup.h"
 #include "policy_set.h"
 
 #define TOML_EXCEPTIONS 0
@@ -99,7 +100,8 @@ const std::vector<std::string_view> kPolicyKeys = {
     "name",   "parser",   "domain", "mode",  "anchor_requests", "no_scrub",
     "listen", "upstream", "cgroup", "netns", "breaker"};
 
-Result<AttachRequest> read_policy(const toml::table& table, const Place& place) {
+Result<AttachRequest> read_policy(const toml::table& table, const Place& place,
+                                  const CheckCgroup& check_cgroup) {
     if (auto status = only_keys(table, kPolicyKeys, place, "[[policy]]"); !status)
         return std::move(status).error();
     Json json = Json::object();
@@ -127,6 +129,10 @@ Result<AttachRequest> read_policy(const toml::table& table, const Place& place) 
             key == std::string_view("cgroup") ? policy->cgroup : policy->netns;
         if (!path.empty() && path.front() != '/')
             return place.error(where(key), fmt::format("'{}' must be an absolute path", path));
+    }
+    if (check_cgroup && !policy->cgroup.empty()) {
+        if (const auto status = check_cgroup(policy->cgroup); !status)
+            return place.error(where("cgroup"), status.error().message());
     }
     return policy;
 }
@@ -189,7 +195,8 @@ Status read_daemon(const toml::table& table, const Place& place, Config& config)
 
 }  // namespace
 
-Result<Config> parse_config(std::string_view text, const std::string& path) {
+Result<Config> parse_config(std::string_view text, const std::string& path,
+                            const CheckCgroup& check_cgroup) {
     const Place place(path);
     const toml::parse_result parsed = toml::parse(text, path);
     if (!parsed)
@@ -212,7 +219,7 @@ Result<Config> parse_config(std::string_view text, const std::string& path) {
                                 [](const toml::node& node) { return node.is_table(); }))
         return place.error(policies->source(), "policies are tables of a list: [[policy]]");
     for (const toml::node& node : *tables) {
-        auto policy = read_policy(*node.as_table(), place);
+        auto policy = read_policy(*node.as_table(), place, check_cgroup);
         if (!policy)
             return std::move(policy).error();
         config.policies.push_back(std::move(policy).value());
@@ -234,7 +241,12 @@ Result<Config> read_config(const std::string& path) {
     if (text.size() > kMaxConfig)
         return Error(fmt::format("{}: a configuration has at most {} bytes", path, kMaxConfig),
                      EFBIG);
-    return parse_config(text, path);
+    return parse_config(text, path, [](const std::string& cgroup) -> Status {
+        auto id = cgroup_id(cgroup);
+        if (id || id.error().code() == ENOENT)
+            return Ok{};
+        return std::move(id).error();
+    });
 }
 
 }  // namespace libra

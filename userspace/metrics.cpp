@@ -79,9 +79,16 @@ std::string text(const Json& json, const char* name) {
     return found != json.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+bool truth(const Json& json, const char* name) {
+    const auto found = json.find(name);
+    return found != json.end() && found->is_boolean() && found->get<bool>();
+}
+
 void add_policies(std::vector<MetricFamily>& families, const Json& status) {
     auto tripped = family("libra_policy_tripped", "1: the policy's breaker took it back to native",
                           MetricType::Gauge);
+    auto waiting =
+        family("libra_policy_waiting", "1: the policy's cgroup is not there", MetricType::Gauge);
     auto fail_stops =
         family("libra_policy_fail_stops_total",
                "connections aborted because what was sent was not what had been received",
@@ -101,11 +108,8 @@ void add_policies(std::vector<MetricFamily>& families, const Json& status) {
         const Labels own = {{"policy", fmt::format("{}", number(policy, "id"))},
                             {"name", text(policy, "name")},
                             {"mode", text(policy, "mode")}};
-        const auto is_tripped = policy.find("tripped");
-        tripped.metric.push_back(metric(
-            MetricType::Gauge,
-            is_tripped != policy.end() && is_tripped->is_boolean() && is_tripped->get<bool>(),
-            own));
+        tripped.metric.push_back(metric(MetricType::Gauge, truth(policy, "tripped"), own));
+        waiting.metric.push_back(metric(MetricType::Gauge, truth(policy, "waiting"), own));
         fail_stops.metric.push_back(metric(MetricType::Counter, number(policy, "fail_stops"), own));
         const auto all = policy.find("rules");
         if (all == policy.end() || !all->is_array())
@@ -119,6 +123,7 @@ void add_policies(std::vector<MetricFamily>& families, const Json& status) {
         }
     }
     families.push_back(std::move(tripped));
+    families.push_back(std::move(waiting));
     families.push_back(std::move(fail_stops));
     for (auto& [field, made] : rules)
         families.push_back(std::move(made));

@@ -102,6 +102,17 @@ TEST(Config, WhatIsNoTomlIsRefusedWithItsLine) {
     EXPECT_TRUE(config.error().message().starts_with("f:2: ")) << config.error().message();
 }
 
+TEST(Config, CgroupsThatCannotBeAreRefusedWithTheirLine) {
+    const auto check = [](const std::string& cgroup) -> Status {
+        return cgroup == "/right" ? Status(Ok{}) : Error("it is none", EINVAL);
+    };
+    const std::string text = kPolicy;
+    EXPECT_TRUE(parse_config(text + "cgroup = \"/right\"\n", "f", check));
+    const auto refused = parse_config(text + "cgroup = \"/wrong\"\n", "f", check);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "f:8: it is none");
+}
+
 TEST(Config, ListenersThatAreMissedAreNamed) {
     std::string text = kPolicy;
     text.erase(text.find("listen"), text.find("upstream") - text.find("listen"));

@@ -184,4 +184,39 @@ void Metrics::update(const Json& status) {
     server_->collector->update(status);
 }
 
+Result<std::function<void()>> MetricsPlace::move_to(const std::string& address) {
+    if (!begun_)
+        return std::function([this, address] { address_ = address; });
+    if (address == address_)
+        return std::function([] {});
+    // what std::function holds can be copied
+    auto next = std::make_shared<std::optional<Metrics>>();
+    if (!address.empty()) {
+        auto served = Metrics::serve(address);
+        if (!served)
+            return std::move(served).error();
+        next->emplace(std::move(served).value());
+    }
+    return std::function([this, address, next] {
+        metrics_ = std::exchange(*next, std::nullopt);
+        address_ = address;
+        spdlog::info("metrics: {}",
+                     address.empty() ? "none" : fmt::format("http://{}/metrics", address));
+    });
+}
+
+Status MetricsPlace::begin() {
+    begun_ = true;
+    const auto move = move_to(std::exchange(address_, ""));
+    if (!move)
+        return move.error();
+    (*move)();
+    return Ok{};
+}
+
+void MetricsPlace::update(const Json& status) {
+    if (metrics_)
+        metrics_->update(status);
+}
+
 }  // namespace libra

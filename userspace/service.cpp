@@ -391,10 +391,20 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
 Result<Json> Service::reload() {
     if (!settings_.configuration)
         return Error("librad was started without a configuration file (--config)", ENOENT);
-    const auto policies = settings_.configuration();
-    if (!policies)
-        return policies.error();
-    return apply(*policies, false);
+    const auto config = settings_.configuration();
+    if (!config)
+        return config.error();
+    std::function<void()> serve_metrics = [] {};
+    if (settings_.metrics) {
+        auto move = settings_.metrics(config->metrics);
+        if (!move)
+            return std::move(move).error();
+        serve_metrics = std::move(move).value();
+    }
+    auto answer = apply(config->policies, false);
+    if (answer)
+        serve_metrics();
+    return answer;
 }
 
 Result<Json> Service::take_up(const ResumeRequest& request) {

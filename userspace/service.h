@@ -11,6 +11,7 @@
 
 #include "breaker.h"
 #include "cgroup.h"
+#include "config.h"
 #include "netns.h"
 #include "policy_program.h"
 #include "policy_set.h"
@@ -26,8 +27,10 @@ class Service {
         Netns netns;
         // Where policies are kept for the next librad; none: they go with this one.
         std::optional<StateFile> state = std::nullopt;
-        // The policies of the configuration file, read anew; none: there is no such file.
-        std::function<Result<std::vector<AttachRequest>>()> configuration = nullptr;
+        // The configuration file, read anew; none: there is no such file.
+        std::function<Result<Config>()> configuration = nullptr;
+        // Has metrics served there once what is returned is called; none: nobody serves any.
+        std::function<Result<std::function<void()>>(const std::string& address)> metrics = nullptr;
         std::function<Result<std::uint64_t>(const std::string& path)> cgroup_id = libra::cgroup_id;
     };
 
@@ -46,7 +49,8 @@ class Service {
     // and nothing else.
     Status resume();
 
-    // The policies of the configuration in place of those that it brought before.
+    // The policies of the configuration in place of those that it brought before, and its
+    // metrics: both, or neither.
     Result<Json> reload();
 
     // Detaches all policies. Connections stay attached, but anchor nothing more.

@@ -7,8 +7,10 @@ import json
 import os
 import pwd
 import signal
+import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 import vmtest
@@ -17,7 +19,7 @@ from harness.load import complaint
 
 LISTEN, ORIGIN = "127.0.0.1:8101", "127.0.0.1:8001"
 OTHER = "127.0.0.1:8102"
-METRICS = "127.0.0.1:9742"
+METRICS, OTHER_METRICS = "127.0.0.1:9742", "127.0.0.1:9743"
 CGROUPS = "/sys/fs/cgroup"
 CGROUP = f"{CGROUPS}/libra-test"
 PIN = "/sys/fs/bpf/libra-test"
@@ -221,6 +223,29 @@ def metrics(env, tap):
         missing = [name for name in counted if f"libra_{name}" not in values and
                    f"libra_{name}_total" not in values]
         case.equal(missing, [], "counters without a metric")
+
+        def served(address):
+            with contextlib.suppress(urllib.error.URLError):
+                with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+                    return b"libra_kernel_up 1" in answer.read()
+            return False
+
+        daemon.write(text.replace(METRICS, OTHER_METRICS))
+        daemon.ctl("reload")
+        case.equal((served(METRICS), served(OTHER_METRICS)), (False, True), "moved by a reload")
+        with socket.create_server(("127.0.0.1", int(METRICS.split(":")[1]))):
+            daemon.write(text.replace('"web"', '"other"'))
+            run = daemon.ctl("reload", check=False)
+            case.equal((run.returncode, "is the port taken?" in run.stderr), (1, True),
+                       f"a port that is taken: {run.stderr}")
+        case.equal((sorted(daemon.policies()), served(OTHER_METRICS)), (["web"], True),
+                   "all stays as it was")
+        daemon.write(WEB)
+        daemon.ctl("reload")
+        case.equal(served(OTHER_METRICS), False, "no more after a reload")
+        daemon.write(text)
+        daemon.ctl("reload")
+        case.equal(served(METRICS), True, "again after a reload")
 
 
 def refusals(env, tap):

@@ -363,6 +363,51 @@ TEST_F(ServiceTest, ABreakerTripsAndStaysUntilTold) {
     EXPECT_EQ(ask(R"({"op":"status"})")["policies"][0]["tripped"], false);
 }
 
+class ReloadTest : public ServiceTest {
+  protected:
+    Json reload() { return Json::parse(service_.handle(R"({"op":"reload"})")); }
+
+    Config config_;
+    std::string served_ = "old";
+    bool taken_ = false;
+    Service service_{
+        backend_,
+        {.parsers = {"http1"},
+         .netns = Netns::own_with_cookie(42),
+         .configuration = [this] { return Result<Config>(config_); },
+         .metrics = [this](const std::string& address) -> Result<std::function<void()>> {
+             if (taken_)
+                 return Error("the port is taken");
+             return std::function([this, address] { served_ = address; });
+         }}};
+};
+
+TEST_F(ReloadTest, MetricsAndPoliciesChangeTogetherOrNotAtAll) {
+    config_ = parse_config(R"([daemon]
+metrics = "127.0.0.1:9742"
+[[policy]]
+name = "a"
+parser = "http1"
+domain = 1
+mode = "token"
+listen = ["*:80"]
+)",
+                           "f")
+                  .value();
+    backend_.refuse_once = {"adopt-clients"};
+    EXPECT_EQ(reload()["error"], "not now");
+    EXPECT_EQ(served_, "old");
+    taken_ = true;
+    EXPECT_EQ(reload()["error"], "the port is taken");
+    EXPECT_EQ(backend_.installed_.count, 0U);
+    taken_ = false;
+    EXPECT_EQ(reload()["added"], Json{"a"});
+    EXPECT_EQ(served_, "127.0.0.1:9742");
+    config_ = Config();
+    EXPECT_EQ(reload()["removed"], Json{"a"});
+    EXPECT_EQ(served_, "");
+}
+
 TEST_F(ServiceTest, WhoIsNotRootOnlyLooks) {
     const auto refused = [this](const char* line) {
         return Json::parse(service_.handle(line, false))["error"] ==

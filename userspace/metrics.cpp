@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <mutex>
 #include <utility>
@@ -25,10 +26,13 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-// What goes down as well. All others only ever rise.
+// What goes down as well. All others only ever rise: lazy_freed_pages, for one.
+constexpr std::array<std::string_view, 8> kGauges = {
+    "attached_sockets",   "anchors_live", "anchor_bytes_live", "anchor_charge_live",
+    "anchor_charge_peak", "lazy_pages",   "payload_pages",     "payload_processes"};
+
 bool is_gauge(std::string_view name) {
-    return name.ends_with("_live") || name.ends_with("_peak") || name.ends_with("_processes") ||
-           name.ends_with("_pages");
+    return std::find(kGauges.begin(), kGauges.end(), name) != kGauges.end();
 }
 
 ClientMetric metric(MetricType type, double value, Labels labels) {

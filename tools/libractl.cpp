@@ -4,10 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "command.h"
+#include "completion.h"
 
 namespace libra {
 namespace {
@@ -25,6 +28,10 @@ int run(int argc, char** argv) {
     for (const Command& command : commands()) {
         auto* word = app.add_subcommand(command.name, command.summary);
         words.emplace_back(word, command.add(*word));
+    }
+    if (argc > 1 && argv[1] == std::string_view(kComplete)) {
+        fmt::print("{}", complete(app, std::span(argv, static_cast<std::size_t>(argc)).subspan(2)));
+        return kOk;
     }
     try {
         app.parse(argc, argv);

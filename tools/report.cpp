@@ -112,6 +112,15 @@ std::string report_status(const Json& answer) {
                             text(rule, "last_error")});
     }
     out += rows.size() == 1 ? "no policies: nothing is attached\n" : table(rows);
+    for (const Json& policy : list(answer, "policies")) {
+        if (text(policy, "waiting") == "true")
+            out += fmt::format("policy {} waits: there is no cgroup {}\n", text(policy, "id"),
+                               text(policy, "cgroup"));
+        if (text(policy, "tripped") == "true")
+            out += fmt::format(
+                "policy {} is back to native copies, by its breaker: libractl resume {}\n",
+                text(policy, "id"), text(policy, "id"));
+    }
     return out + report_passing(answer);
 }
 

@@ -3,7 +3,6 @@
 // that the answer names the mend and not the first call that failed.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -21,8 +20,5 @@ Status check_privileges();
 
 // False if net.libra.enabled is 0 in this network namespace.
 bool libra_enabled();
-
-// The id of a directory in the cgroup v2 file system.
-Result<std::uint64_t> cgroup_id(const std::string& path);
 
 }  // namespace libra

@@ -68,6 +68,9 @@ Status check_upstreams(const std::vector<Policy>& policies) {
             if (other.attach.domain == policy.attach.domain ||
                 other.attach.mode != LIBRA_MODE_TOKEN || policy.attach.mode != LIBRA_MODE_TOKEN)
                 continue;
+            // cgroups of two names, of which nothing more is known yet
+            if (other.waits() && policy.waits() && other.request.cgroup != policy.request.cgroup)
+                continue;
             for (const Rule& rule : policy.rules) {
                 const auto taken = std::find_if(
                     other.rules.begin(), other.rules.end(),
@@ -192,6 +195,11 @@ std::string label(const AttachRequest& request) {
 }
 
 }  // namespace
+
+std::string full_name(const Policy& policy) {
+    return policy.request.name.empty() ? fmt::format("{}", policy.id)
+                                       : fmt::format("{} ({})", policy.id, policy.request.name);
+}
 
 Status PolicySet::give_slots(std::vector<Policy>& policies) {
     std::bitset<LIBRA_MAX_RULES> used;
@@ -321,6 +329,22 @@ Status PolicySet::set_tripped(std::uint32_t id, bool tripped) {
         return Ok{};
     }
     return Error(fmt::format("there is no policy {}", id), ENOENT);
+}
+
+Status PolicySet::set_cgroups(const std::map<std::uint32_t, std::uint64_t>& cgroup_ids) {
+    std::vector<Policy> next = policies_;
+    for (Policy& policy : next) {
+        const auto found = cgroup_ids.find(policy.id);
+        if (found == cgroup_ids.end())
+            continue;
+        policy.scope.cgroup_id = found->second;
+        for (Rule& rule : policy.rules)
+            rule.compiled.cgroup_id = found->second;
+    }
+    if (auto status = check(next); !status)
+        return status;
+    policies_ = std::move(next);
+    return Ok{};
 }
 
 bool PolicySet::anchors_requests() const {

@@ -104,6 +104,26 @@ TEST(PolicySet, CgroupsTellUpstreamsApart) {
     EXPECT_TRUE(set.add(request, {.netns_cookie = 42, .cgroup_id = 6}));
 }
 
+TEST(PolicySet, CgroupsThatAreNotThereAreToldApartByTheirNames) {
+    constexpr Scope kNotThere = {.netns_cookie = 42, .cgroup_id = kNoCgroup};
+    PolicySet set;
+    auto request = proxy();
+    request.cgroup = "/a";
+    ASSERT_TRUE(set.add(request, kNotThere));
+    ++request.domain;
+    EXPECT_FALSE(set.add(request, kNotThere));
+    request.cgroup = "/b";
+    ASSERT_TRUE(set.add(request, kNotThere));
+    EXPECT_EQ(set.compile().rules[0].cgroup_id, kNoCgroup);
+
+    EXPECT_FALSE(set.set_cgroups({{1, 5}, {2, 5}}));  // links to one cgroup
+    EXPECT_TRUE(set.find(1)->waits());
+    ASSERT_TRUE(set.set_cgroups({{1, 5}, {2, 6}}));
+    EXPECT_FALSE(set.find(1)->waits());
+    EXPECT_EQ(set.compile().rules[0].cgroup_id, 5U);
+    EXPECT_EQ(set.compile().rules[3].cgroup_id, 6U);
+}
+
 TEST(PolicySet, OneBadAddressRefusesTheWholePolicy) {
     PolicySet set;
     auto request = proxy();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: /proc/net/libra_stat, one "name value" per line, and libra_passing.
+ * Libra: /proc/net/libra_stat, one "name value" per line, and the files beside it.
  */
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
@@ -8,6 +8,7 @@
 #include <linux/seq_file_net.h>
 
 #include "libra.h"
+#include "lazy/lazy.h"
 #include "token/token.h"
 
 const char *const libra_mib_names[LIBRA_MIB_MAX] = {
@@ -68,10 +69,21 @@ int libra_mib_init(struct libra_net *ln)
 		goto free;
 	if (!proc_create_net_single("libra_passing", 0444, ln->net->proc_net,
 				    libra_passing_show, NULL))
-		goto remove;
+		goto remove_stat;
+	/* Root's: they say whose a connection is, and what it and its memory are used for. */
+	if (!proc_create_net_data("libra_sockets", 0400, ln->net->proc_net, &libra_sockets_ops,
+				  sizeof(struct libra_sockets_iter), NULL))
+		goto remove_passing;
+	if (!proc_create_net_data("libra_payload", 0400, ln->net->proc_net, &libra_payload_ops,
+				  sizeof(struct libra_payload_iter), NULL))
+		goto remove_sockets;
 	return 0;
 
-remove:
+remove_sockets:
+	remove_proc_entry("libra_sockets", ln->net->proc_net);
+remove_passing:
+	remove_proc_entry("libra_passing", ln->net->proc_net);
+remove_stat:
 	remove_proc_entry("libra_stat", ln->net->proc_net);
 free:
 	free_percpu(ln->mib);
@@ -80,6 +92,8 @@ free:
 
 void libra_mib_exit(struct libra_net *ln)
 {
+	remove_proc_entry("libra_payload", ln->net->proc_net);
+	remove_proc_entry("libra_sockets", ln->net->proc_net);
 	remove_proc_entry("libra_passing", ln->net->proc_net);
 	remove_proc_entry("libra_stat", ln->net->proc_net);
 	free_percpu(ln->mib);

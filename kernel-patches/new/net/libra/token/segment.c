@@ -43,6 +43,7 @@ void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 	if (seg->state == LIBRA_SEG_PASS)
 		return;
 	libra_seg_free(seg);
+	WRITE_ONCE(seg->why, why);
 	WRITE_ONCE(seg->state, LIBRA_SEG_PASS);
 	seg->left = U64_MAX;
 	seg->goes_on = false;

@@ -241,6 +241,11 @@ Explanation explain(const Facts& facts, const TcpSocket& connection) {
         explanation.verdict = Verdict::no;
     } else if (const KernelSocket* socket = facts.attachment(connection)) {
         explain_attached(facts, *socket, owners, explanation);
+    } else if (!facts.attached_known || !facts.payload_known) {
+        add(explanation, "not_known",
+            "what the kernel knows of it could not be read: /proc/net/libra_sockets and "
+            "libra_payload are root's",
+            "run libractl as root");
     } else {
         explain_not_attached(facts, connection, owners, explanation);
     }
@@ -253,6 +258,9 @@ std::vector<Finding> explain_process(const Facts& facts, const Process& process)
         "and restart it";
     if (facts.payload_of(process.pid))
         return {{"payload_memory", process.name + " has payload memory", ""}};
+    if (!facts.payload_known)
+        return {{"not_known", "whether " + process.name + " has payload memory could not be read",
+                 "run libractl as root"}};
     const std::string who = process.name + " has no payload memory";
     if (process.library)
         return {{"no_device",

@@ -34,12 +34,14 @@ Settings read_settings(const fs::path& proc) {
     return settings;
 }
 
+// False: it is not known.
 template <typename T>
-void take(Result<T> read, T& value, std::vector<std::string>& unknown) {
+bool take(Result<T> read, T& value, std::vector<std::string>& unknown) {
     if (read)
         value = std::move(*read);
     else
         unknown.push_back(read.error().message());
+    return static_cast<bool>(read);
 }
 
 bool can_carry(const TcpSocket& socket) {
@@ -85,8 +87,8 @@ Facts gather_facts(Depth depth, const fs::path& proc) {
     if (facts.loaded) {
         facts.settings = read_settings(proc);
         take(read_kernel_stats((net / "libra_stat").c_str()), facts.stats, facts.unknown);
-        take(read_kernel_sockets(net), facts.attached, facts.unknown);
-        take(read_kernel_payload(net), facts.payload, facts.unknown);
+        facts.attached_known = take(read_kernel_sockets(net), facts.attached, facts.unknown);
+        facts.payload_known = take(read_kernel_payload(net), facts.payload, facts.unknown);
     }
     for (const TcpSocket& socket : read_tcp_table(net)) {
         if (can_carry(socket))

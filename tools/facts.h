@@ -33,6 +33,8 @@ struct Facts {
     std::vector<TcpSocket> connections;  // established ones, or half closed
     std::vector<Process> processes;      // of this network namespace
     std::vector<std::string> unknown;    // what could not be read, and why
+    bool attached_known = true;          // or it could not be read who is attached,
+    bool payload_known = true;           // or who has payload memory
 
     std::uint64_t stat(std::string_view name) const;
     const KernelSocket* attachment(const TcpSocket& connection) const;

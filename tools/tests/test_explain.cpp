@@ -89,6 +89,15 @@ TEST_F(Explain, WithoutTheModule) {
     EXPECT_EQ(said.verdict, Verdict::no);
 }
 
+TEST_F(Explain, WhatMayNotBeReadIsNotSaidToBeMissing) {
+    facts_.attached_known = facts_.payload_known = false;
+    const auto said = explain(facts_, kToClient);
+    EXPECT_TRUE(said.has("not_known"));
+    EXPECT_FALSE(said.has("not_attached"));
+    EXPECT_EQ(said.verdict, Verdict::unknown);
+    EXPECT_EQ(explain_process(facts_, facts_.processes[0]).front().code, "not_known");
+}
+
 TEST_F(Explain, AttachedAndKept) {
     attach_both();
     const auto said = explain(facts_, kToUpstream);

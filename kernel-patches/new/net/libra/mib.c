@@ -2,6 +2,7 @@
 /*
  * Libra: /proc/net/libra_stat, one "name value" per line, and the files beside it.
  */
+#include <linux/capability.h>
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
@@ -57,6 +58,20 @@ static int libra_mib_show(struct seq_file *seq, void *v)
 	}
 	seq_printf(seq, "fail_stops %llu\n", fail_stops);
 	return 0;
+}
+
+/**
+ * libra_may_ask() - may a reader see all connections and processes of a network namespace?
+ * @seq: file of that namespace
+ *
+ * What counts is the capability with which it was opened: by its mode alone a root without
+ * any might read it.
+ *
+ * Context: any.
+ */
+bool libra_may_ask(struct seq_file *seq)
+{
+	return file_ns_capable(seq->file, seq_file_net(seq)->user_ns, CAP_NET_ADMIN);
 }
 
 int libra_mib_init(struct libra_net *ln)

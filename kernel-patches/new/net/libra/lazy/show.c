@@ -97,6 +97,8 @@ static void *libra_payload_start(struct seq_file *seq, loff_t *pos)
 	struct libra_payload_iter *iter = seq->private;
 
 	iter->process = NULL;
+	if (!libra_may_ask(seq))
+		return ERR_PTR(-EPERM);
 	if (!*pos)
 		return SEQ_START_TOKEN;
 	if ((*pos - 1) >> LIBRA_PAYLOAD_LINE_BITS > INT_MAX - 1)

@@ -28,7 +28,8 @@ static const char *const libra_seg_names[] = {
 static void libra_seg_show(struct seq_file *seq, const char *dir,
 			   const struct libra_seg *seg, u64 payload, u64 kept)
 {
-	u8 state = READ_ONCE(seg->state);
+	/* Pairs with libra_seg_pass(). */
+	u8 state = smp_load_acquire(&seg->state);
 	u64 left = READ_ONCE(seg->left);
 
 	seq_printf(seq, " %s=%s", dir, libra_seg_names[state]);
@@ -129,6 +130,8 @@ static void *libra_sockets_start(struct seq_file *seq, loff_t *pos)
 	struct libra_sockets_iter *iter = seq->private;
 	struct sock *sk;
 
+	if (!libra_may_ask(seq))
+		return ERR_PTR(-EPERM);
 	if (!*pos)
 		return SEQ_START_TOKEN;
 	if ((*pos - 1) >> LIBRA_SOCKETS_NTH_BITS > U32_MAX - 1)
@@ -163,7 +166,7 @@ static void *libra_sockets_next(struct seq_file *seq, void *v, loff_t *pos)
 
 static void libra_sockets_stop(struct seq_file *seq, void *v)
 {
-	if (v && v != SEQ_START_TOKEN)
+	if (!IS_ERR_OR_NULL(v) && v != SEQ_START_TOKEN)
 		sock_put(v);
 }
 

@@ -146,10 +146,11 @@ Result<Usage> read_usage(const std::vector<pid_t>& pids, const std::filesystem::
 
 void Cost::add(const Usage& before, const Usage& now) {
     for (const auto& [pid, seconds] : now.cpu) {
+        // What somebody used who was not looked at before may be of any time.
         const auto was = before.cpu.find(pid);
-        const double base = was == before.cpu.end() ? 0 : was->second;
         // Threads that ended took theirs with them.
-        cpu_seconds += std::max(0.0, seconds - base);
+        if (was != before.cpu.end())
+            cpu_seconds += std::max(0.0, seconds - was->second);
     }
     bytes += now.bytes - std::min(before.bytes, now.bytes);
 }

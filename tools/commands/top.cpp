@@ -70,9 +70,8 @@ class Screen {
 };
 
 // One window of a sample. Nothing: a signal asked for the end.
-Result<std::optional<Cost>> measure(const EndSignals& signals, Seconds time) {
-    const auto facts = gather_facts(Depth::sockets);
-    const auto pids = proxies_of(facts);
+Result<std::optional<Cost>> measure(const EndSignals& signals, const std::vector<pid_t>& pids,
+                                    Seconds time) {
     const auto before = read_usage(pids);
     if (!before)
         return before.error();
@@ -94,8 +93,10 @@ void add(Cost& sum, const Cost& cost) {
 // Half with Libra, all without, half with it: a load that grows or falls evenly cancels out.
 Result<std::optional<NativeSample>> take_sample(const EndSignals& signals, Seconds time) {
     const std::optional<NativeSample> ended;
+    // The same ones each time: what is compared is not who happened to have a connection.
+    const auto pids = proxies_of(gather_facts(Depth::sockets));
     Cost with;
-    const auto first = measure(signals, time / 2);
+    const auto first = measure(signals, pids, time / 2);
     if (!first)
         return first.error();
     if (!*first)
@@ -109,14 +110,14 @@ Result<std::optional<NativeSample>> take_sample(const EndSignals& signals, Secon
             return off.error();
         if (signals.wait(milliseconds(kSettle)) == EndSignals::Woken::end)
             return ended;
-        const auto native = measure(signals, time);
+        const auto native = measure(signals, pids, time);
         if (!native)
             return native.error();
         without = *native;
     }
     if (!without || signals.wait(milliseconds(kSettle)) == EndSignals::Woken::end)
         return ended;
-    const auto second = measure(signals, time / 2);
+    const auto second = measure(signals, pids, time / 2);
     if (!second)
         return second.error();
     if (!*second)

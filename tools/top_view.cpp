@@ -119,9 +119,13 @@ TopView top_view(const Moment& before, const Moment& now) {
 std::string sample_text(const std::optional<NativeSample>& sample) {
     if (!sample)
         return "CPU saved: not known, there is no native sample (libractl top --sample 10)";
+    const auto [least, most] = std::minmax(sample->first, sample->second);
+    const bool shows = sample->without < least || sample->without > most;
     const double saved = 100.0 * (1 - sample->with / sample->without);
-    return fmt::format("CPU saved: {:.0f} % ({:.3g} s/GB, natively {:.3g} s/GB, {:.0f} s each)",
-                       saved, sample->with, sample->without, sample->seconds);
+    return fmt::format(
+        "CPU saved: {} ({:.3g} and {:.3g} s/GB, natively {:.3g} s/GB, {:.0f} s each)",
+        shows ? fmt::format("{:.0f} %", saved) : "nothing that shows", sample->first,
+        sample->second, sample->without, sample->seconds);
 }
 
 std::string render_top(const TopView& view, const std::optional<NativeSample>& sample,
@@ -177,6 +181,7 @@ Json top_json(const TopView& view, const std::optional<NativeSample>& sample) {
     if (sample)
         json["native_sample"] = {{"cpu_seconds_per_gb", sample->with},
                                  {"native_cpu_seconds_per_gb", sample->without},
+                                 {"halves", {sample->first, sample->second}},
                                  {"seconds", sample->seconds}};
     for (const TopService& service : view.services)
         json["services"].push_back({{"name", service.name},

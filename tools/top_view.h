@@ -36,6 +36,9 @@ struct NativeSample {
     double with = 0;
     double without = 0;
     double seconds = 0;  // each was measured so long
+    // With it, before and after: how far apart they are is what the load, or chance, does.
+    double first = 0;
+    double second = 0;
 };
 
 struct TopView {

@@ -125,9 +125,12 @@ Result<std::optional<NativeSample>> take_sample(const EndSignals& signals, Secon
     add(with, **second);
     const auto used = with.cpu_per_gb();
     const auto native = without->cpu_per_gb();
-    if (!used || !native)
+    // A load that ended meanwhile leaves one of them empty.
+    const auto before = (*first)->cpu_per_gb();
+    const auto after = (*second)->cpu_per_gb();
+    if (!used || !native || !before || !after)
         return Error("too little was forwarded to compare: sample longer, or under load", ENODATA);
-    return std::optional(NativeSample{*used, *native, time.count()});
+    return std::optional(NativeSample{*used, *native, time.count(), *before, *after});
 }
 
 int watch(const Session& session, const Options& options, const EndSignals& signals) {

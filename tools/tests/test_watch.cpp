@@ -97,7 +97,7 @@ TEST_F(Top, Rates) {
 
 TEST_F(Top, FitsIntoATerminal) {
     const auto view = top_view(before_, now_);
-    std::istringstream lines(render_top(view, NativeSample{1, 2, 10}, 80, 24));
+    std::istringstream lines(render_top(view, NativeSample{1, 2, 10, 0.9, 1.1}, 80, 24));
     std::size_t count = 0;
     for (std::string line; std::getline(lines, line); ++count)
         EXPECT_LE(line.size(), 80U) << line;
@@ -111,8 +111,9 @@ TEST_F(Top, SavedIsMeasuredOrNotKnown) {
     EXPECT_NE(render_top(view, std::nullopt, 80, 0).find("there is no native sample"),
               std::string::npos);
     EXPECT_TRUE(top_json(view, std::nullopt)["native_sample"].is_null());
-    EXPECT_TRUE(sample_text(NativeSample{1, 4, 10}).starts_with("CPU saved: 75 %"));
-    EXPECT_TRUE(sample_text(NativeSample{5, 4, 10}).starts_with("CPU saved: -25 %"));
+    EXPECT_TRUE(sample_text(NativeSample{1, 4, 10, 1, 1}).starts_with("CPU saved: 75 %"));
+    EXPECT_TRUE(sample_text(NativeSample{5, 4, 10, 6, 4.1}).starts_with("CPU saved: -25 %"));
+    EXPECT_TRUE(sample_text(NativeSample{3, 4, 10, 1.9, 4.1}).starts_with("CPU saved: nothing"));
 }
 
 TEST_F(Top, StrangersMakeNoProxy) {

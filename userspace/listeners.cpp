@@ -1,76 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "listeners.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/tcp.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
-#include <optional>
 #include <set>
-#include <sstream>
 #include <string_view>
+
+#include "tcp_table.h"
 
 namespace libra {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kListen = "0A";  // TCP_LISTEN
-constexpr unsigned kMappedBits = 96;
 constexpr std::string_view kSocket = "socket:[";
-
-std::optional<std::uint32_t> hex(std::string_view text) {
-    std::uint32_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-    if (error != std::errc() || end != text.data() + text.size())
-        return std::nullopt;
-    return value;
-}
-
-// 0100007F:0050, or four such words: as they are in memory, in network order.
-std::optional<Endpoint> parse_address(std::string_view text) {
-    const auto colon = text.find(':');
-    if (colon != 8 && colon != 32)
-        return std::nullopt;
-    const auto port = hex(text.substr(colon + 1));
-    if (!port || *port > 65535)
-        return std::nullopt;
-    Endpoint endpoint;
-    endpoint.port = static_cast<std::uint16_t>(*port);
-    const bool v4 = colon == 8;
-    if (v4)
-        endpoint.address[10] = endpoint.address[11] = 0xff;
-    for (std::size_t word = 0; word * 8 < colon; ++word) {
-        const auto value = hex(text.substr(word * 8, 8));
-        if (!value)
-            return std::nullopt;
-        std::memcpy(endpoint.address.data() + (v4 ? 12 : word * 4), &*value, sizeof(*value));
-    }
-    const auto first = endpoint.address.begin() + (v4 ? 12 : 0);
-    const bool any = std::all_of(first, endpoint.address.end(), [](auto byte) { return !byte; });
-    endpoint.prefix = !any ? 128 : v4 ? kMappedBits : 0;
-    return endpoint;
-}
-
-void read_table(const fs::path& path, std::vector<Listener>& out) {
-    std::ifstream file(path);
-    std::string line;
-    std::getline(file, line);  // the heading
-    while (std::getline(file, line)) {
-        std::istringstream words(line);
-        std::string slot, local, remote, state, queues, timer, retransmits, uid, timeout;
-        std::uint64_t inode = 0;
-        words >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >>
-            timeout >> inode;
-        const auto endpoint = parse_address(local);
-        if (words && state == kListen && endpoint)
-            out.push_back({*endpoint, inode});
-    }
-}
 
 // The same address, as far as both say.
 bool same_up_to(const Endpoint& a, const Endpoint& b, unsigned bits) {
@@ -120,8 +66,10 @@ std::set<std::uint64_t> sockets_of(const fs::path& process) {
 
 std::vector<Listener> read_listeners(const fs::path& proc) {
     std::vector<Listener> listeners;
-    for (const char* name : {"tcp", "tcp6"})
-        read_table(proc / "self" / "net" / name, listeners);
+    for (const TcpSocket& socket : read_tcp_table(proc / "self" / "net")) {
+        if (socket.state == TCP_LISTEN)
+            listeners.push_back({socket.local, socket.inode});
+    }
     return listeners;
 }
 

@@ -20,6 +20,7 @@
 #include "mib.h"
 
 struct libra_sock;
+struct seq_file;
 
 /* ---- per network namespace (main.c) ------------------------------------- */
 
@@ -115,6 +116,7 @@ int libra_sysctl_init(struct libra_net *ln);
 void libra_sysctl_exit(struct libra_net *ln);
 int libra_mib_init(struct libra_net *ln);
 void libra_mib_exit(struct libra_net *ln);
+bool libra_may_ask(struct seq_file *seq);
 
 /* ---- the application's memory -------------------------------------------- */
 

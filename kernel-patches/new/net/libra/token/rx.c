@@ -71,7 +71,7 @@ static void libra_rx_consume(struct libra_sock *ls, const u8 *data, u32 len)
 	struct libra_seg *seg = &ls->rx.seg;
 
 	if (seg->state == LIBRA_SEG_PAYLOAD)
-		LIBRA_ADD(ls->net, LIBRA_MIB_RX_PAYLOAD, len);
+		libra_rx_count_payload(ls, len);
 	libra_pass_bytes(ls, LIBRA_INGRESS, data, len);
 	libra_rx_end_msg(ls);
 }

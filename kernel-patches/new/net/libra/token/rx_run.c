@@ -287,7 +287,7 @@ int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 		goto out;
 	}
 	LIBRA_INC(ls->net, LIBRA_MIB_MINTED);
-	LIBRA_ADD(ls->net, LIBRA_MIB_RX_ANCHORED, len);
+	libra_rx_count_anchored(ls, len);
 	LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED,
 		  len < LIBRA_VPI_MARKED ? LIBRA_VPI_SIZE : LIBRA_VPI_MARKED);
 	trace_libra_anchor(ls->sk, minted->id, len);

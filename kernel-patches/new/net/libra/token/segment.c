@@ -45,7 +45,9 @@ void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 		return;
 	libra_check_lose(ls, dir);
 	libra_seg_free(seg);
-	WRITE_ONCE(seg->state, LIBRA_SEG_PASS);
+	WRITE_ONCE(seg->why, why);
+	/* Pairs with libra_seg_show(): who sees that it passes sees why. */
+	smp_store_release(&seg->state, LIBRA_SEG_PASS);
 	seg->left = U64_MAX;
 	seg->goes_on = false;
 	if (dir == LIBRA_EGRESS)

@@ -443,8 +443,8 @@ void libra_sock_stop(struct libra_sock *ls)
 int libra_sock_adopt_again(struct libra_sock *ls, const struct libra_attach *args)
 {
 	if (ls->stranger) {
-		ls->stranger = false;
-		ls->policy = args->policy;
+		WRITE_ONCE(ls->stranger, false);
+		WRITE_ONCE(ls->policy, args->policy);
 		LIBRA_INC(ls->net, LIBRA_MIB_FB_ADOPTED);
 		return 0;
 	}

@@ -26,6 +26,7 @@
 #include <linux/net.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
+#include <linux/seq_file_net.h>
 #include <linux/skbuff.h>
 #include <linux/socket.h>
 #include <linux/spinlock.h>
@@ -87,6 +88,7 @@ enum libra_seg_state {
  * @unparsed: the META bytes of @left belong to a header whose end was not at
  *	hand; they are kept in @behind as they pass
  * @goes_on: payload of the same message may follow behind this segment
+ * @why: it passes, LIBRA_MIB_FB_*
  * @left: bytes of the segment not passed yet; U64_MAX until close
  * @need: bytes the parser wants to see before it is asked again
  * @behind: bytes that already passed but the parser has to see again
@@ -99,6 +101,7 @@ struct libra_seg {
 	u8 state;
 	bool unparsed;
 	bool goes_on;
+	u16 why;
 	u64 left;
 	u32 need;
 	u32 behind_len;
@@ -462,6 +465,8 @@ struct libra_sock {
 	 *	of @rx.pos:
 	 * @rx.record: the number of the record that TLS decrypts next
 	 * @rx.left: bytes that it has decrypted before, and nobody read
+	 * @rx.payload: what of RX_PAYLOAD was its
+	 * @rx.anchored: what of RX_ANCHORED was
 	 */
 	struct {
 		struct libra_seg seg;
@@ -470,6 +475,8 @@ struct libra_sock {
 		bool tls;
 		u64 record;
 		u64 left;
+		u64 payload;
+		u64 anchored;
 	} rx;
 
 	struct mutex tx_lock;	/* protects @tx */
@@ -494,6 +501,8 @@ struct libra_sock {
 	 * @tx.window: how many bytes to look at next
 	 * @tx.first_window: the same at the beginning of a send(), unless that
 	 *	is payload; 0 before anything was sent
+	 * @tx.payload: what of TX_PAYLOAD was its
+	 * @tx.redeemed_bytes: what of TX_REDEEMED was
 	 */
 	struct {
 		struct libra_seg seg;
@@ -512,6 +521,8 @@ struct libra_sock {
 		bool prefix_whole;
 		u32 window;
 		u32 first_window;
+		u64 payload;
+		u64 redeemed_bytes;
 	} tx;
 	/**
 	 * @late.work: lets go of what waits; pending or running it has a reference on @sk
@@ -546,6 +557,34 @@ static inline u64 libra_rx_pos(const struct sock *sk)
 	const struct tcp_sock *tp = tcp_sk(sk);
 
 	return tp->bytes_received - (u32)(tp->rcv_nxt - tp->copied_seq);
+}
+
+/*
+ * Payload, counted for its socket as well: under what protects the direction anyhow, so
+ * that it costs no more than it has to. Who shows it takes no lock.
+ */
+static inline void libra_rx_count_payload(struct libra_sock *ls, u32 len)
+{
+	WRITE_ONCE(ls->rx.payload, ls->rx.payload + len);
+	LIBRA_ADD(ls->net, LIBRA_MIB_RX_PAYLOAD, len);
+}
+
+static inline void libra_rx_count_anchored(struct libra_sock *ls, u32 len)
+{
+	WRITE_ONCE(ls->rx.anchored, ls->rx.anchored + len);
+	LIBRA_ADD(ls->net, LIBRA_MIB_RX_ANCHORED, len);
+}
+
+static inline void libra_tx_count_payload(struct libra_sock *ls, u32 len)
+{
+	WRITE_ONCE(ls->tx.payload, ls->tx.payload + len);
+	LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, len);
+}
+
+static inline void libra_tx_count_redeemed(struct libra_sock *ls, u32 len)
+{
+	WRITE_ONCE(ls->tx.redeemed_bytes, ls->tx.redeemed_bytes + len);
+	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, len);
 }
 
 int libra_sock_init(void);
@@ -624,7 +663,7 @@ enum libra_passing_state {
 	LIBRA_PASSING_OVER,	/* the socket is closed */
 };
 
-struct seq_file;
+struct pid_namespace;
 
 void libra_passing_begin(struct libra_sock *ls, enum libra_mib why);
 void libra_passing_over(struct libra_sock *ls);
@@ -632,6 +671,9 @@ void libra_passing_end(struct libra_sock *ls);
 void __libra_passing_note(struct libra_sock *ls);
 void libra_passing_note_as(struct libra_sock *ls, struct libra_session *session);
 void libra_passing_forget(struct libra_session *session);
+void libra_passing_show_sock(struct seq_file *seq, struct libra_sock *ls,
+			     struct pid_namespace *ns);
+void libra_passing_address(struct seq_file *seq, const struct sock *sk, bool peer);
 int libra_passing_show(struct seq_file *seq, void *v);
 
 static inline bool libra_passing_is(const struct libra_sock *ls)
@@ -647,6 +689,24 @@ static inline void libra_passing_note(struct libra_sock *ls)
 	if (unlikely(libra_passing_is(ls)))
 		__libra_passing_note(ls);
 }
+
+/* ---- /proc/net/libra_sockets (show.c) ------------------------------------ */
+
+void libra_sock_show(struct seq_file *seq, struct libra_sock *ls,
+		     struct pid_namespace *ns);
+extern const struct seq_operations libra_sockets_ops;
+
+/**
+ * struct libra_sockets_iter - a reader's place
+ * @p: its network namespace; the first member, as proc wants it
+ * @bucket: of the hash of connections
+ * @nth: of the attached ones in it
+ */
+struct libra_sockets_iter {
+	struct seq_net_private p;
+	u32 bucket;
+	u32 nth;
+};
 
 /* ---- receive runs (rx_run.c) -------------------------------------------- */
 

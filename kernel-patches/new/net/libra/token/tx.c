@@ -86,8 +86,8 @@ static int libra_tx_anchor(struct libra_tx *tx)
 
 	libra_out_accepted(&tx->out, ret);
 	libra_pass_bytes(ls, LIBRA_EGRESS, NULL, ret);
-	LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
-	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, ret);
+	libra_tx_count_payload(ls, ret);
+	libra_tx_count_redeemed(ls, ret);
 	ls->tx.prefix = 0;
 	ls->tx.sent += ret;
 	if (ls->tx.sent == anchor->len) {
@@ -213,7 +213,7 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 		return ret;
 	libra_out_accepted(&tx->out, ret);
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
-		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
+		libra_tx_count_payload(ls, ret);
 		ls->tx.first_window = LIBRA_WINDOW_NATIVE;
 		ls->tx.window = max(ls->tx.window, LIBRA_WINDOW_NATIVE);
 	}
@@ -489,7 +489,7 @@ static int libra_tx_direct(struct libra_tx *tx)
 		return ret;
 
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
-		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
+		libra_tx_count_payload(ls, ret);
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, ret);
 	}
 	libra_pass_bytes(ls, LIBRA_EGRESS, NULL, ret);

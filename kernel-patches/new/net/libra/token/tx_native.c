@@ -122,7 +122,7 @@ int libra_native_send(struct libra_tx *tx)
 	libra_hold_remember(ls, libra_native_tail(&native, ret));
 	libra_out_accepted(&tx->out, ret);
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
-		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
+		libra_tx_count_payload(ls, ret);
 		ls->tx.first_window = LIBRA_WINDOW_NATIVE;
 	}
 	libra_pass_bytes(ls, LIBRA_EGRESS, NULL, ret);

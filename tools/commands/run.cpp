@@ -18,7 +18,8 @@ struct Options {
     std::size_t min_block = 0;
     bool verbose = false;
     bool dry_run = false;
-    std::vector<std::string> command;
+    std::string program;
+    std::vector<std::string> command;  // with its arguments
     std::vector<CLI::Option*> all;
 };
 
@@ -60,14 +61,17 @@ Run add_run(CLI::App& command) {
     command.add_flag("--verbose", options->verbose,
                      "have the library say once whether it has payload memory");
     command.add_flag("--dry-run,--print", options->dry_run, "show what would be run");
-    // Its arguments are nobody's to interpret, not even those that look like ours.
+    // A list would take words such as [a,b] apart; of what is left over, all is as it was.
+    command.add_option("PROGRAM", options->program, "the program, behind --; its arguments follow")
+        ->required();
     command.fallthrough(false);
     command.prefix_command();
-    command.footer("behind --: the program and its arguments");
     command.final_callback([options = options.get(), &command] {
-        options->command = command.remaining();
-        if (options->command.empty())
-            throw CLI::RequiredError("a program, behind --,");
+        auto words = command.remaining();
+        if (!words.empty() && words.front() == "--")  // ours; any other one is the program's
+            words.erase(words.begin());
+        options->command = {options->program};
+        options->command.insert(options->command.end(), words.begin(), words.end());
     });
     return [options](const Session& session) { return run(session, *options); };
 }

@@ -45,16 +45,6 @@ Starter starter_of(const Unit& unit) {
     return {found->pw_uid, found->pw_gid};
 }
 
-Status systemd_runs(const Host& host) {
-    std::error_code error;
-    if (!fs::is_directory(host.runtime_units, error))
-        return Error(fmt::format("systemd does not run here (there is no {}): start the program by "
-                                 "'libractl run -- PROGRAM'",
-                                 host.runtime_units.string()),
-                     ENOENT);
-    return Ok{};
-}
-
 Status machine_is_ready(const Host& host, const Unit& unit, const Wishes& wishes) {
     if (auto status = check_library(wishes.library); !status)
         return status;

@@ -70,6 +70,8 @@ std::size_t count_with_library(const Context& context, const std::string& name,
 
 Result<Outcome> detach_service(const Context& context, const std::string& name,
                                const Choices& choices) {
+    if (auto status = systemd_runs(context.host); !status)
+        return std::move(status).error();
     const auto unit = read_unit(context.systemd, name);
     if (!unit)
         return unit.error();

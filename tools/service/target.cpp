@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "container.h"
+#include "unit.h"
 #include "unit_name.h"
 
 namespace libra::service {
@@ -81,14 +82,16 @@ Result<Target> resolve_container(std::string_view runtime, std::string_view name
 }
 
 // Neither name says what it is: a service goes first.
-Result<Target> resolve_name(const Systemctl& systemd, std::string_view text) {
+Result<Target> resolve_name(const Host& host, const Systemctl& systemd, std::string_view text) {
     auto name = service_name(text);
     if (!name)
         return std::move(name).error();
     Target service{.kind = Kind::service, .name = *name, .runtime = "", .pid = 0};
     if (text.ends_with(kService))
         return service;
-    const auto properties = systemd.show(*name, {"LoadState"});
+    const auto running = systemd_runs(host);
+    const auto properties =
+        running ? systemd.show(*name, {"LoadState"}) : Result<Properties>(running.error());
     const auto state = properties ? properties->find("LoadState") : Properties::const_iterator();
     if (properties && state != properties->end() && state->second != "not-found")
         return service;
@@ -134,7 +137,7 @@ Result<Target> resolve(const Host& host, const Systemctl& systemd, std::string_v
         if (text.starts_with(runtime) && text.substr(runtime.size()).starts_with(':'))
             return resolve_container(runtime, text.substr(runtime.size() + 1));
     }
-    return resolve_name(systemd, text);
+    return resolve_name(host, systemd, text);
 }
 
 }  // namespace libra::service

@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "quoted.h"
@@ -130,6 +131,16 @@ std::optional<std::string> Unit::variable(const std::string& wanted) const {
     if (found == environment.rend())
         return std::nullopt;
     return found->substr(begin.size());
+}
+
+Status systemd_runs(const Host& host) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(host.runtime_units, error))
+        return Error(fmt::format("systemd does not run here (there is no {}): start the program by "
+                                 "'libractl run -- PROGRAM'",
+                                 host.runtime_units.string()),
+                     ENOENT);
+    return Ok{};
 }
 
 Result<Unit> read_unit(const Systemctl& systemd, const std::string& name) {

@@ -59,6 +59,9 @@ struct Unit {
     std::optional<std::string> variable(const std::string& name) const;
 };
 
+// An error where it does not, with what there is in its place.
+Status systemd_runs(const Host& host);
+
 // Whatever state it is in, also if there is none of this name: see load_state.
 Result<Unit> read_unit(const Systemctl& systemd, const std::string& name);
 

@@ -18,6 +18,7 @@ set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /etc/systemd/system
+umount -l /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /run/systemd/system /run/libra
 # What every service wants is the machine's own business, and there is no network to wait for.

@@ -7,11 +7,14 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <sstream>
 #include <thread>
 
 #include "kernel_stats.h"
+#include "sent_bytes.h"
+#include "tcp_sockets.h"
 
 namespace libra::service {
 namespace {
@@ -20,11 +23,11 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kBetweenLooks{250};
 constexpr std::chrono::seconds kTimeToExecute{3};  // until then a process may still be systemd's
-// Less than this is not worth a word about why none of it stayed in the kernel.
+// With less than this, nothing is said about what part of it stayed in the kernel.
 constexpr std::uint64_t kTraffic = 256U << 10;
 
 // "IpExt: InNoRoutes InTruncatedPkts ..." and below it a line of numbers.
-std::uint64_t received_octets(const std::filesystem::path& process) {
+void read_octets(const std::filesystem::path& process, Counters& counters) {
     std::ifstream file(process / "net/netstat");
     std::string names;
     std::string numbers;
@@ -37,11 +40,49 @@ std::uint64_t received_octets(const std::filesystem::path& process) {
         std::string number;
         while (name_words >> name && number_words >> number) {
             if (name == "InOctets")
-                return std::strtoull(number.c_str(), nullptr, 10);
+                counters.octets = std::strtoull(number.c_str(), nullptr, 10);
+            else if (name == "OutOctets")
+                counters.octets_out = std::strtoull(number.c_str(), nullptr, 10);
         }
     }
-    return 0;
 }
+
+// What the service's sockets send, as long as the kernel tells.
+class Sockets {
+  public:
+    std::optional<std::uint64_t> look(const Host& host, const std::vector<pid_t>& pids) {
+        if (lost_ || pids.empty())
+            return std::nullopt;
+        if (!diag_) {
+            auto diag = TcpDiag::open(directory_of(host, pids.front()));
+            if (!diag)
+                return lose();
+            diag_ = std::move(*diag);
+        }
+        std::set<std::uint64_t> inodes;
+        for (const pid_t pid : pids)
+            inodes.merge(socket_inodes(directory_of(host, pid)));
+        const auto ended = diag_->ended();
+        const auto open = diag_->sockets();
+        if (!ended || !open)
+            return lose();
+        sent_.look(*ended, *open, inodes);
+        return sent_.total();
+    }
+
+  private:
+    static std::filesystem::path directory_of(const Host& host, pid_t pid) {
+        return host.proc / fmt::format("{}", pid);
+    }
+    std::nullopt_t lose() {
+        lost_ = true;
+        return std::nullopt;
+    }
+
+    std::unique_ptr<TcpDiag> diag_;
+    SentBytes sent_;
+    bool lost_ = false;  // a gap cannot be filled
+};
 
 std::uint64_t moved_by(const Sighting& sighting, const std::string& name) {
     const auto found = sighting.moved.find(name);
@@ -55,6 +96,18 @@ std::string bytes(std::uint64_t count) {
     const double kilo = static_cast<double>(count) / kKilo;
     return kilo < 10 * kKilo ? fmt::format("{:.0f} KB", kilo)
                              : fmt::format("{:.0f} MB", kilo / kKilo);
+}
+
+std::string percent(double share) {
+    return fmt::format("{:.{}f} %", share * 100, share < 0.1 ? 1 : 0);
+}
+
+// "12 MB sent within 3.2 s, 87 % of it from there"
+std::string sent_words(const Sighting& sighting) {
+    return fmt::format("{} sent {}within {:.1f} s, {}{} of it from there", bytes(sighting.sent),
+                       sighting.sent_by_service ? "" : "in its network namespace ",
+                       sighting.seconds, sighting.sent_by_service ? "" : "at least ",
+                       percent(sighting.share.value_or(0)));
 }
 
 std::string reasons(const Sighting& sighting) {
@@ -81,7 +134,7 @@ Result<Counters> read_counters(const Host& host, pid_t pid) {
         return stats.error();
     Counters counters;
     counters.values.insert(stats->begin(), stats->end());
-    counters.octets = received_octets(process);
+    read_octets(process, counters);
     return counters;
 }
 
@@ -95,37 +148,64 @@ Sighting judge(const std::vector<Preloaded>& processes, const Counters& before,
     }
     seen.others = now["payload_processes"] > seen.with_payload;
     seen.octets = now.octets - std::min(before.octets, now.octets);
+    seen.sent_by_service = now.sent.has_value();
+    seen.sent = now.sent ? *now.sent - before.sent.value_or(0)
+                         : now.octets_out - std::min(before.octets_out, now.octets_out);
     for (const auto& [name, value] : now.values) {
         if ((name.starts_with("lazy_") || name.starts_with("fallback_")) && value > before[name] &&
             name != "lazy_pages")
             seen.moved[name] = value - before[name];
     }
+    // The two are not read at the same moment.
+    if (seen.sent > 0)
+        seen.share = std::min(1.0, static_cast<double>(moved_by(seen, "lazy_tx_bytes")) /
+                                       static_cast<double>(seen.sent));
     if (seen.processes == 0)
         seen.verdict = Verdict::not_running;
     else if (seen.with_library < seen.processes)
         seen.verdict = Verdict::not_loaded;
     else if (seen.with_payload == 0)
         seen.verdict = seen.octets >= kTraffic ? Verdict::no_memory : Verdict::idle;
-    else if (moved_by(seen, "lazy_rx_bytes") > 0)
-        seen.verdict = Verdict::stays;
+    else if (seen.sent < kTraffic)
+        seen.verdict = Verdict::idle;
     else
-        seen.verdict = seen.octets >= kTraffic ? Verdict::copied : Verdict::idle;
+        seen.verdict = seen.share >= kEnoughShare ? Verdict::stays : Verdict::copied;
     return seen;
 }
+
+namespace {
+
+// Both take their time, and traffic goes on: the counters are read last at first, and first from
+// then on, so that they never cover more than what is known to be sent.
+Result<Counters> look_at(const Host& host, pid_t pid, const std::vector<pid_t>& pids,
+                         Sockets& sockets, bool first) {
+    // The very first look may have to load modules: it is not the beginning.
+    if (first)
+        sockets.look(host, pids);
+    const auto begun = first ? sockets.look(host, pids) : std::nullopt;
+    auto counters = read_counters(host, pid);
+    if (counters)
+        counters->sent = first ? begun : sockets.look(host, pids);
+    return counters;
+}
+
+}  // namespace
 
 Result<Sighting> watch(const Host& host, const std::function<std::vector<pid_t>()>& list_processes,
                        const std::filesystem::path& library, std::chrono::seconds limit) {
     std::optional<Counters> before;
+    Sockets sockets;
     const auto begin = Clock::now();
     for (;;) {
         Counters now;
         std::vector<Preloaded> seen;
-        for (const pid_t pid : list_processes()) {
+        const auto pids = list_processes();
+        for (const pid_t pid : pids) {
             const auto memory = look_at_memory(host, pid, library);
             if (!memory)
                 continue;
             if (seen.empty()) {
-                auto counters = read_counters(host, pid);
+                auto counters = look_at(host, pid, pids, sockets, !before);
                 if (!counters)
                     continue;  // it has ended since
                 now = std::move(*counters);
@@ -157,30 +237,27 @@ std::string words_for(const Sighting& sighting, const std::string& unit) {
                                         sighting.with_payload, sighting.processes);
     const std::string why = reasons(sighting);
     switch (sighting.verdict) {
-        case Verdict::stays: {
-            const auto left = moved_by(sighting, "lazy_rx_bytes");
-            const auto copied = moved_by(sighting, "lazy_rx_copied_bytes");
+        case Verdict::stays:
             return fmt::format(
-                "payload stays in the kernel: within {:.1f} s {} were left there, "
-                "{} copied, {} sent from there; {}{}",
-                sighting.seconds, bytes(left), bytes(copied),
-                bytes(moved_by(sighting, "lazy_tx_bytes")), has,
-                sighting.others ? " (these counters are also of other processes "
-                                  "in the same network namespace)"
+                "payload stays in the kernel: {}; {} received were left there, "
+                "{} copied; {}{}",
+                sent_words(sighting), bytes(moved_by(sighting, "lazy_rx_bytes")),
+                bytes(moved_by(sighting, "lazy_rx_copied_bytes")), has,
+                sighting.others ? " (the counters of what stays are also of other "
+                                  "processes in the same network namespace)"
                                 : "");
-        }
         case Verdict::idle:
             return fmt::format(
-                "no traffic yet: {} arrived in {:.0f} s; the library is loaded, "
+                "no traffic to speak of yet: {} sent in {:.0f} s; the library is loaded, "
                 "{}. Look again later: libractl stats",
-                bytes(sighting.octets), sighting.seconds, has);
+                bytes(sighting.sent), sighting.seconds, has);
         case Verdict::copied:
             return fmt::format(
-                "no payload stays in the kernel: {} arrived in {:.0f} s, and none "
-                "of it was left there, although {}. {}",
-                bytes(sighting.octets), sighting.seconds, has,
-                why.empty() ? "Buffers may be too small (LIBRA_MALLOC_MIN), or "
-                              "the proxy reads all it receives"
+                "too little payload stays in the kernel: {}, where at least {} is wanted, although "
+                "{}. {}",
+                sent_words(sighting), percent(kEnoughShare), has,
+                why.empty() ? "Buffers may be too small (LIBRA_MALLOC_MIN), or the proxy reads all "
+                              "it receives, or sends what it did not receive"
                             : "Why: " + why);
         case Verdict::no_memory:
             return fmt::format(
@@ -209,6 +286,10 @@ Json to_json(const Sighting& sighting) {
             {"with_payload_memory", sighting.with_payload},
             {"seconds", sighting.seconds},
             {"received_octets", sighting.octets},
+            {"sent_bytes", sighting.sent},
+            {"sent_by", sighting.sent_by_service ? "service" : "network namespace"},
+            {"share", sighting.share ? Json(*sighting.share) : Json()},
+            {"share_wanted", kEnoughShare},
             {"others_count_as_well", sighting.others},
             {"counters", sighting.moved}};
 }

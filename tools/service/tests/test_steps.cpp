@@ -64,7 +64,7 @@ TEST_F(Steps, AttachWritesReloadsRestartsAndLooks) {
               std::string::npos);
     EXPECT_EQ(outcome->json["check"]["verdict"], "idle");
     EXPECT_NE(said_.find("after at most 5 s"), std::string::npos);
-    EXPECT_NE(said_.find("no traffic yet"), std::string::npos);
+    EXPECT_NE(said_.find("no traffic to speak of yet"), std::string::npos);
 }
 
 TEST_F(Steps, ALibraryThatIsNotLoadedIsNoProof) {

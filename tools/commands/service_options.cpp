@@ -87,7 +87,8 @@ int show_outcome(const Session& session, const Result<service::Outcome>& outcome
     if (!outcome)
         return fail(session, kRefused, outcome.error());
     if (session.json)
-        fmt::print("{}\n", outcome->json.dump());
+        // What a unit has in it is in any encoding.
+        fmt::print("{}\n", outcome->json.dump(-1, ' ', false, Json::error_handler_t::replace));
     return outcome->proved ? kOk : kUnproved;
 }
 

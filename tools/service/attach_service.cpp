@@ -14,6 +14,7 @@
 #include "signals_held.h"
 #include "steps.h"
 #include "token_policies.h"
+#include "tuning.h"
 
 namespace libra::service {
 namespace {
@@ -222,6 +223,15 @@ Json outcome_json(const Plan& plan) {
             {"advice", plan.advice}};
 }
 
+// What would make it gain more, as doctor finds it.
+Json tuning_json(const Context& context, const Plan& plan) {
+    auto tuning =
+        tuning_of(context.host, plan.unit, processes_now(context, plan.unit.name), plan.wishes);
+    if (!tuning.text.empty())
+        context.dialogue.say(tuning.text);
+    return std::move(tuning.json);
+}
+
 }  // namespace
 
 Result<Outcome> attach_service(const Context& context, const std::string& name,
@@ -236,6 +246,7 @@ Result<Outcome> attach_service(const Context& context, const std::string& name,
         for (const std::string& each : plan->advice)
             say(each);
         outcome.json["dry_run"] = true;
+        outcome.json["tuning"] = tuning_json(context, *plan);
         return outcome;
     }
 
@@ -262,8 +273,10 @@ Result<Outcome> attach_service(const Context& context, const std::string& name,
     outcome.json["left_out"] = left_out_json(context, plan->unit.name);
     outcome.json["in_its_processes"] = *inside;
     outcome.json["check"] = nullptr;
-    if (!*inside)
+    if (!*inside) {
+        outcome.json["tuning"] = tuning_json(context, *plan);
         return outcome;
+    }
 
     const auto seen = watch(
         context.host, [&] { return processes_now(context, plan->unit.name); }, plan->wishes.library,
@@ -275,6 +288,7 @@ Result<Outcome> attach_service(const Context& context, const std::string& name,
     say(words_for(*seen, plan->unit.name));
     outcome.proved = good(seen->verdict);
     outcome.json["check"] = to_json(*seen);
+    outcome.json["tuning"] = tuning_json(context, *plan);
     return outcome;
 }
 

@@ -7,6 +7,7 @@
 namespace libra::service {
 
 struct Host {
+    std::filesystem::path root = "/";
     std::filesystem::path units = "/etc/systemd/system";
     std::filesystem::path runtime_units = "/run/systemd/system";  // there is one: systemd runs
     std::filesystem::path proc = "/proc";

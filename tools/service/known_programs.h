@@ -15,8 +15,7 @@ namespace libra::service {
 // LIBRA_MALLOC_MIN, where its buffers are smaller by default than the library takes.
 std::optional<std::size_t> default_min_block(const std::filesystem::path& program);
 
-// What to know, one sentence each. Here belongs whatever is found out about a service and its
-// configuration, too.
+// What to know, one sentence each, whatever its configuration: see tuning.h for that.
 std::vector<std::string> advice(const Unit& unit, bool module_comes_with_boot);
 
 // What there is in place of a restart, and what it is worth.

@@ -63,6 +63,7 @@ fs::path make_directory() {
 FakeHost::FakeHost() : systemd(""), directory_(make_directory()) {
     for (const char* each : {"etc", "run", "proc", "cgroup"})
         fs::create_directory(directory_ / each);
+    host.root = directory_;
     host.units = directory_ / "etc";
     host.runtime_units = directory_ / "run";
     host.proc = directory_ / "proc";

@@ -27,6 +27,10 @@ for wants in /lib/systemd/system/{sysinit,basic,local-fs,sockets,timers}.target.
 done
 ln -s /dev/null /etc/systemd/system/network-online.target
 printf '[Unit]\nDescription=nothing\n' >/run/systemd/system/libra-test.target
+# There is no journal.
+mkdir /run/systemd/system/service.d
+printf '[Service]\nStandardOutput=append:/run/libra/%%p.log\nStandardError=inherit\n' \
+    >/run/systemd/system/service.d/00-log.conf
 # Debian's haproxy.service binds it.
 [ -e /dev/log ] || : >/dev/log
 export container=libra-test
@@ -127,6 +131,12 @@ class System:
 
     def show(self, unit, *properties):
         return self.check("systemctl", "show", "-p", ",".join(properties), unit)
+
+    def story(self, unit):
+        """What became of a service: its state, and the end of what it has said."""
+        name = unit.removesuffix(".service").split("@")[0]
+        return (self.run("systemctl", "status", "--no-pager", "--full", unit).stdout +
+                self.run("tail", "-n", "30", f"/run/libra/{name}.log").stdout)
 
     def log(self):
         return self._process.log_tail(15)

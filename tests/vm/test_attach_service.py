@@ -11,7 +11,8 @@ import vmtest
 from harness import lazy, systemd
 from harness.load import complaint
 
-NGINX, HAPROXY, ORIGIN = "127.0.0.1:8101", "127.0.0.1:8102", "127.0.0.1:8001"
+NGINX, HAPROXY, READER = "127.0.0.1:8101", "127.0.0.1:8102", "127.0.0.1:8103"
+ORIGIN = "127.0.0.1:8001"
 LIBRARY = "/run/libra/libra-malloc.so"
 UNITS = "/etc/systemd/system"
 
@@ -30,6 +31,19 @@ http {{
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_max_temp_file_size 0;
+        }}
+    }}
+    # It reads all that it sends.
+    server {{
+        listen {READER};
+        location / {{
+            proxy_pass http://{ORIGIN};
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_max_temp_file_size 0;
+            sub_filter_types *;
+            sub_filter_once off;
+            sub_filter "no such text" "";
         }}
     }}
 }}
@@ -90,27 +104,45 @@ class Services:
             "bash", "-c",
             f"cat $(sed 's,.*,/proc/&/maps,' /sys/fs/cgroup{cgroup}/cgroup.procs)")
 
+    def serves(self, case, unit, address):
+        """Loads go through it, exact; otherwise what became of it is told."""
+        result = self.env.load(address, "64k", "-c", 4, "-n", 40).result()
+        if not case.equal((result["exact"], result["errors"]), (40, 0), complaint(result)):
+            print("".join(f"#   {line}\n" for line in self.system.story(unit).splitlines()),
+                  end="", flush=True)
+
     def refused(self, case, run, *words):
         case.equal(run.returncode, 1, f"exit status ({run.stdout!r}, {run.stderr!r})")
         for word in words:
             case.check(word in run.stderr, f"{word!r} is not in {run.stderr!r}")
 
 
-def round_trip(services, tap, unit, address, before_text):
-    """Attach under traffic, see payload stay, detach, see nothing left."""
+def round_trip(services, tap, unit, address, size, before_text):
+    """Attach under traffic of this size, see payload stay, detach, see nothing left."""
     env, system = services.env, services.system
     file = f"{UNITS}/{unit}.d/libra.conf"
     with tap.case(f"attach {unit}: says what a restart does, and that payload stays") as case:
         plain = system.show(unit, "Environment", "DropInPaths")
-        with Traffic(env, address):
+        with Traffic(env, address, size):
             run = services.attach(unit, "--restart", "--wait", "60")
         case.equal(run.returncode, 0, f"exit status ({run.stdout!r}, {run.stderr!r})")
         for word in (f"wrote {file}", "a restart ends", before_text, "payload stays in the kernel"):
             case.check(word in run.stdout, f"{word!r} is not in {run.stdout!r}")
         print("".join(f"#   {line}\n" for line in run.stdout.splitlines()), end="", flush=True)
         case.check(LIBRARY in services.maps(unit), "the library is not in its processes")
-        result = env.load(address, "64k", "-c", 4, "-n", 40).result()
-        case.equal((result["exact"], result["errors"]), (40, 0), complaint(result))
+        services.serves(case, unit, address)
+    with tap.case(f"attach {unit} says which share stays, and what would be tuned") as case:
+        with Traffic(env, address, size):
+            answer = services.attach_json(case, unit, "--wait", "60")
+        check = answer.get("check") or {}
+        case.equal((check.get("verdict"), check.get("sent_by")), ("stays", "service"), f"{check}")
+        case.check(0.1 <= (check.get("share") or 0) <= 1, f"share: {check}")
+        case.check(check.get("sent_bytes", 0) > 256 << 10, f"sent: {check}")
+        print(f"#   {json.dumps(check)}", flush=True)
+        tuning = answer.get("tuning") or [{}]
+        case.equal([each.get("program") for each in tuning], [unit.removesuffix(".service")],
+                   f"tuning: {tuning}")
+        case.check(tuning[0].get("forwards"), f"its configuration was not read: {tuning}")
     with tap.case(f"attach {unit} again changes nothing, and sees no traffic") as case:
         text = system.check("cat", file)
         answer = services.attach_json(case, unit, "--wait", "1")
@@ -136,23 +168,39 @@ def round_trip(services, tap, unit, address, before_text):
         case.check(maps and "libra-malloc" not in maps and "/payload" not in maps,
                    "its processes have the library, or payload memory")
         case.equal(system.show(unit, "Environment", "DropInPaths"), plain, "the unit")
-        result = env.load(address, "64k", "-c", 4, "-n", 40).result()
-        case.equal((result["exact"], result["errors"]), (40, 0), complaint(result))
+        services.serves(case, unit, address)
+
+
+def reader(services, tap):
+    with tap.case("a service that reads what it sends is not taken for attached") as case:
+        # The first responses are those from which the kernel learns it.
+        services.attach_json(case, "nginx.service", "--restart", "--wait", "0")
+        services.env.load(READER, "64k", "-c", 2, "-n", 40).result()
+        with Traffic(services.env, READER, "64k"):
+            run = services.attach("nginx.service", "--wait", "15")
+        case.equal(run.returncode, 4, f"exit status ({run.stdout!r}, {run.stderr!r})")
+        for word in ("too little payload stays in the kernel", "at least 10 % is wanted",
+                     # doctor's
+                     "/etc/nginx/nginx.conf:", "proxy_buffers 8 4k (default)", "costs: "):
+            case.check(word in run.stdout, f"{word!r} is not in {run.stdout!r}")
+        case.equal(services.libractl("detach", "nginx.service", "--restart").returncode, 0,
+                   "detach")
 
 
 class Traffic:
     """Small loads, one after the other; some of them fail while the proxy restarts."""
 
-    def __init__(self, env, address):
+    def __init__(self, env, address, size):
         self._env = env
         self._address = address
+        self._size = size
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def _run(self):
         while not self._over.wait(0.2):
             try:
-                self._env.load(self._address, "64k", "-c", 2, "-n", 20).result()
+                self._env.load(self._address, self._size, "-c", 2, "-n", 8).result()
             except RuntimeError:
                 pass
 
@@ -171,8 +219,10 @@ def proxies(services, tap):
     system.bind("/etc/haproxy/haproxy.cfg", HAPROXY_CFG)
     for unit in ("nginx.service", "haproxy.service"):
         services.start(unit)
-    round_trip(services, tap, "nginx.service", NGINX, "USR2")
-    round_trip(services, tap, "haproxy.service", HAPROXY, "reload keeps")
+    round_trip(services, tap, "nginx.service", NGINX, "64k", "USR2")
+    reader(services, tap)
+    # It copies what it has read first of each response: bodies of one buffer all.
+    round_trip(services, tap, "haproxy.service", HAPROXY, "1m", "reload keeps")
     system.check("systemctl", "stop", "nginx", "haproxy")
 
 
@@ -315,4 +365,4 @@ def body(env, tap):
 
 
 if __name__ == "__main__":
-    vmtest.main("attach_service", __doc__, body, ["64k"], daemon=False)
+    vmtest.main("attach_service", __doc__, body, ["64k", "1m"], daemon=False)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// libractl: asks librad to attach and detach, and shows what it and the kernel know.
+// libractl: gives services payload memory, asks librad to attach and detach, and shows what it
+// and the kernel know.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -17,13 +18,14 @@ namespace {
 
 int run(int argc, char** argv) {
     Session session;
-    CLI::App app{"libractl: controls librad"};
+    CLI::App app{"libractl: gives services payload memory, and controls librad"};
     app.set_version_flag("--version", LIBRA_VERSION);
     app.require_subcommand(1);
     app.fallthrough();
     auto* socket = app.add_option("--socket", session.socket, "librad's control socket")
                        ->capture_default_str();
-    app.add_flag("--json", session.json, "print JSON: librad's answer as it is, or the error");
+    app.add_flag("--json", session.json,
+                 "print JSON: the outcome, librad's answer as it is, or the error");
     std::vector<std::pair<CLI::App*, Run>> words;
     for (const Command& command : commands()) {
         auto* word = app.add_subcommand(command.name, command.summary);

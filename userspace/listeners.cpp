@@ -5,9 +5,7 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
-#include <string_view>
 
 #include "tcp_table.h"
 
@@ -15,8 +13,6 @@ namespace libra {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kSocket = "socket:[";
 
 // The same address, as far as both say.
 bool same_up_to(const Endpoint& a, const Endpoint& b, unsigned bits) {
@@ -48,25 +44,15 @@ std::string format(const Endpoint& listener) {
     return fmt::format("{}:{}", listener.prefix ? "0.0.0.0" : "[::]", listener.port);
 }
 
-// The inodes of a process's sockets.
-std::set<std::uint64_t> sockets_of(const fs::path& process) {
-    std::set<std::uint64_t> inodes;
-    std::error_code error;
-    for (fs::directory_iterator at(process / "fd", error), end; !error && at != end;
-         at.increment(error)) {
-        std::error_code gone;
-        const std::string target = fs::read_symlink(at->path(), gone).string();
-        if (!gone && target.starts_with(kSocket))
-            inodes.insert(std::strtoull(target.c_str() + kSocket.size(), nullptr, 10));
-    }
-    return inodes;
-}
-
 }  // namespace
 
 std::vector<Listener> read_listeners(const fs::path& proc) {
+    return listeners_of(proc / "self");
+}
+
+std::vector<Listener> listeners_of(const fs::path& process) {
     std::vector<Listener> listeners;
-    for (const TcpSocket& socket : read_tcp_table(proc / "self" / "net")) {
+    for (const TcpSocket& socket : read_tcp_table(process / "net")) {
         if (socket.state == TCP_LISTEN)
             listeners.push_back({socket.local, socket.inode});
     }
@@ -76,21 +62,30 @@ std::vector<Listener> read_listeners(const fs::path& proc) {
 std::vector<std::string> left_out(const fs::path& proc, const std::vector<Endpoint>& own,
                                   const std::vector<Endpoint>& named) {
     const auto listeners = read_listeners(proc);
-    const auto wanted = [&](const Listener& listener) {
-        return any<meets>(own, listener.endpoint);
-    };
-    std::set<std::string> found;
-    if (std::none_of(listeners.begin(), listeners.end(), wanted))
+    if (std::none_of(listeners.begin(), listeners.end(),
+                     [&](const Listener& listener) { return any<meets>(own, listener.endpoint); }))
         return {};
+    std::vector<fs::path> processes;
     std::error_code error;
     for (fs::directory_iterator at(proc, error), end; !error && at != end; at.increment(error)) {
         const std::string name = at->path().filename().string();
-        if (name.find_first_not_of("0123456789") != std::string::npos)
-            continue;
-        const auto sockets = sockets_of(at->path());
+        if (name.find_first_not_of("0123456789") == std::string::npos)
+            processes.push_back(at->path());
+    }
+    return left_out_by(processes, listeners, own, named);
+}
+
+std::vector<std::string> left_out_by(const std::vector<fs::path>& processes,
+                                     const std::vector<Listener>& listeners,
+                                     const std::vector<Endpoint>& own,
+                                     const std::vector<Endpoint>& named) {
+    std::set<std::string> found;
+    for (const fs::path& process : processes) {
+        const auto sockets = socket_inodes(process);
         const auto has = [&](const Listener& listener) { return sockets.contains(listener.inode); };
-        if (std::none_of(listeners.begin(), listeners.end(),
-                         [&](const Listener& l) { return has(l) && wanted(l); }))
+        if (std::none_of(listeners.begin(), listeners.end(), [&](const Listener& listener) {
+                return has(listener) && any<meets>(own, listener.endpoint);
+            }))
             continue;
         for (const Listener& listener : listeners) {
             if (has(listener) && !any<covers>(named, listener.endpoint))

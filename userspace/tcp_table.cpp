@@ -3,17 +3,20 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace libra {
 namespace {
 
 constexpr unsigned kMappedBits = 96;
+constexpr std::string_view kSocket = "socket:[";
 
 std::optional<std::uint32_t> hex(std::string_view text) {
     std::uint32_t value = 0;
@@ -73,6 +76,19 @@ std::vector<TcpSocket> read_tcp_table(const std::filesystem::path& net) {
     for (const char* name : {"tcp", "tcp6"})
         read_table(net / name, sockets);
     return sockets;
+}
+
+std::set<std::uint64_t> socket_inodes(const std::filesystem::path& process) {
+    std::set<std::uint64_t> inodes;
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(process / "fd", error), end; !error && at != end;
+         at.increment(error)) {
+        std::error_code gone;
+        const std::string target = std::filesystem::read_symlink(at->path(), gone).string();
+        if (!gone && target.starts_with(kSocket))
+            inodes.insert(std::strtoull(target.c_str() + kSocket.size(), nullptr, 10));
+    }
+    return inodes;
 }
 
 }  // namespace libra

@@ -7,8 +7,10 @@ namespace libra {
 
 std::span<const Command> commands() {
     static constexpr std::array kCommands{
-        Command{"attach", "attach new connections; prints the policy id", add_attach},
-        Command{"detach", "stop attaching new connections", add_detach},
+        Command{"attach", "give a service payload memory, or add a policy for new connections",
+                add_attach},
+        Command{"detach", "take either back", add_detach},
+        Command{"run", "run a program with payload memory", add_run},
         Command{"explain", "why a connection, or a service, is accelerated or not", add_explain},
         Command{"status", "policies with their counters, and loaded parsers", add_status},
         Command{"stats", "the kernel's counters that are not 0", add_stats},

@@ -12,8 +12,8 @@
  * waits for that, and nothing is done to a connection because of it: a message that cannot
  * be followed to its end is no message that was altered.
  *
- * The bytes of an skb are hashed after they were copied. Where its sender, on the same host,
- * may change them in between, the message is not followed.
+ * What is hashed is what the application gets: of bytes that their sender, on the same host,
+ * may still change, both are one copy (libra_rx_piece()).
  */
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -150,7 +150,6 @@ static void libra_check_begin(struct libra_sock *ls, enum libra_dir dir)
 	st->began = jiffies;
 	st->tgid = task_tgid_nr(current);
 	st->len = 0;
-	st->ahead = 0;
 	st->followed = libra_checks_begin(ls, dir);
 	if (st->followed)
 		xxh64_reset(&st->hash, libra_checks_seed(ls->dom));
@@ -195,39 +194,6 @@ void __libra_check_classified(struct libra_sock *ls, enum libra_dir dir)
 		libra_check_inside_ends(ls, dir);
 }
 
-/**
- * __libra_check_skb() - payload was copied to the application
- * @ls: attachment
- * @skb: where it lies
- * @off: at which offset
- * @len: how much
- *
- * Before libra_pass_bytes() is told of it, under the socket lock.
- */
-void __libra_check_skb(struct libra_sock *ls, struct sk_buff *skb, u32 off, u32 len)
-{
-	struct libra_check_stream *st = libra_check_of(ls, LIBRA_INGRESS);
-	struct skb_seq_state seq;
-	const u8 *data;
-	u32 n, at = 0;
-
-	if (!st || !st->followed || ls->rx.seg.state != LIBRA_SEG_PAYLOAD)
-		return;
-	skb_prepare_seq_read(skb, off, off + len, &seq);
-	while ((n = skb_seq_read(at, &data, &seq))) {
-		/* It gives all that lies together, also behind the end. */
-		n = min(n, len - at);
-		/* Others would have been copied than are hashed: then it is not followed. */
-		if (libra_bytes_may_change(skb, data))
-			break;
-		xxh64_update(&st->hash, data, n);
-		at += n;
-	}
-	if (at < len)
-		libra_check_lose(ls, LIBRA_INGRESS);
-	st->ahead = at;
-}
-
 /* What began before that is of no interest any more. */
 static void libra_check_keep(struct libra_check_head *head, const u8 *data, u64 len)
 {
@@ -252,15 +218,12 @@ static void libra_check_payload(struct libra_sock *ls, enum libra_dir dir, const
 		ls->check_len += len;
 	if (!st || !st->followed)
 		return;
-	if (st->ahead != len) {
-		if (!data || st->ahead) {
-			libra_check_end(ls, dir, dir == LIBRA_EGRESS && ls->tx.redeemed ?
-						 LIBRA_CHECK_ANCHORED : LIBRA_CHECK_UNSEEN);
-			return;
-		}
-		xxh64_update(&st->hash, data, len);
+	if (!data) {
+		libra_check_end(ls, dir, dir == LIBRA_EGRESS && ls->tx.redeemed ?
+					 LIBRA_CHECK_ANCHORED : LIBRA_CHECK_UNSEEN);
+		return;
 	}
-	st->ahead = 0;
+	xxh64_update(&st->hash, data, len);
 	st->len += len;
 }
 

@@ -34,7 +34,6 @@ struct libra_check_head {
 /**
  * struct libra_check_stream - one direction of a socket
  * @followed: a message is inside, and checked; goes when bytes pass that are not at hand
- * @ahead: bytes that are in @hash, but that the segmenter has not been told of
  * @len: payload of the message so far
  * @hash: of it
  * @began: jiffies of its first byte
@@ -46,7 +45,6 @@ struct libra_check_head {
  */
 struct libra_check_stream {
 	bool followed;
-	u32 ahead;
 	u64 len;
 	struct xxh64_state hash;
 	unsigned long began;
@@ -117,7 +115,6 @@ void libra_check_init(struct libra_sock *ls, u32 flags);
 void libra_check_stop(struct libra_sock *ls);
 void libra_check_free(struct libra_sock *ls);
 void __libra_check_classified(struct libra_sock *ls, enum libra_dir dir);
-void __libra_check_skb(struct libra_sock *ls, struct sk_buff *skb, u32 off, u32 len);
 void __libra_check_passes(struct libra_sock *ls, enum libra_dir dir, const u8 *data,
 			  u64 len);
 void __libra_check_passed(struct libra_sock *ls, enum libra_dir dir);
@@ -145,14 +142,6 @@ static inline void libra_check_classified(struct libra_sock *ls, enum libra_dir 
 {
 	if (unlikely(READ_ONCE(ls->check_rate)))
 		__libra_check_classified(ls, dir);
-}
-
-/* Payload was copied to the application, and is about to pass. */
-static inline void libra_check_skb(struct libra_sock *ls, struct sk_buff *skb, u32 off,
-				   u32 len)
-{
-	if (unlikely(READ_ONCE(ls->check)))
-		__libra_check_skb(ls, skb, off, len);
 }
 
 /**

@@ -125,8 +125,6 @@ static int libra_rx_copy(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 		return err;
 	if (rx->ls->rx.seg.state == LIBRA_SEG_PAYLOAD)
 		LIBRA_ADD(rx->ls->net, LIBRA_MIB_RX_COPIED, len);
-	if (!data)
-		libra_check_skb(rx->ls, skb, off, len);
 	libra_rx_consume(rx->ls, data, len);
 	return 0;
 }
@@ -147,6 +145,20 @@ int libra_rx_end_run(struct libra_rx *rx)
 	return rx->fail ? -EFAULT : 0;
 }
 
+/* Payload that is not anchored, up to @len bytes of it. What is checked has to be at hand. */
+static int libra_rx_copy_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off, u32 len)
+{
+	const u8 *data = NULL;
+	u32 piece;
+
+	if (unlikely(libra_check_follows(rx->ls))) {
+		data = libra_rx_piece(rx, skb, off, off + len, &piece);
+		if (data)
+			len = min(len, piece);
+	}
+	return libra_rx_copy(rx, skb, off, len, data) ? : len;
+}
+
 /* Payload: into the run that is going on, into a new one, or a native copy. */
 static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 			    u32 len, u32 queued)
@@ -154,6 +166,7 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 	struct iov_iter *to = &rx->reader.msg->msg_iter;
 	struct libra_sock *ls = rx->ls;
 	u32 room, n;
+	int ret;
 
 	len = min_t(u64, len, ls->rx.seg.left);
 	if (!rx->run.minted) {
@@ -161,8 +174,10 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 		room = min_t(u64, room, ls->rx.seg.left);
 		n = min(room, len);
 		if (!libra_run_begin(ls, &rx->run, to, room)) {
-			libra_run_would(ls, &rx->run, room, n);
-			return libra_rx_copy(rx, skb, off, n, NULL) ? : n;
+			ret = libra_rx_copy_payload(rx, skb, off, n);
+			if (ret > 0)
+				libra_run_would(ls, &rx->run, room, ret);
+			return ret;
 		}
 	}
 
@@ -178,7 +193,7 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 		return n;
 	/* A limit, or no memory, at the first byte: copy this one natively. */
 	n = min_t(size_t, len, libra_iter_room(to));
-	return libra_rx_copy(rx, skb, off, n, NULL) ? : n;
+	return libra_rx_copy_payload(rx, skb, off, n);
 }
 
 /*

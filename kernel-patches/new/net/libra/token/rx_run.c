@@ -111,11 +111,11 @@ static bool libra_run_probe(const struct iov_iter *to, u32 want)
 }
 
 /**
- * libra_run_would() - payload is copied where an anchor could have begun
+ * libra_run_would() - payload was copied where an anchor could have begun
  * @ls: receiving socket
  * @run: no run is going on
  * @want: as for libra_run_begin()
- * @len: how much of it is copied now
+ * @len: how much of it was copied
  *
  * In mode dry-run, counts what would have been anchored, or the reason why not.
  */

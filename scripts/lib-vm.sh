@@ -126,6 +126,9 @@ accel_args() {
 		# there returned with them: a double fault, or traps nobody had set.
 		# HAProxy does not start without it, so it is the kernel that does.
 		GUEST_ARGS+=' clearcpuid=cx16'
+		# At boot the kernel waits for ten ticks by counting instructions; on a busy
+		# host none may come meanwhile, and it panics: "IO-APIC + timer doesn't work".
+		GUEST_ARGS+=' no_timer_check'
 		;;
 	*) die "unknown accelerator $1" "use kvm or tcg" ;;
 	esac

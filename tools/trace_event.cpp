@@ -79,6 +79,11 @@ constexpr std::array kEvents = {
               return fmt::format("ABORTED: {} [{}]", describe_stat(event.field("why")),
                                  event.field("why"));
           }},
+    Known{"altered",
+          [](const TraceEvent& event) {
+              return fmt::format("ALTERED: {} came, and something else was sent (libractl checked)",
+                                 length(event));
+          }},
     Known{"lazy_receive",
           [](const TraceEvent& event) {
               return fmt::format("{} received and left in the kernel, for {}", length(event),

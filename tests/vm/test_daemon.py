@@ -316,6 +316,8 @@ def service(env):
         finally:
             enter(CGROUPS)
         try:
+            # Until then librad has not seen it, and what nginx connects to, and keeps, is adopted.
+            time.sleep(2)
             yield os.stat(CGROUP).st_ino
         finally:
             proxy.__exit__(None, None, None)

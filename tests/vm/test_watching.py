@@ -60,8 +60,9 @@ def trace(env, tap, proxy):
             events = said_by(process)
         case.equal(len(events), 50, "events")
         names = {event["event"] for event in events}
-        case.check({"attach", "anchor", "redeem"} <= names, names)
-        case.check(all("text" in event and event["task"] == "nginx" for event in events), events)
+        case.check({"attach", "anchor", "redeem"} <= names, f"events: {names}")
+        case.check(all("text" in event and event["task"] == "nginx" for event in events),
+                   f"{events}")
         case.equal(glob.glob(INSTANCES), [], "left behind")
     with tap.case("trace: only one connection, only some events") as case, \
             libractl(env, "trace", "--connection", LISTEN, "--event", "redeem",

@@ -54,11 +54,11 @@ def under_load(env, seconds, *options):
 
 def trace(env, tap, proxy):
     with tap.case("trace: what a proxy does, in words") as case, \
-            libractl(env, "trace", "--service", proxy.pid, "--count", 50) as process:
+            libractl(env, "trace", "--service", proxy.pid, "--count", 200) as process:
         wait_for(lambda: glob.glob(INSTANCES), "there is no instance")
         with under_load(env, 4, "--close"):
             events = said_by(process)
-        case.equal(len(events), 50, "events")
+        case.equal(len(events), 200, "events")
         names = {event["event"] for event in events}
         case.check({"attach", "anchor", "redeem"} <= names, f"events: {names}")
         case.check(all("text" in event and event["task"] == "nginx" for event in events),

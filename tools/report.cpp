@@ -45,6 +45,11 @@ std::string table(const std::vector<Row>& rows) {
     return out;
 }
 
+std::string why_passing(const Json& connection) {
+    const std::string said = describe_reason(text(connection, "said"));
+    return describe_stat(text(connection, "reason")) + (said.empty() ? "" : ": " + said);
+}
+
 // For whose sake nothing is kept in the kernel.
 std::string report_passing(const Json& answer) {
     std::string out;
@@ -69,7 +74,7 @@ std::string report_passing(const Json& answer) {
         for (const Json& connection : list(domain, "oldest"))
             rows.push_back({id, text(connection, "role"), text(connection, "peer"),
                             text(connection, "local"), text(connection, "seconds"),
-                            describe_stat(text(connection, "reason"))});
+                            why_passing(connection)});
     }
     return rows.size() == 1 ? out : out + table(rows);
 }
@@ -125,6 +130,19 @@ std::string report_changes(const Json& answer) {
             out += fmt::format("{} {}\n", mark, name.is_string() ? name.get<std::string>() : "?");
     }
     return out.empty() ? "no policies\n" : out;
+}
+
+std::string report_parsers(const Json& answer) {
+    std::vector<Row> rows = {{"NAME", "VERSION", "ABI", "KEEPS", "POLICIES", "FROM"}};
+    for (const Json& parser : list(answer, "parsers")) {
+        std::string policies;
+        for (const Json& id : list(parser, "policies"))
+            policies += (policies.empty() ? "" : ",") + id.dump();
+        rows.push_back({text(parser, "name"), text(parser, "version"), text(parser, "abi"),
+                        text(parser, "keeps"), policies.empty() ? "-" : policies,
+                        text(parser, "origin")});
+    }
+    return rows.size() == 1 ? "no parsers\n" : table(rows);
 }
 
 std::string report_stats(const Json& answer, bool all) {

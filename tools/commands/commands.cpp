@@ -9,6 +9,7 @@ std::span<const Command> commands() {
     static constexpr std::array kCommands{
         Command{"attach", "attach new connections; prints the policy id", add_attach},
         Command{"detach", "stop attaching new connections", add_detach},
+        Command{"parser", "parsers: which there are; load, replace or unload one", add_parser},
         Command{"status", "policies with their counters, and loaded parsers", add_status},
         Command{"stats", "the kernel's counters that are not 0", add_stats},
         Command{"config", "check a configuration, show what it would change, apply it", add_config},

@@ -15,6 +15,7 @@ Run add_reload(CLI::App& command);
 Run add_resume(CLI::App& command);
 Run add_doctor(CLI::App& command);
 Run add_features(CLI::App& command);
+Run add_parser(CLI::App& command);
 Run add_stats(CLI::App& command);
 Run add_status(CLI::App& command);
 

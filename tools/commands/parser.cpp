@@ -25,7 +25,7 @@ void show_one(const Json& answer) {
     const Json& parser = answer.value("parser", Json::object());
     fmt::print("{} {}\n", parser.value("name", ""), parser.value("version", ""));
     if (!answer.value("stays", true))
-        fmt::print("It goes when librad ends, as that runs without --pin.\n");
+        fmt::print(stderr, "It goes when librad ends, as that runs without --pin.\n");
 }
 
 }  // namespace

@@ -62,7 +62,10 @@ struct {
 	__type(value, struct libra_sweep);
 } libra_sweeps SEC(".maps");
 
-/* Connections of a policy that were aborted, by its id; librad's breakers read it. */
+/*
+ * Connections of a policy that were aborted, and messages that its proxy altered, by its id;
+ * librad's breakers read it.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LIBRA_MAX_RULES);
@@ -278,8 +281,7 @@ int BPF_PROG(libra_attach_early, const struct sock *sk)
 	return 0;
 }
 
-SEC("tp_btf/libra_fail_stop")
-int BPF_PROG(libra_count_fail_stop, const struct sock *sk, const char *why, __u32 policy)
+static __always_inline void count_for_breaker(__u32 policy)
 {
 	__u64 *count, one = 1;
 
@@ -288,6 +290,19 @@ int BPF_PROG(libra_count_fail_stop, const struct sock *sk, const char *why, __u3
 		__sync_fetch_and_add(count, 1);
 	else
 		bpf_map_update_elem(&libra_fail_stops, &policy, &one, BPF_ANY);
+}
+
+SEC("tp_btf/libra_fail_stop")
+int BPF_PROG(libra_count_fail_stop, const struct sock *sk, const char *why, __u32 policy)
+{
+	count_for_breaker(policy);
+	return 0;
+}
+
+SEC("tp_btf/libra_altered")
+int BPF_PROG(libra_count_altered, __u32 policy)
+{
+	count_for_breaker(policy);
 	return 0;
 }
 

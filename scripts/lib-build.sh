@@ -4,7 +4,7 @@
 # What demo.sh and test.sh build alike, and how both run something in a guest.
 # Sourced, never run.
 
-BUILD=$TOP/build
+BUILD=${LIBRA_BUILD:-$TOP/build}
 
 # configure_user: set up build/ for the BPF objects, the user side and its tests, with
 # more options for CMake if there are any in cmake_options.

@@ -84,6 +84,17 @@ headers_version() {
 	printf '%s\n' "$v"
 }
 
+# The C library that what we build here is linked with: an entry of the cache that holds
+# programs has it in its name, as other releases may share the cache (scripts/in-root).
+libc_version() { getconf GNU_LIBC_VERSION | tr -d ' '; }
+
+# apt_mirror SUITE: where apt has Debian's main component of this suite from, if it has.
+# shellcheck disable=SC2016 # apt-get expands it
+apt_mirror() {
+	apt-get indextargets --format '$(REPO_URI)' "Codename: $1" 'Component: main' \
+		'Created-By: Packages' | sed -n 1p
+}
+
 # --- the cache ---------------------------------------------------------------
 
 # cache_entry NAME FUNCTION: print the path of a finished entry. Where there is

@@ -5,20 +5,24 @@
 # moves memory on the patched one's debug build. The last line is the verdict:
 # N passed, N failed[, N skipped]. With CI=true a skipped test is a failed one.
 #
-# Usage: scripts/test.sh [--long]
+# Usage: scripts/test.sh [--long] [--debian-13]
 #   --long  and more on the patched and the debug kernel, soaks of 200 000 and 33 000 messages,
 #           and five minutes of each fuzz target: an hour and a half more
+#   --debian-13  and what may differ from release to release in a guest of Debian 13, with its own
+#           kernel, compilers, proxies and OpenSSL (scripts/test-debian)
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-build.sh"
 . "$(dirname "$0")/lib-test.sh"
 
-long=''
-case ${1-} in
-'') ;;
---long) long=1 ;;
-*) die "unknown argument $1" "the only option is --long" ;;
-esac
+long='' debian_13=''
+for option in "$@"; do
+	case $option in
+	--long) long=1 ;;
+	--debian-13) debian_13=1 ;;
+	*) die "unknown argument $option" "the options are --long and --debian-13" ;;
+	esac
+done
 rm -rf "$LOGS"
 mkdir -p "$LOGS"
 
@@ -114,5 +118,9 @@ check "bench in user-mode Linux is complete, and its bytes are exact" \
 if [ -n "$long" ]; then
 	tap long-soak guest patched 7200 "$TOP/tests/vm/test_soak.py" --messages 200000
 	tap long-lazy-soak guest stock 3600 "$TOP/tests/vm/test_lazy_soak.py" --messages 33000
+fi
+if [ -n "$debian_13" ]; then
+	tap roots-13 tests/scripts/roots 13
+	tap debian-13 scripts/test-debian 13
 fi
 verdict

@@ -15,7 +15,7 @@
 namespace libra {
 
 // Scripts rely on these; libractl.8 documents them.
-enum Exit { kOk = 0, kRefused = 1, kUsage = 2, kUnreachable = 3 };
+enum Exit { kOk = 0, kRefused = 1, kUsage = 2, kUnreachable = 3, kUnproved = 4 };
 
 // What all commands have in common.
 struct Session {

@@ -12,8 +12,6 @@
 namespace libra {
 namespace {
 
-using Row = std::vector<std::string>;
-
 std::string text(const Json& json, const char* key) {
     const auto it = json.find(key);
     if (it == json.end())
@@ -25,24 +23,6 @@ const Json& list(const Json& json, const char* key) {
     static const Json kEmpty = Json::array();
     const auto it = json.find(key);
     return it != json.end() && it->is_array() ? *it : kEmpty;
-}
-
-std::string table(const std::vector<Row>& rows) {
-    std::vector<std::size_t> widths;
-    for (const Row& row : rows) {
-        widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i)
-            widths[i] = std::max(widths[i], row[i].size());
-    }
-    std::string out;
-    for (const Row& row : rows) {
-        std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i)
-            line += fmt::format("{:<{}}  ", row[i], widths[i]);
-        line.erase(line.find_last_not_of(' ') + 1);
-        out += line + "\n";
-    }
-    return out;
 }
 
 std::string why_passing(const Json& connection) {
@@ -86,6 +66,24 @@ std::string count_of(const Json& rule, const char* key) {
 
 }  // namespace
 
+std::string table(const std::vector<Row>& rows) {
+    std::vector<std::size_t> widths;
+    for (const Row& row : rows) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths[i] = std::max(widths[i], row[i].size());
+    }
+    std::string out;
+    for (const Row& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i)
+            line += fmt::format("{:<{}}  ", row[i], widths[i]);
+        line.erase(line.find_last_not_of(' ') + 1);
+        out += line + "\n";
+    }
+    return out;
+}
+
 std::string report_status(const Json& answer) {
     std::vector<std::string> parsers;
     for (const Json& parser : list(answer, "parsers"))
@@ -119,6 +117,15 @@ std::string report_status(const Json& answer) {
                             text(rule, "last_error")});
     }
     out += rows.size() == 1 ? "no policies: nothing is attached\n" : table(rows);
+    for (const Json& policy : list(answer, "policies")) {
+        if (text(policy, "waiting") == "true")
+            out += fmt::format("policy {} waits: there is no cgroup {}\n", text(policy, "id"),
+                               text(policy, "cgroup"));
+        if (text(policy, "tripped") == "true")
+            out += fmt::format(
+                "policy {} is back to native copies, by its breaker: libractl resume {}\n",
+                text(policy, "id"), text(policy, "id"));
+    }
     return out + report_passing(answer);
 }
 

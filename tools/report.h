@@ -4,10 +4,16 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "protocol.h"
 
 namespace libra {
+
+using Row = std::vector<std::string>;
+
+// In columns, each as wide as it has to be.
+std::string table(const std::vector<Row>& rows);
 
 std::string report_status(const Json& answer);
 

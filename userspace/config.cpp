@@ -10,11 +10,26 @@
 #include <sstream>
 
 #include "address.h"
+#include "cgroup.h"
 #include "policy_set.h"
+
+// Of some texts the parser asserts what it has not looked at, such as how a table's name begins
+// ("[!"). That is an error in the file, in builds without assertions as well.
+namespace libra {
+struct NotToml {};
+constexpr void expect_toml(bool holds) {
+    if (!holds)
+        throw NotToml();
+}
+}  // namespace libra
 
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1  // the library has the one that throws
+#define TOML_ASSERT(expr) ::libra::expect_toml(static_cast<bool>(expr))
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
 #include <toml++/toml.h>
+#pragma pop_macro("NDEBUG")
 
 namespace libra {
 namespace {
@@ -97,9 +112,10 @@ Json to_json_value(const toml::node& node, std::size_t depth = 0) {
 
 const std::vector<std::string_view> kPolicyKeys = {
     "name",   "parser",   "domain", "mode",  "anchor_requests", "no_scrub",
-    "listen", "upstream", "cgroup", "netns", "breaker"};
+    "listen", "upstream", "cgroup", "netns", "breaker", "check"};
 
-Result<AttachRequest> read_policy(const toml::table& table, const Place& place) {
+Result<AttachRequest> read_policy(const toml::table& table, const Place& place,
+                                  const CheckCgroup& check_cgroup) {
     if (auto status = only_keys(table, kPolicyKeys, place, "[[policy]]"); !status)
         return std::move(status).error();
     Json json = Json::object();
@@ -127,6 +143,10 @@ Result<AttachRequest> read_policy(const toml::table& table, const Place& place) 
             key == std::string_view("cgroup") ? policy->cgroup : policy->netns;
         if (!path.empty() && path.front() != '/')
             return place.error(where(key), fmt::format("'{}' must be an absolute path", path));
+    }
+    if (check_cgroup && !policy->cgroup.empty()) {
+        if (const auto status = check_cgroup(policy->cgroup); !status)
+            return place.error(where("cgroup"), status.error().message());
     }
     return policy;
 }
@@ -187,11 +207,36 @@ Status read_daemon(const toml::table& table, const Place& place, Config& config)
     return Ok{};
 }
 
+std::optional<toml::parse_result> parse(std::string_view text, const std::string& path) {
+    try {
+        return toml::parse(text, path);
+    } catch (const NotToml&) {
+        return std::nullopt;
+    }
+}
+
+// The line at which the parser gave up without saying so: the first one with which it does.
+std::size_t line_of_assertion(std::string_view text, const std::string& path) {
+    std::vector<std::size_t> ends;
+    for (std::size_t at = text.find('\n'); at != std::string_view::npos;
+         at = text.find('\n', at + 1))
+        ends.push_back(at + 1);
+    const auto first = std::partition_point(ends.begin(), ends.end(), [&](std::size_t end) {
+        return parse(text.substr(0, end), path).has_value();
+    });
+    return 1 + static_cast<std::size_t>(first - ends.begin());
+}
+
 }  // namespace
 
-Result<Config> parse_config(std::string_view text, const std::string& path) {
+Result<Config> parse_config(std::string_view text, const std::string& path,
+                            const CheckCgroup& check_cgroup) {
     const Place place(path);
-    const toml::parse_result parsed = toml::parse(text, path);
+    const auto result = parse(text, path);
+    if (!result)
+        return Error(fmt::format("{}:{}: this is no TOML", path, line_of_assertion(text, path)),
+                     EINVAL);
+    const toml::parse_result& parsed = *result;
     if (!parsed)
         return place.error(parsed.error().source(), parsed.error().description());
     const toml::table& table = parsed.table();
@@ -212,7 +257,7 @@ Result<Config> parse_config(std::string_view text, const std::string& path) {
                                 [](const toml::node& node) { return node.is_table(); }))
         return place.error(policies->source(), "policies are tables of a list: [[policy]]");
     for (const toml::node& node : *tables) {
-        auto policy = read_policy(*node.as_table(), place);
+        auto policy = read_policy(*node.as_table(), place, check_cgroup);
         if (!policy)
             return std::move(policy).error();
         config.policies.push_back(std::move(policy).value());
@@ -234,7 +279,12 @@ Result<Config> read_config(const std::string& path) {
     if (text.size() > kMaxConfig)
         return Error(fmt::format("{}: a configuration has at most {} bytes", path, kMaxConfig),
                      EFBIG);
-    return parse_config(text, path);
+    return parse_config(text, path, [](const std::string& cgroup) -> Status {
+        auto id = cgroup_id(cgroup);
+        if (id || id.error().code() == ENOENT)
+            return Ok{};
+        return std::move(id).error();
+    });
 }
 
 }  // namespace libra

@@ -53,6 +53,12 @@ constexpr std::array kDescriptions = {
     Description{"lazy_looks", "looks for pages of these two kinds"},
     Description{"lazy_unmaps", "pages unmapped because bytes were received into them"},
     Description{"fail_stops", "connections aborted because a copy came too late"},
+    Description{"rx_dry_run_bytes", "payload bytes received in mode dry-run"},
+    Description{"rx_anchorable_bytes", "of these, would have been kept in the kernel"},
+    Description{"checked_messages", "messages that were copied, and looked for on their way out"},
+    Description{"checked_altered", "of these, altered: something else was sent instead"},
+    Description{"checked_unsent", "of these, not sent, or not to their end"},
+    Description{"checked_skipped", "messages not checked: too many at once, or no memory"},
     Description{"parser_calls", "questions put to parsers"},
     Description{"parser_bad_answers", "parser answers out of range, taken as PASS"},
 };

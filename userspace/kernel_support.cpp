@@ -5,10 +5,7 @@
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <linux/libra.h>
-#include <linux/magic.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -122,21 +119,6 @@ bool wait_for_anchors(std::chrono::milliseconds longest) {
             return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
-}
-
-Result<std::uint64_t> cgroup_id(const std::string& path) {
-    struct statfs fs {};
-    if (statfs(path.c_str(), &fs))
-        return Error::from_errno(fmt::format("cgroup '{}'", path));
-    if (fs.f_type != CGROUP2_SUPER_MAGIC)
-        return Error(fmt::format("'{}' is not in a cgroup v2 file system", path), EINVAL);
-    struct stat info {};
-    if (stat(path.c_str(), &info))
-        return Error::from_errno(fmt::format("cgroup '{}'", path));
-    if (!S_ISDIR(info.st_mode))
-        return Error(fmt::format("'{}' is not a cgroup; name its directory", path), ENOTDIR);
-    static_assert(sizeof(info.st_ino) == sizeof(std::uint64_t), "a cgroup's id is its inode");
-    return info.st_ino;
 }
 
 }  // namespace libra

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -30,8 +29,5 @@ inline constexpr std::chrono::seconds kTokensLeave{3};
 
 // Until no payload is kept for tokens in this network namespace; false if there still is some.
 bool wait_for_anchors(std::chrono::milliseconds longest);
-
-// The id of a directory in the cgroup v2 file system.
-Result<std::uint64_t> cgroup_id(const std::string& path);
 
 }  // namespace libra

@@ -17,8 +17,9 @@ struct Listener {
     std::uint64_t inode = 0;
 };
 
-// The TCP listeners of this network namespace.
+// The TCP listeners of this network namespace, and of that of a process (/proc/PID).
 std::vector<Listener> read_listeners(const std::filesystem::path& proc);
+std::vector<Listener> listeners_of(const std::filesystem::path& process);
 
 // Listeners of processes that have one which `own` names as well, and all of whose
 // connections none of `named` matches. Both are what policies name. Sorted; what
@@ -26,5 +27,11 @@ std::vector<Listener> read_listeners(const std::filesystem::path& proc);
 std::vector<std::string> left_out(const std::filesystem::path& proc,
                                   const std::vector<Endpoint>& own,
                                   const std::vector<Endpoint>& named);
+
+// The same of these processes (/proc/PID), which have some of these listeners.
+std::vector<std::string> left_out_by(const std::vector<std::filesystem::path>& processes,
+                                     const std::vector<Listener>& listeners,
+                                     const std::vector<Endpoint>& own,
+                                     const std::vector<Endpoint>& named);
 
 }  // namespace libra

@@ -117,26 +117,20 @@ Service::Settings settings(const Options& options, const Netns& netns) {
     Service::Settings settings{.netns = netns};
     if (!options.pin.empty())
         settings.state.emplace(options.socket + kPoliciesSuffix);
-    if (!options.config.empty()) {
-        settings.configuration = [path = options.config]() -> Result<std::vector<AttachRequest>> {
-            auto config = read_config(path);
-            if (!config)
-                return std::move(config).error();
-            return std::move(config->policies);
-        };
-    }
+    if (!options.config.empty())
+        settings.configuration = [path = options.config] { return read_config(path); };
     return settings;
 }
 
 void reload(Service& service) {
     notify_reloading();
     if (const auto done = service.reload(); !done)
-        spdlog::error("reload: {}; the policies stay as they are", done.error().message());
+        spdlog::error("reload: {}; all stays as it was", done.error().message());
     notify_ready();
 }
 
 Status run_loop(EventLoop& loop, const UniqueFd& signals, const UniqueFd& timer, Service& service,
-                std::optional<Metrics>& metrics) {
+                MetricsPlace& metrics) {
     // Only now: epoll is woken by the signals of the process that adds a signalfd.
     const auto on_signal = [&](std::uint32_t) {
         const int number = next_signal(signals);
@@ -152,8 +146,7 @@ Status run_loop(EventLoop& loop, const UniqueFd& signals, const UniqueFd& timer,
         if (read(timer.get(), &ticks, sizeof(ticks)) <= 0)
             return;
         service.tend();
-        if (metrics)
-            metrics->update(Json::parse(service.handle(R"({"op":"status"})"), nullptr, false));
+        metrics.update(Json::parse(service.handle(R"({"op":"status"})"), nullptr, false));
         notify_alive();
     };
     if (auto status = loop.add(timer.get(), EPOLLIN, tick); !status)
@@ -192,12 +185,9 @@ Status serve(const Options& options) {
         return objects.error();
     if (auto status = check(); !status)
         return status;
-    std::optional<Config> config;
     if (!options.config.empty()) {
-        auto read = read_config(options.config);
-        if (!read)
-            return std::move(read).error();
-        config.emplace(std::move(read).value());
+        if (auto config = read_config(options.config); !config)
+            return std::move(config).error();
     }
 
     auto lock = ControlLock::take(options.socket);
@@ -218,7 +208,10 @@ Status serve(const Options& options) {
     Kernel kernel;
     if (auto status = kernel.load(options, *objects); !status)
         return status;
-    Service service(*kernel.program, *kernel.parsers, settings(options, *netns));
+    MetricsPlace metrics;
+    Service::Settings wanted = settings(options, *netns);
+    wanted.metrics = [&metrics](const std::string& address) { return metrics.move_to(address); };
+    Service service(*kernel.program, *kernel.parsers, std::move(wanted));
     if (auto status = begin(service); !status)
         return status;
     auto server = ControlServer::start(
@@ -233,14 +226,8 @@ Status serve(const Options& options) {
         if (auto status = go_to_background(); !status)
             return status;
     }
-    std::optional<Metrics> metrics;  // its threads are of the process that stays
-    if (config && !config->metrics.empty()) {
-        auto served = Metrics::serve(config->metrics);
-        if (!served)
-            return std::move(served).error();
-        metrics.emplace(std::move(served).value());
-        spdlog::info("metrics: http://{}/metrics", config->metrics);
-    }
+    if (auto status = metrics.begin(); !status)
+        return status;
     notify_ready();
     auto status = run_loop(*loop, *signals, *timer, service, metrics);
     end(service, kernel.pins.has_value());

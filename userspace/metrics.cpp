@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <mutex>
 #include <utility>
@@ -25,10 +26,13 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-// What goes down as well. All others only ever rise.
+// What goes down as well. All others only ever rise: lazy_freed_pages, for one.
+constexpr std::array<std::string_view, 8> kGauges = {
+    "attached_sockets",   "anchors_live", "anchor_bytes_live", "anchor_charge_live",
+    "anchor_charge_peak", "lazy_pages",   "payload_pages",     "payload_processes"};
+
 bool is_gauge(std::string_view name) {
-    return name.ends_with("_live") || name.ends_with("_peak") || name.ends_with("_processes") ||
-           name.ends_with("_pages");
+    return std::find(kGauges.begin(), kGauges.end(), name) != kGauges.end();
 }
 
 ClientMetric metric(MetricType type, double value, Labels labels) {
@@ -79,9 +83,16 @@ std::string text(const Json& json, const char* name) {
     return found != json.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+bool truth(const Json& json, const char* name) {
+    const auto found = json.find(name);
+    return found != json.end() && found->is_boolean() && found->get<bool>();
+}
+
 void add_policies(std::vector<MetricFamily>& families, const Json& status) {
     auto tripped = family("libra_policy_tripped", "1: the policy's breaker took it back to native",
                           MetricType::Gauge);
+    auto waiting =
+        family("libra_policy_waiting", "1: the policy's cgroup is not there", MetricType::Gauge);
     auto fail_stops =
         family("libra_policy_fail_stops_total",
                "connections aborted because what was sent was not what had been received",
@@ -101,11 +112,8 @@ void add_policies(std::vector<MetricFamily>& families, const Json& status) {
         const Labels own = {{"policy", fmt::format("{}", number(policy, "id"))},
                             {"name", text(policy, "name")},
                             {"mode", text(policy, "mode")}};
-        const auto is_tripped = policy.find("tripped");
-        tripped.metric.push_back(metric(
-            MetricType::Gauge,
-            is_tripped != policy.end() && is_tripped->is_boolean() && is_tripped->get<bool>(),
-            own));
+        tripped.metric.push_back(metric(MetricType::Gauge, truth(policy, "tripped"), own));
+        waiting.metric.push_back(metric(MetricType::Gauge, truth(policy, "waiting"), own));
         fail_stops.metric.push_back(metric(MetricType::Counter, number(policy, "fail_stops"), own));
         const auto all = policy.find("rules");
         if (all == policy.end() || !all->is_array())
@@ -119,6 +127,7 @@ void add_policies(std::vector<MetricFamily>& families, const Json& status) {
         }
     }
     families.push_back(std::move(tripped));
+    families.push_back(std::move(waiting));
     families.push_back(std::move(fail_stops));
     for (auto& [field, made] : rules)
         families.push_back(std::move(made));
@@ -177,6 +186,41 @@ Result<Metrics> Metrics::serve(const std::string& address) {
 
 void Metrics::update(const Json& status) {
     server_->collector->update(status);
+}
+
+Result<std::function<void()>> MetricsPlace::move_to(const std::string& address) {
+    if (!begun_)
+        return std::function([this, address] { address_ = address; });
+    if (address == address_)
+        return std::function([] {});
+    // what std::function holds can be copied
+    auto next = std::make_shared<std::optional<Metrics>>();
+    if (!address.empty()) {
+        auto served = Metrics::serve(address);
+        if (!served)
+            return std::move(served).error();
+        next->emplace(std::move(served).value());
+    }
+    return std::function([this, address, next] {
+        metrics_ = std::exchange(*next, std::nullopt);
+        address_ = address;
+        spdlog::info("metrics: {}",
+                     address.empty() ? "none" : fmt::format("http://{}/metrics", address));
+    });
+}
+
+Status MetricsPlace::begin() {
+    begun_ = true;
+    const auto move = move_to(std::exchange(address_, ""));
+    if (!move)
+        return move.error();
+    (*move)();
+    return Ok{};
+}
+
+void MetricsPlace::update(const Json& status) {
+    if (metrics_)
+        metrics_->update(status);
 }
 
 }  // namespace libra

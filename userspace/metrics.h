@@ -3,7 +3,9 @@
 // of each policy did, and how librad is.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "error.h"
@@ -28,6 +30,24 @@ class Metrics {
     explicit Metrics(std::unique_ptr<Server> server);
 
     std::unique_ptr<Server> server_;
+};
+
+// Metrics where the configuration of the moment says.
+class MetricsPlace {
+  public:
+    // Served at @address (empty: nowhere) from when what is returned is called; until then, and
+    // if it never is, where they were.
+    Result<std::function<void()>> move_to(const std::string& address);
+
+    // Not before: threads are of the process that stays.
+    Status begin();
+
+    void update(const Json& status);
+
+  private:
+    bool begun_ = false;
+    std::string address_;
+    std::optional<Metrics> metrics_;
 };
 
 }  // namespace libra

@@ -45,7 +45,7 @@ Result<PolicyProgram> PolicyProgram::load(const Pins* pins) {
 
     std::vector<std::pair<std::string, bpf_link*>> links;
     for (const char* name : {"libra_attach_first", "libra_attach_second", "libra_attach_early",
-                             "libra_count_fail_stop"}) {
+                             "libra_count_fail_stop", "libra_count_altered"}) {
         auto link = program.object_.attach_program(name);
         if (!link)
             return std::move(link).error();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <bitset>
 #include <cstring>
 #include <iterator>
@@ -67,6 +68,9 @@ Status check_upstreams(const std::vector<Policy>& policies) {
             if (other.attach.domain == policy.attach.domain ||
                 other.attach.mode != LIBRA_MODE_TOKEN || policy.attach.mode != LIBRA_MODE_TOKEN)
                 continue;
+            // cgroups of two names, of which nothing more is known yet
+            if (other.waits() && policy.waits() && other.request.cgroup != policy.request.cgroup)
+                continue;
             for (const Rule& rule : policy.rules) {
                 const auto taken = std::find_if(
                     other.rules.begin(), other.rules.end(),
@@ -103,6 +107,14 @@ Rule make_rule(const Endpoint& endpoint, std::uint32_t roles, const Scope& scope
     return rule;
 }
 
+// As libra_attach.flags has it: one of 2^(n - 1). In mode dry-run there is no other use of it.
+std::uint32_t check_flags(const AttachRequest& request) {
+    std::uint32_t one_of = request.check.one_of;
+    if (one_of && request.mode == LIBRA_MODE_DRY_RUN)
+        one_of = 1;
+    return static_cast<std::uint32_t>(std::bit_width(one_of)) << LIBRA_F_CHECK_SHIFT;
+}
+
 // Fills everything in but the slots of the rules.
 Result<Policy> make_policy(const NewPolicy& wanted, std::uint32_t id) {
     const AttachRequest& request = wanted.request;
@@ -119,7 +131,7 @@ Result<Policy> make_policy(const NewPolicy& wanted, std::uint32_t id) {
     policy.attach.domain = request.domain;
     policy.attach.mode = request.mode;
     policy.attach.flags = (request.anchor_requests ? LIBRA_F_ANCHOR_REQUESTS : 0) |
-                          (request.no_scrub ? LIBRA_F_NO_SCRUB : 0);
+                          (request.no_scrub ? LIBRA_F_NO_SCRUB : 0) | check_flags(request);
     policy.attach.policy = policy.id;
 
     const auto append_all = [&](const std::vector<std::string>& texts, Prefix prefix,
@@ -183,6 +195,11 @@ std::string label(const AttachRequest& request) {
 }
 
 }  // namespace
+
+std::string full_name(const Policy& policy) {
+    return policy.request.name.empty() ? fmt::format("{}", policy.id)
+                                       : fmt::format("{} ({})", policy.id, policy.request.name);
+}
 
 Status PolicySet::give_slots(std::vector<Policy>& policies) {
     std::bitset<LIBRA_MAX_RULES> used;
@@ -312,6 +329,22 @@ Status PolicySet::set_tripped(std::uint32_t id, bool tripped) {
         return Ok{};
     }
     return Error(fmt::format("there is no policy {}", id), ENOENT);
+}
+
+Status PolicySet::set_cgroups(const std::map<std::uint32_t, std::uint64_t>& cgroup_ids) {
+    std::vector<Policy> next = policies_;
+    for (Policy& policy : next) {
+        const auto found = cgroup_ids.find(policy.id);
+        if (found == cgroup_ids.end())
+            continue;
+        policy.scope.cgroup_id = found->second;
+        for (Rule& rule : policy.rules)
+            rule.compiled.cgroup_id = found->second;
+    }
+    if (auto status = check(next); !status)
+        return status;
+    policies_ = std::move(next);
+    return Ok{};
 }
 
 bool PolicySet::anchors_requests() const {

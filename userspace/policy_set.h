@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "address.h"
 #include "bpf/policy.h"
+#include "cgroup.h"
 #include "error.h"
 #include "protocol.h"
 
@@ -24,7 +26,7 @@ struct Rule {
 // Where a policy applies, found out by the caller.
 struct Scope {
     std::uint64_t netns_cookie = 0;
-    std::uint64_t cgroup_id = 0;  // 0: any
+    std::uint64_t cgroup_id = 0;  // 0: any, or kNoCgroup
 
     bool operator==(const Scope&) const = default;
 };
@@ -33,6 +35,9 @@ struct Scope {
 enum class Origin { client, config };
 
 struct Policy {
+    // Its cgroup is not there: it is in force, and no connection matches.
+    bool waits() const { return scope.cgroup_id == kNoCgroup; }
+
     std::uint32_t id = 0;
     Origin origin = Origin::client;
     bool tripped = false;  // by its breaker: as in Stage::listeners until resumed
@@ -41,6 +46,9 @@ struct Policy {
     libra_attach attach{};
     std::vector<Rule> rules;
 };
+
+// Its id, and its name if it has one.
+std::string full_name(const Policy& policy);
 
 struct NewPolicy {
     AttachRequest request;
@@ -78,6 +86,8 @@ class PolicySet {
     std::uint32_t last_id() const { return last_id_; }
     const Policy* find(std::uint32_t id) const;
     Status set_tripped(std::uint32_t id, bool tripped);
+    // Their cgroups are others now, or are there at last, or no more.
+    Status set_cgroups(const std::map<std::uint32_t, std::uint64_t>& cgroup_ids);
     bool anchors_requests() const;
     // These policies as at this stage, the others in full.
     libra_policy compile(const std::vector<std::uint32_t>& staged = {},

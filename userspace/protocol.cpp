@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <bit>
 #include <charconv>
 #include <initializer_list>
 #include <limits>
@@ -114,6 +115,7 @@ AttachRequest read_policy(Fields& fields) {
     AttachRequest request;
     std::string mode;
     std::string breaker = format_breaker(request.breaker);
+    std::string check = format_check_rate(request.check);
     fields.read("name", request.name, false);
     if (!is_name(request.name))
         fields.fail(
@@ -132,6 +134,7 @@ AttachRequest read_policy(Fields& fields) {
     fields.read("cgroup", request.cgroup, false);
     fields.read("netns", request.netns, false);
     fields.read("breaker", breaker, false);
+    fields.read("check", check, false);
     if (const auto parsed = mode_from_name(mode))
         request.mode = *parsed;
     else
@@ -140,12 +143,16 @@ AttachRequest read_policy(Fields& fields) {
         request.breaker = *parsed;
     else
         fields.fail(fmt::format("field 'breaker': {}", parsed.error().message()), "breaker");
+    if (const auto parsed = parse_check_rate(check))
+        request.check = *parsed;
+    else
+        fields.fail(fmt::format("field 'check': {}", parsed.error().message()), "check");
     return request;
 }
 
 AttachRequest read_attach(Fields& fields) {
     fields.only({"op", "protocol", "name", "parser", "domain", "mode", "anchor_requests",
-                 "no_scrub", "listen", "upstream", "cgroup", "netns", "breaker"});
+                 "no_scrub", "listen", "upstream", "cgroup", "netns", "breaker", "check"});
     return read_policy(fields);
 }
 
@@ -259,6 +266,27 @@ std::string format_breaker(const Breaker& breaker) {
     return breaker.fail_stops ? fmt::format("{}/{}", breaker.fail_stops, breaker.seconds) : "off";
 }
 
+Result<CheckRate> parse_check_rate(std::string_view text) {
+    constexpr std::uint32_t kMost = 1U << 24;
+    if (text == "off")
+        return CheckRate{.one_of = 0};
+    if (text == "all")
+        return CheckRate{.one_of = 1};
+    const std::uint32_t one_of = text.starts_with("1/") ? number(text.substr(2)).value_or(0) : 0;
+    if (!std::has_single_bit(one_of) || one_of > kMost)
+        return Error(fmt::format("'{}' is neither off, all, nor 1/N with a power of two up to {}, "
+                                 "such as 1/1024",
+                                 text, kMost),
+                     EINVAL);
+    return CheckRate{.one_of = one_of};
+}
+
+std::string format_check_rate(const CheckRate& rate) {
+    if (rate.one_of <= 1)
+        return rate.one_of ? "all" : "off";
+    return fmt::format("1/{}", rate.one_of);
+}
+
 bool only_reads(const Request& request) {
     const auto* apply = std::get_if<ApplyRequest>(&request);
     return (apply && apply->dry) || std::holds_alternative<StatusRequest>(request) ||
@@ -287,7 +315,7 @@ Result<AttachRequest> parse_policy(const Json& json, std::string* field) {
         return Error("a policy is a JSON object", EINVAL);
     Fields fields(json);
     fields.only({"name", "parser", "domain", "mode", "anchor_requests", "no_scrub", "listen",
-                 "upstream", "cgroup", "netns", "breaker"});
+                 "upstream", "cgroup", "netns", "breaker", "check"});
     auto policy = read_policy(fields);
     if (!fields.error())
         return policy;
@@ -312,6 +340,7 @@ Json policy_json(const AttachRequest& policy) {
     if (!policy.netns.empty())
         json["netns"] = policy.netns;
     json["breaker"] = format_breaker(policy.breaker);
+    json["check"] = format_check_rate(policy.check);
     return json;
 }
 

@@ -26,7 +26,8 @@ inline constexpr const char* kDefaultSocket = "/run/libra/librad.sock";
 inline constexpr std::size_t kMaxLine = 512 * 1024;
 inline constexpr std::uint32_t kProtocol = 1;
 
-// So many fail-stops within so many seconds take a policy back to native copies.
+// So many fail-stops, or altered messages, within so many seconds take a policy back to native
+// copies.
 struct Breaker {
     std::uint32_t fail_stops = 3;  // 0: never
     std::uint32_t seconds = 60;
@@ -37,6 +38,17 @@ struct Breaker {
 // "3/60", or "off".
 Result<Breaker> parse_breaker(std::string_view text);
 std::string format_breaker(const Breaker& breaker);
+
+// How many messages are copied, and looked for on their way out: "off", "all" or "1/N", where N
+// is a power of two.
+struct CheckRate {
+    std::uint32_t one_of = 1024;  // 0: none
+
+    bool operator==(const CheckRate&) const = default;
+};
+
+Result<CheckRate> parse_check_rate(std::string_view text);
+std::string format_check_rate(const CheckRate& rate);
 
 // A policy, as it is asked for.
 struct AttachRequest {
@@ -51,6 +63,7 @@ struct AttachRequest {
     std::string cgroup;  // directory in the cgroup v2 file system, empty: any
     std::string netns;   // file of a network namespace, empty: librad's own
     Breaker breaker;
+    CheckRate check;  // in mode dry-run all, unless none
 
     bool operator==(const AttachRequest&) const = default;
 };

@@ -55,11 +55,13 @@ std::string join_ids(const std::vector<std::uint32_t>& ids) {
 
 void log_policy(const Policy& policy) {
     for (const Rule& rule : policy.rules)
-        spdlog::info("policy {}{}: {} {} parser {} domain {} mode {}{}", policy.id,
-                     policy.request.name.empty() ? "" : fmt::format(" ({})", policy.request.name),
+        spdlog::info("policy {}: {} {} parser {} domain {} mode {}{}", full_name(policy),
                      role_name(rule.compiled.roles), format_endpoint(rule.endpoint),
                      policy.request.parser, policy.attach.domain, mode_name(policy.attach.mode),
                      policy.request.cgroup.empty() ? "" : " cgroup " + policy.request.cgroup);
+    if (policy.waits())
+        spdlog::warn("policy {} waits: there is no cgroup {}", full_name(policy),
+                     policy.request.cgroup);
 }
 
 }  // namespace
@@ -118,10 +120,12 @@ Result<NewPolicy> Service::resolve(const AttachRequest& request, Origin origin) 
         return netns.error();
     Scope scope{.netns_cookie = netns->cookie(), .cgroup_id = 0};
     if (!request.cgroup.empty()) {
-        const auto id = cgroup_id(request.cgroup);
-        if (!id)
+        const auto id = settings_.cgroup_id(request.cgroup);
+        // A service is started when it is; who types a name has mistyped it.
+        const bool waits = !id && id.error().code() == ENOENT && origin == Origin::config;
+        if (!id && !waits)
             return id.error();
-        scope.cgroup_id = *id;
+        scope.cgroup_id = waits ? kNoCgroup : *id;
     }
     if (scope.netns_cookie != settings_.netns.cookie())
         netnses_.insert_or_assign(scope.netns_cookie, *netns);
@@ -226,90 +230,6 @@ Status Service::change(PolicySet next, const Ids& added, const Ids& removed) {
     if (!added.empty())
         set_ = std::move(next);
     return Error(left, code);
-}
-
-Status Service::adopt_here(std::uint64_t waiting) {
-    if (auto status = backend_.adopt(LIBRA_MATCH_PASSIVE); !status)
-        return status;
-    if (set_.anchors_requests()) {
-        if (auto status = backend_.adopt(LIBRA_MATCH_ACTIVE); !status)
-            return status;
-    }
-    // Not more than there were before: another one may have failed meanwhile.
-    if (auto status = backend_.attached_since(waiting); !status)
-        return status;
-    spdlog::warn("{} connections could not be attached; those that are left were adopted", waiting);
-    return Ok{};
-}
-
-// Those that no policy names any more need no adopting.
-Status Service::adopt_all() {
-    return each_netns(set_, [this]() -> Status {
-        const auto waiting = backend_.unattached();
-        if (!waiting)
-            return waiting.error();
-        return *waiting == 0 ? Status(Ok{}) : adopt_here(*waiting);
-    });
-}
-
-// Back to native copies: its clients' connections are attached, and nothing is kept.
-Status Service::trip(const Policy& policy, const std::string& why) {
-    PolicySet next = set_;
-    if (auto status = next.set_tripped(policy.id, true); !status)
-        return status;
-    const std::string name = policy.request.name;
-    const std::uint32_t id = policy.id;
-    if (auto status = save(next); !status)
-        spdlog::error("{}", status.error().message());
-    if (auto status = wind_down(set_, {id}); !status)
-        return status;
-    set_ = std::move(next);
-    spdlog::error(
-        "BREAKER: policy {}{} is back to native copies: {}. It stays so until told "
-        "otherwise: find out why (libractl explain, libractl doctor), then libractl resume {}",
-        id, name.empty() ? "" : fmt::format(" ({})", name), why, id);
-    return Ok{};
-}
-
-void Service::watch_breakers() {
-    const auto now = BreakerWatch::Clock::now();
-    // A copy: tripping changes the set.
-    const std::vector<Policy> policies = set_.policies();
-    std::erase_if(watches_, [this](const auto& watch) { return !set_.find(watch.first); });
-    for (const Policy& policy : policies) {
-        if (policy.tripped || policy.attach.mode != LIBRA_MODE_TOKEN)
-            continue;
-        const auto total = backend_.fail_stops(policy.id);
-        if (!total) {
-            spdlog::warn("policy {}: {}", policy.id, total.error().message());
-            continue;
-        }
-        const Breaker& limit = policy.request.breaker;
-        if (!watches_[policy.id].trips(limit, *total, now))
-            continue;
-        const auto status =
-            trip(policy, fmt::format("{} or more connections were aborted within {} s, because "
-                                     "what the proxy sent was not what it had received",
-                                     limit.fail_stops, limit.seconds));
-        if (!status)
-            spdlog::error("policy {}: its breaker cannot trip: {}", policy.id,
-                          status.error().message());
-        else
-            watches_.erase(policy.id);
-    }
-}
-
-void Service::tend() noexcept {
-    try {
-        const auto status = adopt_all();
-        std::string complaint = status ? "" : status.error().message();
-        if (!complaint.empty() && complaint != complaint_)
-            spdlog::warn("nothing is anchored: {}", complaint);
-        complaint_ = std::move(complaint);
-        watch_breakers();
-    } catch (const std::exception& error) {
-        spdlog::error("connections could not be looked at: {}", error.what());
-    }
 }
 
 // A librad that was killed may have come to any point of a change. What is in the kernel and
@@ -478,10 +398,20 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
 Result<Json> Service::reload() {
     if (!settings_.configuration)
         return Error("librad was started without a configuration file (--config)", ENOENT);
-    const auto policies = settings_.configuration();
-    if (!policies)
-        return policies.error();
-    return apply(*policies, false);
+    const auto config = settings_.configuration();
+    if (!config)
+        return config.error();
+    std::function<void()> serve_metrics = [] {};
+    if (settings_.metrics) {
+        auto move = settings_.metrics(config->metrics);
+        if (!move)
+            return std::move(move).error();
+        serve_metrics = std::move(move).value();
+    }
+    auto answer = apply(config->policies, false);
+    if (answer)
+        serve_metrics();
+    return answer;
 }
 
 Result<Json> Service::take_up(const ResumeRequest& request) {
@@ -557,7 +487,9 @@ Result<Json> Service::status() {
         if (!policy.request.netns.empty())
             entry["netns"] = policy.request.netns;
         entry["breaker"] = format_breaker(policy.request.breaker);
+        entry["check"] = format_check_rate(policy.request.check);
         entry["tripped"] = policy.tripped;
+        entry["waiting"] = policy.waits();
         const auto fail_stops = backend_.fail_stops(policy.id);
         if (!fail_stops)
             return fail_stops.error();

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "breaker.h"
+#include "cgroup.h"
+#include "config.h"
 #include "netns.h"
 #include "parser_set.h"
 #include "policy_program.h"
@@ -25,8 +27,11 @@ class Service {
         Netns netns;
         // Where policies are kept for the next librad; none: they go with this one.
         std::optional<StateFile> state = std::nullopt;
-        // The policies of the configuration file, read anew; none: there is no such file.
-        std::function<Result<std::vector<AttachRequest>>()> configuration = nullptr;
+        // The configuration file, read anew; none: there is no such file.
+        std::function<Result<Config>()> configuration = nullptr;
+        // Has metrics served there once what is returned is called; none: nobody serves any.
+        std::function<Result<std::function<void()>>(const std::string& address)> metrics = nullptr;
+        std::function<Result<std::uint64_t>(const std::string& path)> cgroup_id = libra::cgroup_id;
     };
 
     Service(PolicyBackend& backend, ParserBackend& parsers, Settings settings)
@@ -37,14 +42,15 @@ class Service {
     std::string handle(std::string_view line, bool trusted = true) noexcept;
 
     // To be called now and then. Adopts connections that could not be attached, without
-    // which the kernel keeps nothing, and looks after the breakers. Does not throw.
+    // which the kernel keeps nothing, and looks after cgroups and breakers. Does not throw.
     void tend() noexcept;
 
     // Takes over what the last librad left in the kernel: the policies of the state file,
     // and nothing else.
     Status resume();
 
-    // The policies of the configuration in place of those that it brought before.
+    // The policies of the configuration in place of those that it brought before, and its
+    // metrics: both, or neither.
     Result<Json> reload();
 
     // Detaches all policies. Connections stay attached, but anchor nothing more.
@@ -72,6 +78,7 @@ class Service {
     Status adopt(const PolicySet& set, std::uint32_t role) const;
     Status adopt_all();
     Status adopt_here(std::uint64_t waiting);
+    Status follow_cgroups();
     void watch_breakers();
     Status trip(const Policy& policy, const std::string& why);
 
@@ -99,6 +106,7 @@ class Service {
     std::map<std::uint64_t, Netns> netnses_;  // by cookie, of policies; not the own one
     std::map<std::uint32_t, BreakerWatch> watches_;
     std::string complaint_;  // of tend(), for as long as there is reason to
+    std::string cgroup_complaint_;
 };
 
 }  // namespace libra

@@ -7,8 +7,10 @@ import json
 import os
 import pwd
 import signal
+import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 import vmtest
@@ -17,7 +19,9 @@ from harness.load import complaint
 
 LISTEN, ORIGIN = "127.0.0.1:8101", "127.0.0.1:8001"
 OTHER = "127.0.0.1:8102"
-METRICS = "127.0.0.1:9742"
+METRICS, OTHER_METRICS = "127.0.0.1:9742", "127.0.0.1:9743"
+CGROUPS = "/sys/fs/cgroup"
+CGROUP = f"{CGROUPS}/libra-test"
 PIN = "/sys/fs/bpf/libra-test"
 GROUP = "libra"
 POLICY = """[[policy]]
@@ -220,6 +224,29 @@ def metrics(env, tap):
                    f"libra_{name}_total" not in values]
         case.equal(missing, [], "counters without a metric")
 
+        def served(address):
+            with contextlib.suppress(urllib.error.URLError):
+                with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+                    return b"libra_kernel_up 1" in answer.read()
+            return False
+
+        daemon.write(text.replace(METRICS, OTHER_METRICS))
+        daemon.ctl("reload")
+        case.equal((served(METRICS), served(OTHER_METRICS)), (False, True), "moved by a reload")
+        with socket.create_server(("127.0.0.1", int(METRICS.split(":")[1]))):
+            daemon.write(text.replace('"web"', '"other"'))
+            run = daemon.ctl("reload", check=False)
+            case.equal((run.returncode, "is the port taken?" in run.stderr), (1, True),
+                       f"a port that is taken: {run.stderr}")
+        case.equal((sorted(daemon.policies()), served(OTHER_METRICS)), (["web"], True),
+                   "all stays as it was")
+        daemon.write(WEB)
+        daemon.ctl("reload")
+        case.equal(served(OTHER_METRICS), False, "no more after a reload")
+        daemon.write(text)
+        daemon.ctl("reload")
+        case.equal(served(METRICS), True, "again after a reload")
+
 
 def refusals(env, tap):
     """What cannot be is said before anything is attached, and nothing stays."""
@@ -242,8 +269,11 @@ def refusals(env, tap):
         case.check("refused.toml:9: unknown key 'mood' in [[policy]]; did you mean" in said, said)
         said = refused(case, "unknown parser", (), WEB.replace("http1", "gopher"))
         case.check("policy 'web': unknown parser 'gopher'; loaded: http1" in said, said)
-        said = refused(case, "no such cgroup", (), WEB + 'cgroup = "/sys/fs/cgroup/none"\n')
-        case.check("policy 'web': cgroup '/sys/fs/cgroup/none': No such file" in said, said)
+        for cgroup, why in (("/sys/fs/none", "is not in a cgroup v2 file system"),
+                            (f"{CGROUPS}/cgroup.procs", "is not a cgroup; name its directory"),
+                            (f"{CGROUPS}/cgroup.procs/none", "Not a directory")):
+            said = refused(case, cgroup, (), f'{WEB}cgroup = "{cgroup}"\n')
+            case.check("refused.toml:9: " in said and cgroup in said and why in said, said)
         case.equal(libra.counters()["attach"], before, "attached")
 
 
@@ -268,6 +298,78 @@ def namespaces(env, tap):
             daemon.ctl("detach", "--all")
         finally:
             subprocess.run(["ip", "netns", "delete", "blue"], check=True)
+
+
+@contextlib.contextmanager
+def service(env):
+    """A proxy in a cgroup of its own, made for it and removed after it, as systemd does."""
+    def enter(path):
+        with open(f"{path}/cgroup.procs", "w", encoding="utf-8") as file:
+            file.write("0")
+
+    os.mkdir(CGROUP)
+    try:
+        enter(CGROUP)
+        try:
+            proxy = env.proxy("nginx", "b", LISTEN, ORIGIN, mode=None)
+            proxy.__enter__()
+        finally:
+            enter(CGROUPS)
+        try:
+            # Until then librad has not seen it, and what nginx connects to, and keeps, is adopted.
+            time.sleep(2)
+            yield os.stat(CGROUP).st_ino
+        finally:
+            proxy.__exit__(None, None, None)
+    finally:
+        for turn in reversed(range(50)):
+            try:
+                os.rmdir(CGROUP)
+                break
+            except OSError:
+                if not turn:
+                    raise
+                time.sleep(0.1)
+
+
+def cgroups(env, tap):
+    """A service that is not started yet, is started, and is started anew."""
+    def anchors(case, what):
+        before = libra.counters()["anchors_minted"]
+        end = time.monotonic() + 20
+        while libra.counters()["anchors_minted"] == before and time.monotonic() < end:
+            exact(case, env.load(LISTEN, "256k", "-c", 2, "-n", 8))
+        case.check(libra.counters()["anchors_minted"] > before, f"nothing is anchored: {what}")
+
+    def becomes(daemon, waiting):
+        end = time.monotonic() + 10
+        while daemon.policies()["web"]["waiting"] != waiting and time.monotonic() < end:
+            time.sleep(0.1)
+        return daemon.policies()["web"]["waiting"] == waiting
+
+    text = WEB + f'cgroup = "{CGROUP}"\n'
+    with tap.case("a policy waits for its cgroup, and follows it") as case:
+        with env.origin(ORIGIN), Pinned(env, text) as daemon:
+            case.check(becomes(daemon, True), "it does not wait")
+            case.check(f"policy 1 waits: there is no cgroup {CGROUP}\n" in
+                       daemon.ctl("status").stdout, "status does not say so")
+            time.sleep(2.5)
+            case.equal(daemon.log().count(f"waits: there is no cgroup {CGROUP}"), 1, "in the log")
+            with service(env) as first:
+                case.check(becomes(daemon, False), "it waits on")
+                anchors(case, "started")
+            with service(env) as second:
+                case.check(first != second, "the same cgroup")
+                anchors(case, "started anew")
+                daemon.process.kill()
+                daemon.start()
+                anchors(case, "librad killed")
+            case.check(becomes(daemon, True), "it does not wait again")
+            run = daemon.ctl("attach", "--parser", "http1", "--listen", OTHER, "--domain", "2",
+                             "--mode", "token", "--cgroup", CGROUP, check=False)
+            case.check(f"cgroup '{CGROUP}': No such file" in run.stderr, run.stderr)
+            case.equal(daemon.policies()["web"]["id"], 1, "policy")
+        case.equal(libra.settle(), {}, "left behind")
 
 
 def off(env, tap):
@@ -296,6 +398,7 @@ def body(env, tap):
     metrics(env, tap)
     refusals(env, tap)
     namespaces(env, tap)
+    cgroups(env, tap)
     off(env, tap)
 
 

@@ -10,7 +10,7 @@ standard stack would not have sent.
 import contextlib
 
 import vmtest
-from harness import hostile, libra
+from harness import hostile, ktls, libra
 
 # What forwards each byte once and unmodified owes the peer all of them.
 FAITHFUL = ("plain", "split", "copy", "cut", "full", "more", "delay", "recycle",
@@ -83,6 +83,7 @@ def unscrubbed(env, tap, parser, name):
 
 def encrypted(env, tap, parser):
     """The same where kernel TLS encrypts what is sent to clients, and by origins."""
+    ktls.prepare()
     for name in env.args.behaviour or PARSERS[parser]:
         with scrub(env, name in TAMPERING):
             misbehave(env, tap, parser, name, "--behaviour", name, "--ktls")

@@ -7,7 +7,7 @@ import ssl
 
 import vmtest
 from harness import exchanges as ask
-from harness import matrix, servers
+from harness import ktls, matrix, servers
 from harness.matrix import ABORTED, BREAKS, CORRUPTS, EITHER, SAME, Row, fields_of
 from harness.scripted_origin import ScriptedOrigin
 
@@ -178,6 +178,7 @@ STREAM_SERVER = "@http@ server { listen 127.0.0.1:@port@; @config@ }"
 
 def run(env, tap, way):
     """All rows, plain and then this way."""
+    ktls.prepare()
     pem = matrix.certificate(env)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)

@@ -100,6 +100,21 @@ TEST(Config, WhatIsNoTomlIsRefusedWithItsLine) {
     const auto config = parse_config("a = 1\nb = = 2\n", "f");
     ASSERT_FALSE(config);
     EXPECT_TRUE(config.error().message().starts_with("f:2: ")) << config.error().message();
+    // what the parser asserts
+    const auto name = parse_config("# a table\n\n[!name]\na = 1\n", "f");
+    ASSERT_FALSE(name);
+    EXPECT_EQ(name.error().message(), "f:3: this is no TOML");
+}
+
+TEST(Config, CgroupsThatCannotBeAreRefusedWithTheirLine) {
+    const auto check = [](const std::string& cgroup) -> Status {
+        return cgroup == "/right" ? Status(Ok{}) : Error("it is none", EINVAL);
+    };
+    const std::string text = kPolicy;
+    EXPECT_TRUE(parse_config(text + "cgroup = \"/right\"\n", "f", check));
+    const auto refused = parse_config(text + "cgroup = \"/wrong\"\n", "f", check);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "f:8: it is none");
 }
 
 TEST(Config, ListenersThatAreMissedAreNamed) {

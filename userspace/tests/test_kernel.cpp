@@ -52,11 +52,6 @@ TEST_F(FakeRoot, ModuleBtfIsNotNeededWhenBuiltIn) {
     EXPECT_TRUE(check_kernel_files(root_));
 }
 
-TEST(Cgroup, RefusesWhatIsNone) {
-    EXPECT_FALSE(cgroup_id("/proc"));
-    EXPECT_FALSE(cgroup_id("/nowhere"));
-}
-
 TEST(Netns, HasACookie) {
     const auto cookie = Netns::own();
     ASSERT_TRUE(cookie);

@@ -40,7 +40,8 @@ TEST(PolicySet, CompilesToWhatTheProgramReads) {
     EXPECT_STREQ(listen.attach.parser, "http1");
     EXPECT_EQ(listen.attach.domain, 9U);
     EXPECT_EQ(listen.attach.mode, static_cast<__u32>(LIBRA_MODE_TOKEN));
-    EXPECT_EQ(listen.attach.flags, LIBRA_F_ANCHOR_REQUESTS);
+    // One message in 1024 is checked, unless asked for otherwise.
+    EXPECT_EQ(listen.attach.flags, LIBRA_F_ANCHOR_REQUESTS | (11U << LIBRA_F_CHECK_SHIFT));
     EXPECT_EQ(listen.attach.policy, 1U);
     const libra_rule& upstream = compiled.rules[1];
     EXPECT_EQ(upstream.roles, LIBRA_MATCH_ACTIVE);
@@ -101,6 +102,26 @@ TEST(PolicySet, CgroupsTellUpstreamsApart) {
     EXPECT_FALSE(set.add(request, {.netns_cookie = 42, .cgroup_id = 5}));
     EXPECT_FALSE(set.add(request, kScope));
     EXPECT_TRUE(set.add(request, {.netns_cookie = 42, .cgroup_id = 6}));
+}
+
+TEST(PolicySet, CgroupsThatAreNotThereAreToldApartByTheirNames) {
+    constexpr Scope kNotThere = {.netns_cookie = 42, .cgroup_id = kNoCgroup};
+    PolicySet set;
+    auto request = proxy();
+    request.cgroup = "/a";
+    ASSERT_TRUE(set.add(request, kNotThere));
+    ++request.domain;
+    EXPECT_FALSE(set.add(request, kNotThere));
+    request.cgroup = "/b";
+    ASSERT_TRUE(set.add(request, kNotThere));
+    EXPECT_EQ(set.compile().rules[0].cgroup_id, kNoCgroup);
+
+    EXPECT_FALSE(set.set_cgroups({{1, 5}, {2, 5}}));  // links to one cgroup
+    EXPECT_TRUE(set.find(1)->waits());
+    ASSERT_TRUE(set.set_cgroups({{1, 5}, {2, 6}}));
+    EXPECT_FALSE(set.find(1)->waits());
+    EXPECT_EQ(set.compile().rules[0].cgroup_id, 5U);
+    EXPECT_EQ(set.compile().rules[3].cgroup_id, 6U);
 }
 
 TEST(PolicySet, OneBadAddressRefusesTheWholePolicy) {

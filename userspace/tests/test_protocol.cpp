@@ -13,6 +13,7 @@ TEST(Protocol, AttachSurvivesTheWire) {
     request.mode = LIBRA_MODE_DRY_RUN;
     request.anchor_requests = true;
     request.no_scrub = true;
+    request.check = CheckRate{.one_of = 64};
     request.listen = {"*:80"};
     request.upstream = {"10.0.0.0/8:80", "[::1]:80"};
     request.cgroup = "/sys/fs/cgroup/proxy";
@@ -24,6 +25,7 @@ TEST(Protocol, AttachSurvivesTheWire) {
     EXPECT_EQ(again.mode, request.mode);
     EXPECT_EQ(again.anchor_requests, request.anchor_requests);
     EXPECT_EQ(again.no_scrub, request.no_scrub);
+    EXPECT_EQ(again.check, request.check);
     EXPECT_EQ(again.listen, request.listen);
     EXPECT_EQ(again.upstream, request.upstream);
     EXPECT_EQ(again.cgroup, request.cgroup);

@@ -125,6 +125,30 @@ class ServiceTest : public testing::Test {
     Service service_{backend_, parsers_, {.netns = Netns::own_with_cookie(42)}};
 };
 
+// With cgroups that come and go.
+class CgroupTest : public ServiceTest {
+  protected:
+    static constexpr const char* kWaits =
+        R"({"op":"apply","policies":[)"
+        R"({"name":"a","parser":"http1","domain":1,"mode":"token","listen":["*:80"],)"
+        R"("upstream":["10.0.0.1:80"],"cgroup":"/a"}]})";
+
+    Json ask(const std::string& line) { return Json::parse(service_.handle(line)); }
+    Json policy() { return ask(R"({"op":"status"})")["policies"][0]; }
+    std::uint64_t in_force() const { return backend_.installed_.rules[0].cgroup_id; }
+
+    std::map<std::string, std::uint64_t> cgroups_;
+    Service service_{backend_,
+                     parsers_,
+                     {.netns = Netns::own_with_cookie(42),
+                      .cgroup_id = [this](const std::string& path) -> Result<std::uint64_t> {
+                          const auto found = cgroups_.find(path);
+                          if (found == cgroups_.end())
+                              return Error("there is none", path == "/x" ? EINVAL : ENOENT);
+                          return found->second;
+                      }}};
+};
+
 TEST_F(ServiceTest, AttachesAndReports) {
     EXPECT_EQ(ask(kAttach), (Json{{"ok", true}, {"policy", 1}}));
     EXPECT_EQ(backend_.installed_.count, 2U);
@@ -252,6 +276,57 @@ TEST_F(ServiceTest, BadCgroupIsRefused) {
               "'/proc' is not in a cgroup v2 file system");
 }
 
+TEST_F(CgroupTest, APolicyOfTheConfigurationWaitsForItsCgroup) {
+    EXPECT_EQ(ask(kWaits)["added"], Json{"a"});
+    EXPECT_EQ(policy()["waiting"], true);
+    EXPECT_EQ(in_force(), kNoCgroup);  // not 0, which is any
+    backend_.taken();
+    service_.tend();
+    EXPECT_EQ(ask(kWaits)["unchanged"], Json{"a"});
+    EXPECT_EQ(backend_.taken(), "");
+
+    // Those that came before it was seen are adopted.
+    cgroups_["/a"] = 5;
+    service_.tend();
+    EXPECT_EQ(backend_.taken(), "l stop-1 l adopt-clients lu ");
+    EXPECT_EQ(policy()["waiting"], false);
+    EXPECT_EQ(in_force(), 5U);
+    service_.tend();
+    EXPECT_EQ(ask(kWaits)["unchanged"], Json{"a"});
+    EXPECT_EQ(backend_.taken(), "");
+}
+
+TEST_F(CgroupTest, APolicyFollowsItsCgroup) {
+    cgroups_["/a"] = 5;
+    ask(kWaits);
+    backend_.taken();
+    cgroups_["/a"] = 6;  // the service was started anew
+    backend_.refuse_once = {"adopt-clients"};
+    service_.tend();
+    EXPECT_EQ(in_force(), 5U);
+    backend_.taken();
+    service_.tend();
+    EXPECT_EQ(backend_.taken(), "l stop-1 l adopt-clients lu ");
+    EXPECT_EQ(in_force(), 6U);
+    EXPECT_EQ(policy()["id"], 1);  // and counts on
+
+    cgroups_.clear();
+    service_.tend();
+    EXPECT_EQ(in_force(), kNoCgroup);
+    EXPECT_EQ(policy()["waiting"], true);
+    EXPECT_EQ(ask(kWaits)["unchanged"], Json{"a"});
+}
+
+TEST_F(CgroupTest, WhatCanNeverBeOneIsRefusedAndWhatAClientNamesHasToBeThere) {
+    std::string wrong = kWaits;
+    wrong.replace(wrong.find("/a"), 2, "/x");
+    EXPECT_EQ(ask(wrong)["error"], "policy 'a': there is none");
+    std::string attach = kAttach;
+    attach.insert(attach.size() - 1, R"(,"cgroup":"/a")");
+    EXPECT_EQ(ask(attach)["error"], "there is none");
+    EXPECT_TRUE(ask(R"({"op":"status"})")["policies"].empty());
+}
+
 constexpr const char* kTwo =
     R"({"op":"apply","policies":[)"
     R"({"name":"a","parser":"http1","domain":1,"mode":"token","listen":["*:80"],)"
@@ -321,6 +396,51 @@ TEST_F(ServiceTest, ABreakerTripsAndStaysUntilTold) {
     EXPECT_EQ(ask(R"({"op":"resume","policy":1})")["ok"], false);
     service_.tend();  // what came before does not count again
     EXPECT_EQ(ask(R"({"op":"status"})")["policies"][0]["tripped"], false);
+}
+
+class ReloadTest : public ServiceTest {
+  protected:
+    Json reload() { return Json::parse(service_.handle(R"({"op":"reload"})")); }
+
+    Config config_;
+    std::string served_ = "old";
+    bool taken_ = false;
+    Service service_{
+        backend_,
+        parsers_,
+        {.netns = Netns::own_with_cookie(42),
+         .configuration = [this] { return Result<Config>(config_); },
+         .metrics = [this](const std::string& address) -> Result<std::function<void()>> {
+             if (taken_)
+                 return Error("the port is taken");
+             return std::function([this, address] { served_ = address; });
+         }}};
+};
+
+TEST_F(ReloadTest, MetricsAndPoliciesChangeTogetherOrNotAtAll) {
+    config_ = parse_config(R"([daemon]
+metrics = "127.0.0.1:9742"
+[[policy]]
+name = "a"
+parser = "http1"
+domain = 1
+mode = "token"
+listen = ["*:80"]
+)",
+                           "f")
+                  .value();
+    backend_.refuse_once = {"adopt-clients"};
+    EXPECT_EQ(reload()["error"], "not now");
+    EXPECT_EQ(served_, "old");
+    taken_ = true;
+    EXPECT_EQ(reload()["error"], "the port is taken");
+    EXPECT_EQ(backend_.installed_.count, 0U);
+    taken_ = false;
+    EXPECT_EQ(reload()["added"], Json{"a"});
+    EXPECT_EQ(served_, "127.0.0.1:9742");
+    config_ = Config();
+    EXPECT_EQ(reload()["removed"], Json{"a"});
+    EXPECT_EQ(served_, "");
 }
 
 TEST_F(ServiceTest, WhoIsNotRootOnlyLooks) {

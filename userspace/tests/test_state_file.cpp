@@ -38,6 +38,11 @@ class StateFileTest : public testing::Test {
         request.name = "again";
         EXPECT_TRUE(set.add(request, {.netns_cookie = 8, .cgroup_id = 1}));
         EXPECT_TRUE(set.set_tripped(3, true));
+        request.name = "waits";
+        request.cgroup = "/sys/fs/cgroup/none";
+        request.domain = 4;
+        request.upstream = {"10.0.0.0/8:81"};
+        EXPECT_TRUE(set.add(request, {.netns_cookie = 8, .cgroup_id = kNoCgroup}));
         return set;
     }
 
@@ -54,7 +59,8 @@ TEST_F(StateFileTest, WhatWasInForceIsAgain) {
     const libra_policy was = before.compile();
     const libra_policy is = after->compile();
     EXPECT_EQ(std::memcmp(&was, &is, sizeof(was)), 0);
-    EXPECT_EQ(after->last_id(), 3U);
+    EXPECT_EQ(after->last_id(), 4U);
+    EXPECT_TRUE(after->find(4)->waits());
     EXPECT_TRUE(after->find(3)->tripped);
 }
 
@@ -78,7 +84,7 @@ TEST_F(StateFileTest, WhatIsNotUnderstoodIsRefused) {
     };
     EXPECT_FALSE(parse_state(with("\"format\":1", "\"format\":2")));
     EXPECT_FALSE(parse_state(with("\"id\":2", "\"id\":3")));
-    EXPECT_FALSE(parse_state(with("\"last_id\":3", "\"last_id\":2")));
+    EXPECT_FALSE(parse_state(with("\"last_id\":4", "\"last_id\":3")));
     EXPECT_FALSE(parse_state(with("\"slots\":[", "\"slots\":[5,")));
     EXPECT_FALSE(parse_state(with("\"tripped\":true", "\"tripped\":1")));
     EXPECT_FALSE(parse_state(with("\"*:80\"", "\"*:0x50\"")));
@@ -93,7 +99,7 @@ TEST_F(StateFileTest, AFullDiskLeavesTheOldOne) {
     const auto status = file.save(PolicySet());
     ASSERT_FALSE(status);
     EXPECT_NE(status.error().message().find("cannot keep the policies in"), std::string::npos);
-    EXPECT_EQ(file.load()->policies().size(), 2U);
+    EXPECT_EQ(file.load()->policies().size(), 3U);
 }
 
 }  // namespace

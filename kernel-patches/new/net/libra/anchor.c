@@ -117,6 +117,7 @@ bool libra_anchor_charge(struct libra_anchor *anchor, u32 bytes)
 	if (atomic_long_add_return(bytes, &account->charge) >
 	    READ_ONCE(*account->limit)) {
 		atomic_long_sub(bytes, &account->charge);
+		WRITE_ONCE(account->refused, READ_ONCE(account->refused) + 1);
 		LIBRA_INC(ln, account->at_limit);
 		return false;
 	}

@@ -24,6 +24,7 @@ struct sk_buff;
  * @limit: how many bytes @charge may be, a sysctl of @net
  * @at_limit: the fallback to count when it would be more
  * @charge: bytes of its anchors
+ * @refused: how often it would have been more than @limit; who races loses one
  *
  * Part of what it stands for, such as an attached socket.
  */
@@ -34,6 +35,7 @@ struct libra_account {
 	struct libra_net *net;
 	const u32 *limit;
 	atomic_long_t charge;
+	unsigned long refused;
 };
 
 static inline void libra_account_get(struct libra_account *account)

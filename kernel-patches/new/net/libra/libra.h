@@ -20,6 +20,7 @@
 #include "mib.h"
 
 struct libra_sock;
+struct seq_file;
 
 /* ---- per network namespace (main.c) ------------------------------------- */
 
@@ -45,14 +46,18 @@ struct libra_sock;
  * @lazy_pages: pages that stand for bytes nobody has looked at, lazy mode
  * @payload_pages: pages of payload memory, lazy mode
  * @payload_processes: processes that have any, lazy mode
- * @expire: drops messages that nobody redeems, token mode
+ * @expire: drops messages that nobody redeems, and judges those that are checked, token mode
+ * @altered: struct libra_checked, the latest first; under @lock
+ * @altered_nr: how many
  * @sysctl: see Documentation/networking/libra.rst
  */
 struct libra_net {
 	struct net *net;
 	u64 number;
-	spinlock_t lock;	/* protects @domains */
+	spinlock_t lock;	/* protects @domains, @altered */
 	struct list_head domains;
+	struct list_head altered;
+	int altered_nr;
 	struct libra_counters __percpu *mib;
 	atomic_long_t unattached;
 	atomic_t passing_unused[2];
@@ -111,6 +116,7 @@ int libra_sysctl_init(struct libra_net *ln);
 void libra_sysctl_exit(struct libra_net *ln);
 int libra_mib_init(struct libra_net *ln);
 void libra_mib_exit(struct libra_net *ln);
+bool libra_may_ask(struct seq_file *seq);
 
 /* ---- the application's memory -------------------------------------------- */
 

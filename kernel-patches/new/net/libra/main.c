@@ -9,6 +9,7 @@
 
 #include "libra.h"
 #include "lazy/lazy.h"
+#include "token/check.h"
 #include "token/token.h"
 
 unsigned int libra_net_id __read_mostly;
@@ -51,6 +52,8 @@ static void __net_exit libra_net_exit(struct net *net)
 	WARN_ON_ONCE(atomic_long_read(&ln->charge));
 	libra_sysctl_exit(ln);
 	libra_mib_exit(ln);
+	/* Whoever read the file of it has done so. */
+	libra_altered_free(ln);
 }
 
 static struct pernet_operations libra_net_ops = {

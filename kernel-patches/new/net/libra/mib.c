@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Libra: /proc/net/libra_stat, one "name value" per line, and libra_passing.
+ * Libra: /proc/net/libra_stat, one "name value" per line, and the files beside it.
  */
+#include <linux/capability.h>
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/seq_file_net.h>
 
 #include "libra.h"
+#include "lazy/lazy.h"
+#include "token/check.h"
 #include "token/token.h"
 
 const char *const libra_mib_names[LIBRA_MIB_MAX] = {
@@ -58,6 +61,20 @@ static int libra_mib_show(struct seq_file *seq, void *v)
 	return 0;
 }
 
+/**
+ * libra_may_ask() - may a reader see all connections and processes of a network namespace?
+ * @seq: file of that namespace
+ *
+ * What counts is the capability with which it was opened: by its mode alone a root without
+ * any might read it.
+ *
+ * Context: any.
+ */
+bool libra_may_ask(struct seq_file *seq)
+{
+	return file_ns_capable(seq->file, seq_file_net(seq)->user_ns, CAP_NET_ADMIN);
+}
+
 int libra_mib_init(struct libra_net *ln)
 {
 	ln->mib = alloc_percpu(struct libra_counters);
@@ -68,10 +85,27 @@ int libra_mib_init(struct libra_net *ln)
 		goto free;
 	if (!proc_create_net_single("libra_passing", 0444, ln->net->proc_net,
 				    libra_passing_show, NULL))
-		goto remove;
+		goto remove_stat;
+	/* Headers of messages are nobody else's business. */
+	if (!proc_create_net_single("libra_altered", 0400, ln->net->proc_net,
+				    libra_altered_show, NULL))
+		goto remove_passing;
+	/* Root's: they say whose a connection is, and what it and its memory are used for. */
+	if (!proc_create_net_data("libra_sockets", 0400, ln->net->proc_net, &libra_sockets_ops,
+				  sizeof(struct libra_sockets_iter), NULL))
+		goto remove_altered;
+	if (!proc_create_net_data("libra_payload", 0400, ln->net->proc_net, &libra_payload_ops,
+				  sizeof(struct libra_payload_iter), NULL))
+		goto remove_sockets;
 	return 0;
 
-remove:
+remove_sockets:
+	remove_proc_entry("libra_sockets", ln->net->proc_net);
+remove_altered:
+	remove_proc_entry("libra_altered", ln->net->proc_net);
+remove_passing:
+	remove_proc_entry("libra_passing", ln->net->proc_net);
+remove_stat:
 	remove_proc_entry("libra_stat", ln->net->proc_net);
 free:
 	free_percpu(ln->mib);
@@ -80,6 +114,9 @@ free:
 
 void libra_mib_exit(struct libra_net *ln)
 {
+	remove_proc_entry("libra_payload", ln->net->proc_net);
+	remove_proc_entry("libra_sockets", ln->net->proc_net);
+	remove_proc_entry("libra_altered", ln->net->proc_net);
 	remove_proc_entry("libra_passing", ln->net->proc_net);
 	remove_proc_entry("libra_stat", ln->net->proc_net);
 	free_percpu(ln->mib);

@@ -38,6 +38,18 @@
 	X(MADE_UP,		"vpis_made_up")				\
 	X(EXPIRED,		"anchors_expired")			\
 	X(RECLAIMED,		"anchors_reclaimed")			\
+	/* payload bytes that were read in mode dry-run */		\
+	X(DRY_RUN,		"rx_dry_run_bytes")			\
+	/* ... of these: would have been kept */			\
+	X(ANCHORABLE,		"rx_anchorable_bytes")			\
+	/* messages that were copied, and looked for on their way out */ \
+	X(CHECKED,		"checked_messages")			\
+	/* ... of these: the process sent something else instead */	\
+	X(CHECK_ALTERED,	"checked_altered")			\
+	/* ... of these: did not leave, or not to their end */		\
+	X(CHECK_UNSENT,		"checked_unsent")			\
+	/* messages that were not checked: too many, or no memory */	\
+	X(CHECK_SKIPPED,	"checked_skipped")			\
 	X(PARSER_CALLS,		"parser_calls")				\
 	X(PARSER_BAD,		"parser_bad_answers")			\
 	/* fallback: what is at hand is not worth an anchor */		\
@@ -61,6 +73,8 @@
 	X(FB_DISABLED,		"fallback_disabled")			\
 	/* fallback: a connection that a policy names is not attached */ \
 	X(FB_UNATTACHED,	"fallback_unattached")			\
+	/* fallback: the message is of the sample that is checked */	\
+	X(FB_CHECKED,		"fallback_checked")			\
 	/* fallback: the read wants what only the native path gives */	\
 	X(FB_FLAGS,		"fallback_flags")			\
 	/* fallback for good: the parser said so */			\

@@ -148,6 +148,26 @@ TRACE_EVENT(libra_fail_stop,
 		  __entry->policy)
 );
 
+/* A message was copied, and its receiver has sent something else instead. */
+TRACE_EVENT(libra_altered,
+	TP_PROTO(u32 policy, u16 sport, u16 dport, u64 len),
+	TP_ARGS(policy, sport, dport, len),
+	TP_STRUCT__entry(
+		__field(u32, policy)
+		__field(u16, sport)
+		__field(u16, dport)
+		__field(u64, len)
+	),
+	TP_fast_assign(
+		__entry->policy = policy;
+		__entry->sport = sport;
+		__entry->dport = dport;
+		__entry->len = len;
+	),
+	TP_printk("policy=%u sport=%u dport=%u len=%llu", __entry->policy, __entry->sport,
+		  __entry->dport, __entry->len)
+);
+
 /* Lazy mode: these bytes of user memory are in the kernel, and were not written. */
 TRACE_EVENT(libra_lazy_receive,
 	TP_PROTO(const struct sock *sk, unsigned long addr, u32 len),

@@ -101,8 +101,14 @@ enum libra_mode {
  */
 #define LIBRA_F_KTLS		(1U << 3)
 #define LIBRA_F_KTLS_RX		(1U << 4)
+/*
+ * Check messages: one of 2^(n - 1) of those that come, n being this field, is copied and
+ * looked for on its way out; with LIBRA_MODE_DRY_RUN each one, if n is not 0.
+ */
+#define LIBRA_F_CHECK_SHIFT	8
+#define LIBRA_F_CHECK_MASK	(0x1fU << LIBRA_F_CHECK_SHIFT)
 #define LIBRA_F_ALL		(LIBRA_F_ANCHOR_REQUESTS | LIBRA_F_ACTIVE |	\
-				 LIBRA_F_NO_SCRUB)
+				 LIBRA_F_NO_SCRUB | LIBRA_F_CHECK_MASK)
 
 /* Of connections that no policy names, see net.libra.strangers. */
 #define LIBRA_DOMAIN_NONE	0xffffffffU

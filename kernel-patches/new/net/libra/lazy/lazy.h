@@ -26,6 +26,7 @@
 
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/seq_file_net.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -270,6 +271,7 @@ struct libra_process {
 	struct rcu_head rcu;
 };
 
+struct libra_process *libra_process_of(const struct mm_struct *mm);
 struct libra_process *libra_process_enter(void);
 struct libra_process *libra_process_entered(void);
 void libra_process_put(struct libra_process *process);
@@ -291,6 +293,24 @@ struct libra_payload *libra_process_twin(struct libra_process *process,
 					 const struct libra_payload *of);
 struct libra_payload *libra_process_next(struct libra_process *process, u32 *nr);
 void libra_processes_each(void (*what)(struct libra_process *process));
+
+/* ---- /proc/net/libra_payload (show.c) --------------------------------------- */
+
+/**
+ * struct libra_payload_iter - a reader's place
+ * @p: its network namespace; the first member, as proc wants it
+ * @process: the one at hand, with a reference (users), or NULL
+ * @pid: its number
+ * @line: of it: 0, or one more than the index of a stream
+ */
+struct libra_payload_iter {
+	struct seq_net_private p;
+	struct libra_process *process;
+	pid_t pid;
+	u32 line;
+};
+
+extern const struct seq_operations libra_payload_ops;
 
 /* ---- memory that is kept for nothing (tidy.c) ------------------------------ */
 

@@ -39,6 +39,25 @@ static struct libra_process *libra_process_lookup(const struct mm_struct *mm)
 }
 
 /**
+ * libra_process_of() - what has this mm?
+ * @mm: one that may be gone; it is not followed
+ *
+ * Context: any.
+ * Return: with a reference (users), or NULL.
+ */
+struct libra_process *libra_process_of(const struct mm_struct *mm)
+{
+	struct libra_process *process;
+
+	rcu_read_lock();
+	process = libra_process_lookup(mm);
+	if (process && !refcount_inc_not_zero(&process->users))
+		process = NULL;
+	rcu_read_unlock();
+	return process;
+}
+
+/**
  * libra_process_enter() - has the current process payload memory?
  *
  * Context: any in which current is who calls; preemption may be off.
@@ -46,17 +65,7 @@ static struct libra_process *libra_process_lookup(const struct mm_struct *mm)
  */
 struct libra_process *libra_process_enter(void)
 {
-	struct mm_struct *mm = current->mm;
-	struct libra_process *process;
-
-	if (!mm)
-		return NULL;
-	rcu_read_lock();
-	process = libra_process_lookup(mm);
-	if (process && !refcount_inc_not_zero(&process->users))
-		process = NULL;
-	rcu_read_unlock();
-	return process;
+	return current->mm ? libra_process_of(current->mm) : NULL;
 }
 
 /**

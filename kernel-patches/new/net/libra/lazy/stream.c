@@ -25,12 +25,12 @@
  * tables are small and what collides in them is forgotten, and who races loses a count.
  */
 #include <linux/hash.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <net/tcp.h>
 
 #include "stream.h"
 
-#define LIBRA_STREAM_BITS	8
 #define LIBRA_ORIGIN_BITS	6
 
 /* A page that is received lazily, in a try or otherwise, and the look at one. */
@@ -79,6 +79,9 @@ struct libra_origin {
  * @budget: pages of each part that may be tried yet, where copying pays
  * @origin: index
  * @pauses: how many there were
+ * @port: of the socket; for who shows it
+ * @peer_port: the other one's
+ * @since: when it began, or paused last, in jiffies
  * @trial: it was looked at before: @lazy are a try
  */
 struct libra_stream {
@@ -94,6 +97,9 @@ struct libra_stream {
 	u8 origin;
 	u8 pauses;
 	bool trial;
+	u16 port;
+	u16 peer_port;
+	unsigned long since;
 };
 
 struct libra_streams {
@@ -147,6 +153,9 @@ static void libra_stream_message(struct libra_streams *streams,
 		.sent = tcp_sk(sk)->write_seq,
 		.start = tcp_sk(sk)->copied_seq,
 		.origin = libra_origin_of(sk),
+		.port = sk->sk_num,
+		.peer_port = ntohs(sk->sk_dport),
+		.since = jiffies,
 	};
 	origin = &streams->origin[stream->origin];
 	nr = READ_ONCE(origin->messages) + 1;
@@ -166,6 +175,7 @@ static void libra_stream_pause(struct libra_stream *stream, u32 pos)
 
 	stream->resume = pos + (LIBRA_PAUSE_BYTES << pauses);
 	stream->pauses = pauses + 1;
+	stream->since = jiffies;
 	stream->lazy = 0;
 	stream->touched = 0;
 	stream->trial = true;
@@ -391,4 +401,40 @@ void libra_stream_looked(struct libra_streams *streams,
 		WRITE_ONCE(stream->touched, READ_ONCE(stream->touched) + 1);
 	libra_origin_score(streams, from->origin, from->part,
 			   from->tried ? LIBRA_SCORE_TRY_LOOK : LIBRA_SCORE_LOOK);
+}
+
+/**
+ * libra_streams_show() - show what is known of one connection
+ * @seq: file
+ * @streams: of a process that stays meanwhile, or NULL
+ * @nr: index
+ * @pid: the process's number
+ *
+ * Who receives goes on meanwhile: what is shown may be of two messages, or of two sockets.
+ *
+ * Context: any.
+ * Return: false if nothing was ever received there.
+ */
+bool libra_streams_show(struct seq_file *seq, const struct libra_streams *streams, u32 nr,
+			pid_t pid)
+{
+	const struct libra_origin *origin;
+	const struct libra_stream *stream;
+	u8 i;
+
+	if (!streams || !READ_ONCE(streams->stream[nr].message))
+		return false;
+	stream = &streams->stream[nr];
+	origin = &streams->origin[READ_ONCE(stream->origin)];
+	seq_printf(seq, "stream pid=%d port=%u peer_port=%u lazy=%u touched=%u pauses=%u",
+		   pid, READ_ONCE(stream->port), READ_ONCE(stream->peer_port),
+		   READ_ONCE(stream->lazy), READ_ONCE(stream->touched),
+		   READ_ONCE(stream->pauses));
+	seq_printf(seq, " copied_until=%u trial=%d seconds=%lu origin=%u scores=",
+		   READ_ONCE(stream->resume), READ_ONCE(stream->trial),
+		   (jiffies - READ_ONCE(stream->since)) / HZ, READ_ONCE(stream->origin));
+	for (i = 0; i < LIBRA_PARTS; i++)
+		seq_printf(seq, i ? ",%d" : "%d", READ_ONCE(origin->score[i]));
+	seq_putc(seq, '\n');
+	return true;
 }

@@ -8,8 +8,12 @@
 #include <linux/gfp_types.h>
 #include <linux/types.h>
 
+/* Streams of a process that are told apart. */
+#define LIBRA_STREAM_BITS	8
+
 struct libra_stream;
 struct libra_streams;
+struct seq_file;
 struct sock;
 
 /*
@@ -61,5 +65,7 @@ bool libra_stream_is_like(const struct libra_stream *stream, u32 seq,
 			  const struct libra_origin_of_pages *from);
 void libra_stream_looked(struct libra_streams *streams,
 			 const struct libra_origin_of_pages *from);
+bool libra_streams_show(struct seq_file *seq, const struct libra_streams *streams, u32 nr,
+			pid_t pid);
 
 #endif /* _NET_LIBRA_STREAM_H */

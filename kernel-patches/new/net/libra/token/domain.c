@@ -5,6 +5,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 
+#include "check.h"
 #include "token.h"
 
 /**
@@ -58,6 +59,7 @@ void libra_domain_put(struct libra_domain *dom)
 	spin_lock_bh(&ln->lock);
 	list_del(&dom->node);
 	spin_unlock_bh(&ln->lock);
+	libra_checks_free(dom);
 	kfree(dom);
 }
 
@@ -144,13 +146,14 @@ static void libra_expire(struct work_struct *work)
 	long bytes;
 
 	libra_for_each_domain(ln, libra_domain_expire, msecs_to_jiffies(ttl));
-	if (libra_anchors_live(ln, &bytes))
+	libra_for_each_domain(ln, libra_checks_judge, msecs_to_jiffies(ttl));
+	if (libra_anchors_live(ln, &bytes) || libra_checks_open(ln))
 		libra_expire_later(ln);
 }
 
 /**
- * libra_expire_later() - see to it that forgotten anchors die
- * @ln: network namespace in which there are anchors
+ * libra_expire_later() - see to it that forgotten anchors die, and messages are judged
+ * @ln: network namespace in which there are any
  *
  * Context: any.
  */
@@ -175,6 +178,7 @@ void libra_domains_init(struct libra_net *ln)
 	ln->number = get_random_u64();
 	spin_lock_init(&ln->lock);
 	INIT_LIST_HEAD(&ln->domains);
+	INIT_LIST_HEAD(&ln->altered);
 	INIT_DELAYED_WORK(&ln->expire, libra_expire);
 }
 

@@ -220,20 +220,27 @@ void libra_passing_forget(struct libra_session *session)
 	spin_unlock_bh(&libra_passing_lock);
 }
 
-static void libra_passing_address(struct seq_file *seq, const struct sock *sk,
-				  bool peer)
+/**
+ * libra_passing_address() - show an end of a connection
+ * @seq: file
+ * @sk: socket
+ * @peer: the other end
+ *
+ * Context: any; somebody holds @sk.
+ */
+void libra_passing_address(struct seq_file *seq, const struct sock *sk, bool peer)
 {
 	const struct inet_sock *inet = inet_sk(sk);
 	u16 port = peer ? ntohs(inet->inet_dport) : inet->inet_num;
 
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6) {
-		seq_printf(seq, " [%pI6c]:%u", peer ? &sk->sk_v6_daddr :
-						      &sk->sk_v6_rcv_saddr, port);
+		seq_printf(seq, "[%pI6c]:%u", peer ? &sk->sk_v6_daddr :
+						     &sk->sk_v6_rcv_saddr, port);
 		return;
 	}
 #endif
-	seq_printf(seq, " %pI4:%u", peer ? &inet->inet_daddr : &inet->inet_rcv_saddr,
+	seq_printf(seq, "%pI4:%u", peer ? &inet->inet_daddr : &inet->inet_rcv_saddr,
 		   port);
 }
 
@@ -249,14 +256,49 @@ static void libra_passing_show_domain(struct seq_file *seq,
 	list_for_each_entry(ls, &dom->passing, passing.node) {
 		if (++shown > LIBRA_PASSING_SHOWN)
 			break;
-		seq_puts(seq, ls->role == LIBRA_ROLE_PASSIVE ? "client" : "upstream");
+		seq_puts(seq, ls->role == LIBRA_ROLE_PASSIVE ? "client " : "upstream ");
 		/* The socket goes after libra_passing_end(). */
 		libra_passing_address(seq, ls->sk, true);
+		seq_putc(seq, ' ');
 		libra_passing_address(seq, ls->sk, false);
 		seq_printf(seq, " %s %lu %s\n", libra_mib_names[ls->passing.why],
 			   (jiffies - ls->passing.since) / HZ,
 			   libra_reason_names[ls->passing.reason]);
 	}
+}
+
+/**
+ * libra_passing_show_sock() - show whether a socket passes, and who uses it then
+ * @seq: file
+ * @ls: attachment
+ * @ns: whose numbers of sessions
+ *
+ * Context: process context.
+ */
+void libra_passing_show_sock(struct seq_file *seq, struct libra_sock *ls,
+			     struct pid_namespace *ns)
+{
+	const struct libra_use *use;
+	int shown = 0;
+
+	spin_lock_bh(&libra_passing_lock);
+	if (!libra_passing_is(ls)) {
+		seq_puts(seq, " passing=-");
+		goto out;
+	}
+	seq_printf(seq, " passing=%s passing_s=%lu used=%d sessions=",
+		   libra_mib_names[ls->passing.why],
+		   (jiffies - ls->passing.since) / HZ,
+		   ls->passing.state == LIBRA_PASSING_USED);
+	list_for_each_entry(use, &ls->passing.uses, node) {
+		if (shown == LIBRA_PASSING_SHOWN)
+			break;
+		seq_printf(seq, shown++ ? ",%d" : "%d", pid_nr_ns(use->session->pid, ns));
+	}
+	if (!shown)
+		seq_putc(seq, '-');
+out:
+	spin_unlock_bh(&libra_passing_lock);
 }
 
 /**

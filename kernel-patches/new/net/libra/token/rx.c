@@ -12,6 +12,7 @@
 #include <net/rps.h>
 #include <net/tcp.h>
 
+#include "check.h"
 #include "rx.h"
 
 /* So much at a time; the parser may ask for more. */
@@ -44,7 +45,7 @@ void libra_rx_unseen(struct libra_sock *ls, u64 len)
 	if (seg->state == LIBRA_SEG_ASK || seg->unparsed || len > seg->left)
 		libra_seg_pass(ls, LIBRA_INGRESS, LIBRA_MIB_FB_RESYNC);
 	else
-		libra_seg_consume(seg, NULL, len);
+		libra_pass_bytes(ls, LIBRA_INGRESS, NULL, len);
 	libra_rx_end_msg(ls);
 }
 
@@ -70,8 +71,8 @@ static void libra_rx_consume(struct libra_sock *ls, const u8 *data, u32 len)
 	struct libra_seg *seg = &ls->rx.seg;
 
 	if (seg->state == LIBRA_SEG_PAYLOAD)
-		LIBRA_ADD(ls->net, LIBRA_MIB_RX_PAYLOAD, len);
-	libra_seg_consume(seg, data, len);
+		libra_rx_count_payload(ls, len);
+	libra_pass_bytes(ls, LIBRA_INGRESS, data, len);
 	libra_rx_end_msg(ls);
 }
 
@@ -144,6 +145,20 @@ int libra_rx_end_run(struct libra_rx *rx)
 	return rx->fail ? -EFAULT : 0;
 }
 
+/* Payload that is not anchored, up to @len bytes of it. What is checked has to be at hand. */
+static int libra_rx_copy_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off, u32 len)
+{
+	const u8 *data = NULL;
+	u32 piece;
+
+	if (unlikely(libra_check_follows(rx->ls))) {
+		data = libra_rx_piece(rx, skb, off, off + len, &piece);
+		if (data)
+			len = min(len, piece);
+	}
+	return libra_rx_copy(rx, skb, off, len, data) ? : len;
+}
+
 /* Payload: into the run that is going on, into a new one, or a native copy. */
 static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 			    u32 len, u32 queued)
@@ -151,14 +166,19 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 	struct iov_iter *to = &rx->reader.msg->msg_iter;
 	struct libra_sock *ls = rx->ls;
 	u32 room, n;
+	int ret;
 
 	len = min_t(u64, len, ls->rx.seg.left);
 	if (!rx->run.minted) {
 		room = min_t(u64, libra_iter_room(to), queued);
 		room = min_t(u64, room, ls->rx.seg.left);
 		n = min(room, len);
-		if (!libra_run_begin(ls, &rx->run, to, room))
-			return libra_rx_copy(rx, skb, off, n, NULL) ? : n;
+		if (!libra_run_begin(ls, &rx->run, to, room)) {
+			ret = libra_rx_copy_payload(rx, skb, off, n);
+			if (ret > 0)
+				libra_run_would(ls, &rx->run, room, ret);
+			return ret;
+		}
 	}
 
 	n = libra_run_add(ls, &rx->run, skb, off,
@@ -173,7 +193,7 @@ static int libra_rx_payload(struct libra_rx *rx, struct sk_buff *skb, u32 off,
 		return n;
 	/* A limit, or no memory, at the first byte: copy this one natively. */
 	n = min_t(size_t, len, libra_iter_room(to));
-	return libra_rx_copy(rx, skb, off, n, NULL) ? : n;
+	return libra_rx_copy_payload(rx, skb, off, n);
 }
 
 /*
@@ -278,6 +298,8 @@ static int libra_rx_after(struct libra_reader *reader, struct sock *sk)
 	struct libra_rx *rx = container_of(reader, struct libra_rx, reader);
 
 	rx->ls->rx.pos = libra_rx_pos(sk);
+	libra_check_eof(rx->ls);
+	rx->run.would = 0;
 	return libra_rx_end_run(rx);
 }
 

@@ -12,37 +12,54 @@
 #include <net/tcp.h>
 
 #include "../trace.h"
+#include "check.h"
 #include "token.h"
+
+/* What stands against an anchor, whatever the mode; LIBRA_MIB_MAX: nothing. */
+static enum libra_mib libra_why_copied(const struct libra_sock *ls, u32 want)
+{
+	const struct libra_net *ln = ls->net;
+
+	if (want < READ_ONCE(ln->sysctl.min_anchor))
+		return LIBRA_MIB_FB_SMALL;
+	if (!READ_ONCE(ln->sysctl.enabled))
+		return LIBRA_MIB_FB_DISABLED;
+	if (atomic_long_read(&ln->unattached))
+		return LIBRA_MIB_FB_UNATTACHED;
+	if (atomic_read(&ls->dom->egress_passes[!ls->role]) ||
+	    atomic_read(&ln->passing_unused[!ls->role]))
+		return LIBRA_MIB_FB_EGRESS_PASS;
+	return LIBRA_MIB_MAX;
+}
+
+static enum libra_mib libra_why_not_minted(struct libra_sock *ls, u32 want)
+{
+	enum libra_mib why = libra_why_copied(ls, want);
+
+	if (why != LIBRA_MIB_MAX)
+		return why;
+	if (libra_check_follows(ls))
+		return LIBRA_MIB_FB_CHECKED;
+	if (ls->rx.msg && READ_ONCE(ls->rx.msg->dead))
+		return LIBRA_MIB_FB_MSG_DEAD;
+	if (!ls->rx.msg && libra_msgs_unmet(ls->dom))
+		return LIBRA_MIB_FB_UNMET;
+	if (!rcu_access_pointer(ls->parser->ops))
+		return LIBRA_MIB_FB_PARSER_GONE;
+	if (libra_memory_pressure(ls->sk))
+		return LIBRA_MIB_FB_MEMCG;
+	return libra_session_receives(ls->dom, !ls->role);
+}
 
 static bool libra_may_anchor(struct libra_sock *ls, u32 want)
 {
-	struct libra_net *ln = ls->net;
-	enum libra_mib why;
+	enum libra_mib why = libra_why_not_minted(ls, want);
 
-	if (want < READ_ONCE(ln->sysctl.min_anchor))
-		why = LIBRA_MIB_FB_SMALL;
-	else if (!READ_ONCE(ln->sysctl.enabled))
-		why = LIBRA_MIB_FB_DISABLED;
-	else if (atomic_long_read(&ln->unattached))
-		why = LIBRA_MIB_FB_UNATTACHED;
-	else if (atomic_read(&ls->dom->egress_passes[!ls->role]) ||
-		 atomic_read(&ln->passing_unused[!ls->role]))
-		why = LIBRA_MIB_FB_EGRESS_PASS;
-	else if (ls->rx.msg && READ_ONCE(ls->rx.msg->dead))
-		why = LIBRA_MIB_FB_MSG_DEAD;
-	else if (!ls->rx.msg && libra_msgs_unmet(ls->dom))
-		why = LIBRA_MIB_FB_UNMET;
-	else if (!rcu_access_pointer(ls->parser->ops))
-		why = LIBRA_MIB_FB_PARSER_GONE;
-	else if (libra_memory_pressure(ls->sk))
-		why = LIBRA_MIB_FB_MEMCG;
-	else
-		why = libra_session_receives(ls->dom, !ls->role);
 	if (why == LIBRA_MIB_MAX)
 		return true;
 	if (why == LIBRA_MIB_FB_JOINING)
 		WRITE_ONCE(ls->joined, false);
-	LIBRA_INC(ln, why);
+	LIBRA_INC(ls->net, why);
 	return false;
 }
 
@@ -91,6 +108,35 @@ static bool libra_run_probe(const struct iov_iter *to, u32 want)
 		return false;
 	return plain ||
 	       copy_to_iter(nothing, sizeof(nothing), &at) == sizeof(nothing);
+}
+
+/**
+ * libra_run_would() - payload was copied where an anchor could have begun
+ * @ls: receiving socket
+ * @run: no run is going on
+ * @want: as for libra_run_begin()
+ * @len: how much of it was copied
+ *
+ * In mode dry-run, counts what would have been anchored, or the reason why not.
+ */
+void libra_run_would(struct libra_sock *ls, struct libra_rx_run *run, u32 want, u32 len)
+{
+	enum libra_mib why;
+
+	if (READ_ONCE(ls->mode) != LIBRA_MODE_DRY_RUN || !READ_ONCE(ls->check_rate))
+		return;
+	LIBRA_ADD(ls->net, LIBRA_MIB_DRY_RUN, len);
+	if (!run->would) {
+		why = libra_why_copied(ls, want);
+		if (why != LIBRA_MIB_MAX) {
+			LIBRA_INC(ls->net, why);
+			return;
+		}
+		run->would = want;
+	}
+	len = min_t(size_t, len, run->would);
+	run->would -= len;
+	LIBRA_ADD(ls->net, LIBRA_MIB_ANCHORABLE, len);
 }
 
 /**
@@ -241,7 +287,7 @@ int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run)
 		goto out;
 	}
 	LIBRA_INC(ls->net, LIBRA_MIB_MINTED);
-	LIBRA_ADD(ls->net, LIBRA_MIB_RX_ANCHORED, len);
+	libra_rx_count_anchored(ls, len);
 	LIBRA_ADD(ls->net, LIBRA_MIB_RX_COPIED,
 		  len < LIBRA_VPI_MARKED ? LIBRA_VPI_SIZE : LIBRA_VPI_MARKED);
 	trace_libra_anchor(ls->sk, minted->id, len);

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 
 #include "../trace.h"
+#include "check.h"
 #include "token.h"
 
 /* How much of a long buffer to put behind kept bytes at a time. */
@@ -45,8 +46,11 @@ void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 		return;
 	if (why == LIBRA_MIB_FB_PARSER)
 		reason = seg->reason;
+	libra_check_lose(ls, dir);
 	libra_seg_free(seg);
-	WRITE_ONCE(seg->state, LIBRA_SEG_PASS);
+	WRITE_ONCE(seg->why, why);
+	/* Pairs with libra_seg_show(): who sees that it passes sees why. */
+	smp_store_release(&seg->state, LIBRA_SEG_PASS);
 	seg->left = U64_MAX;
 	seg->goes_on = false;
 	if (dir == LIBRA_EGRESS)
@@ -270,20 +274,8 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 	return false;
 }
 
-/**
- * libra_seg_classify() - what is it that begins at the current position?
- * @ls: socket
- * @dir: direction; its segmenter is in LIBRA_SEG_ASK
- * @data: the bytes at the current position, kernel memory
- * @len: how many, at least one
- *
- * Leaves the segmenter in any state but LIBRA_SEG_ASK. Whatever goes wrong ends
- * in LIBRA_SEG_PASS.
- *
- * Context: process context, as for struct libra_seg; may sleep to allocate.
- */
-void libra_seg_classify(struct libra_sock *ls, enum libra_dir dir,
-			const u8 *data, u32 len)
+static void libra_seg_find(struct libra_sock *ls, enum libra_dir dir, const u8 *data,
+			   u32 len)
 {
 	u32 limit = READ_ONCE(ls->net->sysctl.max_header);
 	struct libra_seg *seg = libra_seg(ls, dir);
@@ -319,6 +311,25 @@ void libra_seg_classify(struct libra_sock *ls, enum libra_dir dir,
 			return;
 	}
 	libra_seg_bad_answer(ls, dir);
+}
+
+/**
+ * libra_seg_classify() - what is it that begins at the current position?
+ * @ls: socket
+ * @dir: direction; its segmenter is in LIBRA_SEG_ASK
+ * @data: the bytes at the current position, kernel memory
+ * @len: how many, at least one
+ *
+ * Leaves the segmenter in any state but LIBRA_SEG_ASK. Whatever goes wrong ends
+ * in LIBRA_SEG_PASS.
+ *
+ * Context: process context, as for struct libra_seg; may sleep to allocate.
+ */
+void libra_seg_classify(struct libra_sock *ls, enum libra_dir dir,
+			const u8 *data, u32 len)
+{
+	libra_seg_find(ls, dir, data, len);
+	libra_check_classified(ls, dir);
 }
 
 /**

@@ -16,6 +16,7 @@
 
 #include "../send.h"
 #include "../trace.h"
+#include "check.h"
 #include "token.h"
 
 atomic_t libra_attached = ATOMIC_INIT(0);
@@ -112,6 +113,7 @@ static void libra_sock_cleanup(struct libra_sock *ls, bool exiting)
 		ls->rx.msg = NULL;
 	}
 	libra_sock_end_messages(ls, exiting);
+	libra_check_free(ls);
 	libra_passing_end(ls);
 }
 
@@ -263,11 +265,12 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 	INIT_LIST_HEAD(&ls->redeeming);
 	INIT_LIST_HEAD(&ls->passing.uses);
 	ls->call.ctx.role = ls->role;
-	ls->call.ctx.flags = args->flags;
+	ls->call.ctx.flags = args->flags & ~LIBRA_F_CHECK_MASK;
 	ls->call.ctx.conn = libra_conn_id(sk);
 	ls->rx.pos = libra_rx_pos(sk);
 	ls->tx.seq = tcp_sk(sk)->write_seq;
 
+	libra_check_init(ls, args->flags);
 	err = libra_hook_bind(ls);
 	if (err)
 		goto put_domain;
@@ -433,6 +436,7 @@ void libra_policy_unmet(const struct sock *sk, int err)
  */
 void libra_sock_stop(struct libra_sock *ls)
 {
+	libra_check_stop(ls);
 	WRITE_ONCE(ls->mode, LIBRA_MODE_DRY_RUN);
 }
 
@@ -450,8 +454,8 @@ void libra_sock_stop(struct libra_sock *ls)
 int libra_sock_adopt_again(struct libra_sock *ls, const struct libra_attach *args)
 {
 	if (ls->stranger) {
-		ls->stranger = false;
-		ls->policy = args->policy;
+		WRITE_ONCE(ls->stranger, false);
+		WRITE_ONCE(ls->policy, args->policy);
 		LIBRA_INC(ls->net, LIBRA_MIB_FB_ADOPTED);
 		return 0;
 	}
@@ -496,6 +500,7 @@ static void libra_end_of_stream(struct libra_sock *ls, bool alone)
 void libra_sock_release(struct libra_sock *ls)
 {
 	libra_end_of_stream(ls, true);
+	libra_check_shut(ls);
 	libra_late_end(ls);
 	libra_sock_cleanup(ls, current->flags & PF_EXITING);
 }
@@ -512,6 +517,7 @@ void libra_sock_shutdown(struct libra_sock *ls, int how)
 	if (how != SHUT_WR && how != SHUT_RDWR)
 		return;
 	libra_end_of_stream(ls, false);
+	libra_check_shut(ls);
 	/* A server that refuses its client may wait long for its end. */
 	libra_passing_over(ls);
 }

@@ -9,6 +9,7 @@
  *                                                -> libra_net.lock
  *                                                   -> libra_domain.lock
  *                                             -> libra_passing_lock
+ *                                             -> libra_checks.lock
  *
  * The receive side runs under the socket lock, as tcp_recvmsg() does. The
  * transmit side runs under tx_lock and under the socket lock, or enters a ULP's
@@ -25,6 +26,7 @@
 #include <linux/net.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
+#include <linux/seq_file_net.h>
 #include <linux/skbuff.h>
 #include <linux/socket.h>
 #include <linux/spinlock.h>
@@ -37,6 +39,8 @@
 #include "../anchor.h"
 #include "../libra.h"
 
+struct libra_check;
+struct libra_checks;
 struct libra_domain;
 struct libra_minted;
 struct libra_msg;
@@ -88,6 +92,7 @@ enum libra_seg_state {
  * @unparsed: the META bytes of @left belong to a header whose end was not at
  *	hand; they are kept in @behind as they pass
  * @goes_on: payload of the same message may follow behind this segment
+ * @why: it passes, LIBRA_MIB_FB_*
  * @left: bytes of the segment not passed yet; U64_MAX until close
  * @need: bytes the parser wants to see before it is asked again
  * @reason: enum libra_reason of the last answer
@@ -101,6 +106,7 @@ struct libra_seg {
 	u8 state;
 	bool unparsed;
 	bool goes_on;
+	u16 why;
 	u16 reason;
 	u64 left;
 	u32 need;
@@ -269,6 +275,7 @@ void libra_domain_purge(struct libra_domain *dom);
  *	be segmented would be a fail-stop, and a stream that is encrypted in user
  *	space would hide it. Changed under libra_passing_lock.
  * @passing: these sockets, oldest first; under libra_passing_lock
+ * @checks: what is checked, from the first message of it on; see checked.c
  * @lock: protects what follows, and the lists of the messages; taken once to mint and
  *	once to redeem, so what others only read lies elsewhere
  * @unmet: messages of which something was minted and nothing redeemed yet, oldest first
@@ -285,6 +292,7 @@ struct libra_domain {
 	u64 cookie;
 	atomic_t egress_passes[2];
 	struct list_head passing;
+	struct libra_checks *checks;
 	/* protects what follows, and the messages */
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct list_head unmet;
@@ -390,6 +398,11 @@ bool libra_look_for_strangers(struct libra_session *session);
  * @mode: enum libra_mode
  * @role: enum libra_role
  * @policy: opaque
+ * @check_rate: one message in 2^(rate - 1) is checked, 0: none
+ * @check_inside: by direction, a message's payload has begun, and not ended; as for
+ *	struct libra_seg
+ * @check_len: payload of the message that is being received; under the socket lock
+ * @check: the streams, once something was, see check.c; set once
  * @stranger: no policy names it; under the socket lock
  * @passing: counted in the domain's egress_passes, see passing.c; under
  *	libra_passing_lock
@@ -429,6 +442,10 @@ struct libra_sock {
 	u8 mode;
 	u8 role;
 	u32 policy;
+	u8 check_rate;
+	bool check_inside[2];
+	u64 check_len;
+	struct libra_check *check;
 	bool stranger;
 	struct {
 		u8 state;
@@ -460,6 +477,8 @@ struct libra_sock {
 	 *	of @rx.pos:
 	 * @rx.record: the number of the record that TLS decrypts next
 	 * @rx.left: bytes that it has decrypted before, and nobody read
+	 * @rx.payload: what of RX_PAYLOAD was its
+	 * @rx.anchored: what of RX_ANCHORED was
 	 */
 	struct {
 		struct libra_seg seg;
@@ -468,6 +487,8 @@ struct libra_sock {
 		bool tls;
 		u64 record;
 		u64 left;
+		u64 payload;
+		u64 anchored;
 	} rx;
 
 	struct mutex tx_lock;	/* protects @tx */
@@ -492,6 +513,8 @@ struct libra_sock {
 	 * @tx.window: how many bytes to look at next
 	 * @tx.first_window: the same at the beginning of a send(), unless that
 	 *	is payload; 0 before anything was sent
+	 * @tx.payload: what of TX_PAYLOAD was its
+	 * @tx.redeemed_bytes: what of TX_REDEEMED was
 	 */
 	struct {
 		struct libra_seg seg;
@@ -510,6 +533,8 @@ struct libra_sock {
 		bool prefix_whole;
 		u32 window;
 		u32 first_window;
+		u64 payload;
+		u64 redeemed_bytes;
 	} tx;
 	/**
 	 * @late.work: lets go of what waits; pending or running it has a reference on @sk
@@ -544,6 +569,34 @@ static inline u64 libra_rx_pos(const struct sock *sk)
 	const struct tcp_sock *tp = tcp_sk(sk);
 
 	return tp->bytes_received - (u32)(tp->rcv_nxt - tp->copied_seq);
+}
+
+/*
+ * Payload, counted for its socket as well: under what protects the direction anyhow, so
+ * that it costs no more than it has to. Who shows it takes no lock.
+ */
+static inline void libra_rx_count_payload(struct libra_sock *ls, u32 len)
+{
+	WRITE_ONCE(ls->rx.payload, ls->rx.payload + len);
+	LIBRA_ADD(ls->net, LIBRA_MIB_RX_PAYLOAD, len);
+}
+
+static inline void libra_rx_count_anchored(struct libra_sock *ls, u32 len)
+{
+	WRITE_ONCE(ls->rx.anchored, ls->rx.anchored + len);
+	LIBRA_ADD(ls->net, LIBRA_MIB_RX_ANCHORED, len);
+}
+
+static inline void libra_tx_count_payload(struct libra_sock *ls, u32 len)
+{
+	WRITE_ONCE(ls->tx.payload, ls->tx.payload + len);
+	LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, len);
+}
+
+static inline void libra_tx_count_redeemed(struct libra_sock *ls, u32 len)
+{
+	WRITE_ONCE(ls->tx.redeemed_bytes, ls->tx.redeemed_bytes + len);
+	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, len);
 }
 
 int libra_sock_init(void);
@@ -622,7 +675,7 @@ enum libra_passing_state {
 	LIBRA_PASSING_OVER,	/* the socket is closed */
 };
 
-struct seq_file;
+struct pid_namespace;
 
 void libra_passing_begin(struct libra_sock *ls, enum libra_mib why,
 			 enum libra_reason reason);
@@ -631,6 +684,9 @@ void libra_passing_end(struct libra_sock *ls);
 void __libra_passing_note(struct libra_sock *ls);
 void libra_passing_note_as(struct libra_sock *ls, struct libra_session *session);
 void libra_passing_forget(struct libra_session *session);
+void libra_passing_show_sock(struct seq_file *seq, struct libra_sock *ls,
+			     struct pid_namespace *ns);
+void libra_passing_address(struct seq_file *seq, const struct sock *sk, bool peer);
 int libra_passing_show(struct seq_file *seq, void *v);
 
 static inline bool libra_passing_is(const struct libra_sock *ls)
@@ -647,6 +703,24 @@ static inline void libra_passing_note(struct libra_sock *ls)
 		__libra_passing_note(ls);
 }
 
+/* ---- /proc/net/libra_sockets (show.c) ------------------------------------ */
+
+void libra_sock_show(struct seq_file *seq, struct libra_sock *ls,
+		     struct pid_namespace *ns);
+extern const struct seq_operations libra_sockets_ops;
+
+/**
+ * struct libra_sockets_iter - a reader's place
+ * @p: its network namespace; the first member, as proc wants it
+ * @bucket: of the hash of connections
+ * @nth: of the attached ones in it
+ */
+struct libra_sockets_iter {
+	struct seq_net_private p;
+	u32 bucket;
+	u32 nth;
+};
+
 /* ---- receive runs (rx_run.c) -------------------------------------------- */
 
 /**
@@ -654,15 +728,18 @@ static inline void libra_passing_note(struct libra_sock *ls)
  * @minted: being built; NULL when there is no run
  * @vpi_at: where in the application's memory the payload began
  * @room: bytes left in that iovec segment
+ * @would: bytes of what would be a run, were it not for the mode
  */
 struct libra_rx_run {
 	struct libra_minted *minted;
 	struct iov_iter vpi_at;
 	size_t room;
+	size_t would;
 };
 
 bool libra_run_begin(struct libra_sock *ls, struct libra_rx_run *run,
 		     struct iov_iter *to, u32 want);
+void libra_run_would(struct libra_sock *ls, struct libra_rx_run *run, u32 want, u32 len);
 u32 libra_run_add(struct libra_sock *ls, struct libra_rx_run *run,
 		  struct sk_buff *skb, u32 off, u32 len);
 int libra_run_end(struct libra_sock *ls, struct libra_rx_run *run);

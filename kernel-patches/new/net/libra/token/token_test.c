@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <linux/tcp.h>
 
+#include "check.h"
 #include "token_test.h"
 
 int (*libra_test_segment)(struct libra_ctx *ctx);
@@ -53,6 +54,7 @@ static void libra_test_sock_end(void *arg)
 	struct libra_sock *ls = arg;
 
 	libra_sock_end_messages(ls, false);
+	libra_check_free(ls);
 	libra_seg_free(&ls->rx.seg);
 	libra_seg_free(&ls->tx.seg);
 	libra_passing_end(ls);

@@ -24,6 +24,7 @@
 #include <net/tcp.h>
 
 #include "../trace.h"
+#include "check.h"
 #include "token.h"
 #include "tx.h"
 
@@ -84,9 +85,9 @@ static int libra_tx_anchor(struct libra_tx *tx)
 		return ret;
 
 	libra_out_accepted(&tx->out, ret);
-	libra_seg_consume(&ls->tx.seg, NULL, ret);
-	LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
-	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, ret);
+	libra_pass_bytes(ls, LIBRA_EGRESS, NULL, ret);
+	libra_tx_count_payload(ls, ret);
+	libra_tx_count_redeemed(ls, ret);
 	ls->tx.prefix = 0;
 	ls->tx.sent += ret;
 	if (ls->tx.sent == anchor->len) {
@@ -212,11 +213,11 @@ static int libra_tx_copied(struct libra_tx *tx, struct libra_window *win, u32 n)
 		return ret;
 	libra_out_accepted(&tx->out, ret);
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
-		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
+		libra_tx_count_payload(ls, ret);
 		ls->tx.first_window = LIBRA_WINDOW_NATIVE;
 		ls->tx.window = max(ls->tx.window, LIBRA_WINDOW_NATIVE);
 	}
-	libra_seg_consume(&ls->tx.seg, win->data + win->pos, ret);
+	libra_pass_bytes(ls, LIBRA_EGRESS, win->data + win->pos, ret);
 	win->pos += ret;
 	/* Framing, and the payload may go on with the rest of a magic. */
 	if (between && ls->tx.prefix)
@@ -488,10 +489,10 @@ static int libra_tx_direct(struct libra_tx *tx)
 		return ret;
 
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
-		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
+		libra_tx_count_payload(ls, ret);
 		LIBRA_ADD(ls->net, LIBRA_MIB_TX_COPIED, ret);
 	}
-	libra_seg_consume(&ls->tx.seg, NULL, ret);
+	libra_pass_bytes(ls, LIBRA_EGRESS, NULL, ret);
 	ls->tx.prefix = 0;
 	return 0;
 }
@@ -500,7 +501,7 @@ static bool libra_tx_may_go_direct(const struct libra_tx *tx)
 {
 	const struct libra_sock *ls = tx->ls;
 
-	return !tx->searched &&
+	return !tx->searched && !libra_check_copies(ls) &&
 	       (ls->tx.seg.state == LIBRA_SEG_PAYLOAD ||
 		ls->tx.seg.state == LIBRA_SEG_PASS);
 }

@@ -24,6 +24,7 @@
 #include <linux/bitmap.h>
 #include <net/tcp.h>
 
+#include "check.h"
 #include "token.h"
 #include "tx.h"
 
@@ -151,7 +152,7 @@ bool libra_hold_take_back(struct libra_tx *tx, const u8 *at, u32 n)
 	    !libra_hold_replace(tx, first))
 		return false;
 	ls->tx.sent = prefix;
-	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, prefix);
+	libra_tx_count_redeemed(ls, prefix);
 	return true;
 }
 
@@ -214,10 +215,13 @@ static void libra_hold_add(struct libra_tx *tx, struct libra_window *win, u32 n,
 	if (of_vpi) {
 		bitmap_set(ls->tx.of_vpi, ls->tx.owed, n);
 		ls->tx.cut += n;
-		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, n);
+		libra_tx_count_payload(ls, n);
 	}
 	WRITE_ONCE(ls->tx.owed, ls->tx.owed + n);
-	libra_seg_consume(&ls->tx.seg, data, n);
+	/* What takes the place of a VPI is not at hand. */
+	if (of_vpi)
+		libra_check_lose(ls, LIBRA_EGRESS);
+	libra_pass_bytes(ls, LIBRA_EGRESS, data, n);
 	libra_out_accepted(&tx->out, n);
 	win->pos += n;
 }
@@ -407,7 +411,7 @@ static int libra_hold_redeem(struct libra_tx *tx, const u8 *rest)
 		ls->tx.held[i] = first[n++];
 	ls->tx.sent = have;
 	ls->tx.cut = 0;
-	LIBRA_ADD(ls->net, LIBRA_MIB_TX_REDEEMED, have);
+	libra_tx_count_redeemed(ls, have);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <linux/bvec.h>
 #include <linux/mm.h>
 
+#include "check.h"
 #include "token.h"
 #include "tx.h"
 
@@ -38,7 +39,7 @@ bool libra_native_pays(const struct libra_tx *tx)
 
 	return (ls->tx.seg.state == LIBRA_SEG_PASS ||
 		ls->tx.seg.state == LIBRA_SEG_PAYLOAD) &&
-	       !ls->tx.redeemed && !ls->tx.prefix &&
+	       !ls->tx.redeemed && !ls->tx.prefix && !libra_check_copies(ls) &&
 	       ls->tx.window >= LIBRA_WINDOW_NATIVE &&
 	       min_t(u64, ls->tx.seg.left, msg_data_left(tx->out.msg)) >
 	       2 * LIBRA_WINDOW_NATIVE;
@@ -121,10 +122,10 @@ int libra_native_send(struct libra_tx *tx)
 	libra_hold_remember(ls, libra_native_tail(&native, ret));
 	libra_out_accepted(&tx->out, ret);
 	if (ls->tx.seg.state == LIBRA_SEG_PAYLOAD) {
-		LIBRA_ADD(ls->net, LIBRA_MIB_TX_PAYLOAD, ret);
+		libra_tx_count_payload(ls, ret);
 		ls->tx.first_window = LIBRA_WINDOW_NATIVE;
 	}
-	libra_seg_consume(&ls->tx.seg, NULL, ret);
+	libra_pass_bytes(ls, LIBRA_EGRESS, NULL, ret);
 out:
 	while (native.nr)
 		put_page(native.bv[--native.nr].bv_page);

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "explain.h"
+
+#include <fmt/format.h>
+
+#include "container.h"
+#include "processes.h"
+#include "unit_name.h"
+
+namespace libra::service {
+namespace {
+
+constexpr std::string_view kNoAllocator = "a process that runs cannot be given another allocator";
+
+Explanation make(std::string why, std::vector<std::string> lines) {
+    Explanation explanation{std::move(why), std::move(lines), {}};
+    explanation.json = {{"ok", false}, {"error", explanation.why}, {"lines", explanation.lines}};
+    return explanation;
+}
+
+std::string run_command(const Wishes& wishes) {
+    std::string options;
+    if (wishes.library != kLibrary)
+        options += fmt::format(" --library {}", wishes.library.string());
+    if (wishes.min_block)
+        options += fmt::format(" --min-block {}", *wishes.min_block);
+    return fmt::format("libractl run{} -- PROGRAM [ARGUMENT]...", options);
+}
+
+Result<Explanation> explain_container(const Host& host, const Target& target,
+                                      const Wishes& wishes) {
+    const auto container = inspect_container(target.runtime, target.name);
+    if (!container)
+        return container.error();
+    if (is_musl(host, *container))
+        return Error(fmt::format("the container {} is built on musl, and the library on glibc: "
+                                 "take an image with glibc, such as Debian's",
+                                 target.name),
+                     ENOEXEC);
+    const auto access = device_access(host.device);
+    if (!access)
+        return access.error();
+    std::vector<std::string> lines{fmt::format("{} run \\", target.runtime)};
+    auto options = run_options(*container, wishes.library, host.device, *access);
+    if (wishes.min_block)
+        options.push_back(fmt::format("-e {}={}", kMinBlock, *wishes.min_block));
+    for (const std::string& option : options)
+        lines.push_back(fmt::format("    {} \\", option));
+    lines.push_back(fmt::format("    … {}", container->image));
+    return make(fmt::format("the environment of a container that runs cannot be changed: start {} "
+                            "anew, with these options beside its own",
+                            target.name),
+                std::move(lines));
+}
+
+// By the cgroup it is in.
+Explanation explain_owner(const Owner& owner, const std::string& what, const Wishes& wishes) {
+    switch (owner.kind) {
+        case Owner::Kind::service:
+            return make(
+                fmt::format("{}; it belongs to {}, which can be attached", what, shown(owner.name)),
+                {fmt::format("libractl attach {}", shown(owner.name))});
+        case Owner::Kind::container:
+            return make(
+                fmt::format("{}; it is in the container {}", what, owner.name.substr(0, 12)),
+                {fmt::format("libractl attach docker:{}", owner.name.substr(0, 12)),
+                 fmt::format("libractl attach podman:{}", owner.name.substr(0, 12))});
+        case Owner::Kind::user_service: {
+            auto explanation = explain_user_service(shown(owner.name), wishes);
+            explanation.why = fmt::format("{}; {}", what, explanation.why);
+            explanation.json["error"] = explanation.why;
+            return explanation;
+        }
+        case Owner::Kind::nobody:
+            break;
+    }
+    return make(fmt::format("{}, and no service of systemd's started it: whoever starts it has to "
+                            "say",
+                            what),
+                {run_command(wishes)});
+}
+
+}  // namespace
+
+Explanation explain_user_service(const std::string& name, const Wishes& wishes) {
+    std::vector<std::string> lines{
+        fmt::format("systemctl --user edit {}", name), "[Service]",
+        fmt::format("Environment={}={}", kPreload, wishes.library.string())};
+    if (wishes.min_block)
+        lines.push_back(fmt::format("Environment={}={}", kMinBlock, *wishes.min_block));
+    lines.push_back(fmt::format("systemctl --user restart {}", name));
+    return make(fmt::format("{} is a user's own service, whose manager libractl does not ask: that "
+                            "user writes it, and has to be in the group of /dev/libra (udev rule "
+                            "60-libra.rules; usermod -aG libra USER)",
+                            name),
+                std::move(lines));
+}
+
+Result<Explanation> explain(const Host& host, const Target& target, const Wishes& wishes) {
+    switch (target.kind) {
+        case Kind::container:
+            return explain_container(host, target, wishes);
+        case Kind::process: {
+            const auto cgroup = cgroup_of(host, target.pid);
+            if (!cgroup)
+                return cgroup.error();
+            return explain_owner(owner_of(*cgroup), std::string(kNoAllocator), wishes);
+        }
+        case Kind::cgroup: {
+            const auto pids = processes_of(host, target.name);
+            return explain_owner(owner_of(target.name),
+                                 fmt::format("{} ({} in the cgroup {})", kNoAllocator, pids.size(),
+                                             shown(target.name)),
+                                 wishes);
+        }
+        case Kind::service:
+            break;
+    }
+    return Error(fmt::format("{} is a service", target.name), EINVAL);
+}
+
+}  // namespace libra::service

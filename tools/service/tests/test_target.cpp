@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <gtest/gtest.h>
+
+#include "explain.h"
+#include "fake_host.h"
+#include "processes.h"
+#include "target.h"
+
+namespace libra::service {
+namespace {
+
+TEST(Owner, OfACgroup) {
+    const std::string id(64, 'a');
+    const auto is = [](std::string_view cgroup, Owner::Kind kind, std::string_view name) {
+        const Owner owner = owner_of(cgroup);
+        return owner.kind == kind && owner.name == name;
+    };
+    EXPECT_TRUE(is("/system.slice/nginx.service", Owner::Kind::service, "nginx.service"));
+    EXPECT_TRUE(is("/system.slice/system-web.slice/web@a.service/sub", Owner::Kind::service,
+                   "web@a.service"));
+    EXPECT_TRUE(is("/system.slice/docker-" + id + ".scope", Owner::Kind::container, id));
+    EXPECT_TRUE(is("/machine.slice/libpod-" + id + ".scope/container", Owner::Kind::container, id));
+    EXPECT_TRUE(is("/docker/" + id, Owner::Kind::container, id));
+    EXPECT_TRUE(is("/user.slice/user-7.slice/user@7.service/app.slice/web.service",
+                   Owner::Kind::user_service, "web.service"));
+    EXPECT_TRUE(is("/user.slice/user-7.slice/session-1.scope", Owner::Kind::nobody, ""));
+    EXPECT_TRUE(is("/", Owner::Kind::nobody, ""));
+}
+
+TEST(Target, IsWhatItLooksLike) {
+    const FakeHost fake;
+    fake.unit("web.service", "Id=web.service\nLoadState=loaded\n");
+    fake.write("cgroup/system.slice/web.service/cgroup.procs", "3\n");
+    fake.write("cgroup/other/cgroup.procs", "");
+    const auto kind = [&](const std::string& text) {
+        const auto target = resolve(fake.host, fake.systemd, text);
+        return target ? std::optional(target->kind) : std::nullopt;
+    };
+    EXPECT_EQ(kind("web"), Kind::service);
+    EXPECT_EQ(kind("web.service"), Kind::service);
+    EXPECT_EQ(kind("123"), Kind::process);
+    EXPECT_EQ(kind("docker:web"), Kind::container);
+    EXPECT_EQ(kind(fake.path("cgroup/other").string()), Kind::cgroup);
+    EXPECT_EQ(kind(fake.path("cgroup/system.slice/web.service").string()), Kind::service);
+    EXPECT_EQ(kind(fake.path("cgroup/other/../../etc").string()), std::nullopt);
+    EXPECT_EQ(kind("/etc"), std::nullopt);
+    EXPECT_EQ(kind("docker:-v"), std::nullopt);
+    EXPECT_EQ(kind("99999999999999"), std::nullopt);
+    EXPECT_EQ(kind("../web"), std::nullopt);
+    EXPECT_EQ(kind(""), std::nullopt);
+}
+
+TEST(Explanation, OfAProcessNamesItsService) {
+    const FakeHost fake;
+    fake.write("proc/42/cgroup", "0::/system.slice/nginx.service\n");
+    fake.write("proc/43/cgroup", "0::/\n");
+    const auto of = [&](pid_t pid) { return explain(fake.host, {Kind::process, "", "", pid}, {}); };
+    ASSERT_TRUE(of(42));
+    EXPECT_EQ(of(42)->lines, std::vector<std::string>{"libractl attach nginx.service"});
+    EXPECT_EQ(of(43)->lines, std::vector<std::string>{"libractl run -- PROGRAM [ARGUMENT]..."});
+    EXPECT_EQ(of(43)->json["ok"], false);
+    EXPECT_FALSE(of(44));
+}
+
+TEST(Processes, OfACgroupAndThoseBelow) {
+    const FakeHost fake;
+    fake.write("cgroup/a/cgroup.procs", "3\n0\n1\n");
+    fake.write("cgroup/a/b/cgroup.procs", "2\n3\n");
+    EXPECT_EQ(processes_of(fake.host, "/a"), (std::vector<pid_t>{1, 2, 3}));
+    EXPECT_TRUE(processes_of(fake.host, "").empty());
+    EXPECT_TRUE(processes_of(fake.host, "/none").empty());
+}
+
+}  // namespace
+}  // namespace libra::service

@@ -28,8 +28,4 @@ int BPF_PROG(http1_entry, struct libra_ctx *lctx)
 	return verdict;
 }
 
-SEC(".struct_ops.link")
-struct libra_parser_ops http1 = {
-	.segment = (void *)http1_entry,
-	.name = "http1",
-};
+LIBRA_PARSER(http1, "1", 1, http1_entry);

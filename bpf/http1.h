@@ -218,6 +218,14 @@ static __always_inline int http1_more(struct libra_ctx *ctx,
 	return LIBRA_NEED_MORE;
 }
 
+static __always_inline int http1_too_large(struct http1_state *st,
+					   const struct http1_dir *d)
+{
+	if (d->at == HTTP1_AT_SIZE)
+		return http1_pass(st, HTTP1_PASS_CHUNK);
+	return http1_pass(st, HTTP1_PASS_TOO_LARGE);
+}
+
 /*
  * One line: its end, then what it says. Of CR, LF and NUL, the first one in a line
  * is the CR of its CRLF. Thus LF or CR alone, with which lenient parsers end a line
@@ -230,14 +238,12 @@ static __always_inline int http1_line(struct libra_ctx *ctx,
 {
 	__u32 limit = d->at == HTTP1_AT_SIZE ? HTTP1_MAX_CHUNK_LINE :
 					       HTTP1_MAX_HEADER;
-	enum http1_event large = d->at == HTTP1_AT_SIZE ? HTTP1_PASS_CHUNK :
-							 HTTP1_PASS_TOO_LARGE;
 	int end, verdict;
 	char c[2];
 
 	end = libra_find_below(ctx, d->seen, limit - d->seen, ' ');
 	if (end < 0)
-		return ctx->avail >= limit ? http1_pass(st, large) :
+		return ctx->avail >= limit ? http1_too_large(st, d) :
 					     http1_more(ctx, st, d, ctx->avail);
 	if (libra_load(ctx, end, c, 2)) {
 		/* It is the last byte at hand. */
@@ -259,7 +265,7 @@ static __always_inline int http1_line(struct libra_ctx *ctx,
 	if (c[0] == '\n' || c[1] != '\n')
 		return http1_pass(st, HTTP1_PASS_LINE_END);
 	if (end + 2U > limit)
-		return http1_pass(st, large);
+		return http1_too_large(st, d);
 
 	verdict = http1_read_line(ctx, st, d, request, end);
 	if (verdict == HTTP1_GO_ON) {
@@ -440,6 +446,8 @@ static __always_inline int http1_answer(struct libra_ctx *ctx)
 	struct http1_state *st = (struct http1_state *)ctx->scratch;
 	int verdict = http1_segment(ctx);
 
+	if (verdict == LIBRA_PASS)
+		ctx->reason = st->reason;
 	/* A tunnel is understood in either direction. */
 	if (verdict == LIBRA_PASS && ctx->dir == LIBRA_INGRESS &&
 	    ctx->role == LIBRA_ROLE_PASSIVE && !(st->flags & HTTP1_S_TUNNEL))

@@ -66,7 +66,8 @@ struct http1_state {
 	__u8 queued;	/* number of unanswered requests */
 	__u8 flags;
 	__u8 event;	/* enum http1_event of the last answer */
-	__u8 unused[5];
+	__u8 reason;	/* enum libra_reason, if it passes */
+	__u8 unused[4];
 } __attribute__((may_alias));
 
 #ifdef __cplusplus
@@ -82,10 +83,25 @@ _Static_assert(HTTP1_MAX_QUEUE <= 64, "field width");
 /* The answer of a step that leaves the verdict to later ones. */
 #define HTTP1_GO_ON		0
 
+static __always_inline enum libra_reason http1_reason(enum http1_event event)
+{
+	switch (event) {
+#define X(id, name, reason, text)					\
+	case HTTP1_##id:						\
+		return LIBRA_REASON_##reason;
+	HTTP1_EVENTS(X)
+#undef X
+	default:
+		return LIBRA_REASON_UNSAID;
+	}
+}
+
+/* Events are constants here, so that the reason is one. */
 static __always_inline int http1_pass(struct http1_state *st,
 				      enum http1_event why)
 {
 	st->event = why;
+	st->reason = http1_reason(why);
 	return LIBRA_PASS;
 }
 

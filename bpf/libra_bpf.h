@@ -36,4 +36,26 @@ extern __u64 bpf_libra_skip_fields(struct libra_ctx *ctx, __u32 off, __u32 len,
  */
 #define libra_opaque(var) barrier_var(var)
 
+/*
+ * What makes an object a parser: its struct_ops, and the section that tells loaders of it.
+ * @version is the parser's own, a string. @keeps is the version of what it keeps in
+ * libra_ctx.scratch: to be counted up when connections cannot go on with what an older
+ * one has left there.
+ */
+#define LIBRA_PARSER(parser, version_, keeps_, callback)		\
+	const struct libra_parser_info parser##_info			\
+	SEC(LIBRA_PARSER_SECTION) = {					\
+		.abi = LIBRA_PARSER_ABI,				\
+		.keeps = (keeps_),					\
+		.name = #parser,					\
+		.version = version_,					\
+	};								\
+	SEC(".struct_ops.link")						\
+	struct libra_parser_ops parser = {				\
+		.segment = (void *)(callback),				\
+		.name = #parser,					\
+		.abi = LIBRA_PARSER_ABI,				\
+		.keeps = (keeps_),					\
+	}
+
 #endif /* LIBRA_BPF_H */

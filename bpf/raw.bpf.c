@@ -13,8 +13,4 @@ int BPF_PROG(raw_entry, struct libra_ctx *lctx)
 	return raw_segment(lctx);
 }
 
-SEC(".struct_ops.link")
-struct libra_parser_ops raw = {
-	.segment = (void *)raw_entry,
-	.name = "raw",
-};
+LIBRA_PARSER(raw, "1", 1, raw_entry);

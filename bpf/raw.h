@@ -11,6 +11,7 @@
 /* The callback: libra_parser_ops.segment. */
 static __always_inline int raw_segment(struct libra_ctx *ctx)
 {
+	ctx->reason = LIBRA_REASON_COPIED;
 	return libra_copied(ctx) ? LIBRA_PASS : LIBRA_PAYLOAD_UNTIL_CLOSE;
 }
 

@@ -28,8 +28,4 @@ int BPF_PROG(tls_entry, struct libra_ctx *lctx)
 	return verdict;
 }
 
-SEC(".struct_ops.link")
-struct libra_parser_ops tls = {
-	.segment = (void *)tls_entry,
-	.name = "tls",
-};
+LIBRA_PARSER(tls, "1", 1, tls_entry);

@@ -66,8 +66,23 @@ static __always_inline int tls_answer(struct libra_ctx *ctx, int verdict,
 	return verdict;
 }
 
+static __always_inline enum libra_reason tls_reason(enum tls_event event)
+{
+	switch (event) {
+#define X(id, name, reason, text)					\
+	case TLS_##id:							\
+		return LIBRA_REASON_##reason;
+	TLS_EVENTS(X)
+#undef X
+	default:
+		return LIBRA_REASON_UNSAID;
+	}
+}
+
+/* Events are constants here, so that the reason is one. */
 static __always_inline int tls_pass(struct libra_ctx *ctx, enum tls_event why)
 {
+	ctx->reason = tls_reason(why);
 	return tls_answer(ctx, LIBRA_PASS, 0, why);
 }
 

@@ -11,8 +11,16 @@
 
 namespace libra {
 namespace {
-// librad answers in milliseconds; an emulated machine takes its time.
+// librad answers in milliseconds; an emulated machine takes its time. What it shows to the
+// verifier may take the verifier long.
 constexpr timeval kTimeout = {.tv_sec = 10, .tv_usec = 0};
+constexpr timeval kVerifierTimeout = {.tv_sec = 300, .tv_usec = 0};
+
+timeval timeout_of(const Request& request) {
+    const bool verifies = std::holds_alternative<ParserLoadRequest>(request) ||
+                          std::holds_alternative<ParserReplaceRequest>(request);
+    return verifies ? kVerifierTimeout : kTimeout;
+}
 }  // namespace
 
 Result<Client> Client::connect(const std::string& socket_path) {
@@ -25,7 +33,6 @@ Result<Client> Client::connect(const std::string& socket_path) {
     UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd)
         return Error::from_errno("cannot open a socket");
-    setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kTimeout, sizeof(kTimeout));
     setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kTimeout, sizeof(kTimeout));
     if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address))) {
         const int error = errno;
@@ -50,12 +57,14 @@ Result<std::string> Client::ask(const Request& request) {
         sent += static_cast<std::size_t>(size);
     }
 
+    const timeval timeout = timeout_of(request);
+    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     std::string answer;
     std::array<char, 16 * 1024> buffer{};
     while (answer.find('\n') == std::string::npos) {
         const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
         if (size < 0 && errno == EAGAIN)
-            return Error(fmt::format("librad did not answer within {} s", kTimeout.tv_sec),
+            return Error(fmt::format("librad did not answer within {} s", timeout.tv_sec),
                          ETIMEDOUT);
         if (size < 0)
             return Error::from_errno("cannot receive from librad");

@@ -25,6 +25,11 @@ const Json& list(const Json& json, const char* key) {
     return it != json.end() && it->is_array() ? *it : kEmpty;
 }
 
+std::string why_passing(const Json& connection) {
+    const std::string said = describe_reason(text(connection, "said"));
+    return describe_stat(text(connection, "reason")) + (said.empty() ? "" : ": " + said);
+}
+
 // For whose sake nothing is kept in the kernel.
 std::string report_passing(const Json& answer) {
     std::string out;
@@ -49,7 +54,7 @@ std::string report_passing(const Json& answer) {
         for (const Json& connection : list(domain, "oldest"))
             rows.push_back({id, text(connection, "role"), text(connection, "peer"),
                             text(connection, "local"), text(connection, "seconds"),
-                            describe_stat(text(connection, "reason"))});
+                            why_passing(connection)});
     }
     return rows.size() == 1 ? out : out + table(rows);
 }
@@ -132,6 +137,19 @@ std::string report_changes(const Json& answer) {
             out += fmt::format("{} {}\n", mark, name.is_string() ? name.get<std::string>() : "?");
     }
     return out.empty() ? "no policies\n" : out;
+}
+
+std::string report_parsers(const Json& answer) {
+    std::vector<Row> rows = {{"NAME", "VERSION", "ABI", "KEEPS", "POLICIES", "FROM"}};
+    for (const Json& parser : list(answer, "parsers")) {
+        std::string policies;
+        for (const Json& id : list(parser, "policies"))
+            policies += (policies.empty() ? "" : ",") + id.dump();
+        rows.push_back({text(parser, "name"), text(parser, "version"), text(parser, "abi"),
+                        text(parser, "keeps"), policies.empty() ? "-" : policies,
+                        text(parser, "origin")});
+    }
+    return rows.size() == 1 ? "no parsers\n" : table(rows);
 }
 
 std::string report_stats(const Json& answer, bool all) {

@@ -19,6 +19,7 @@ std::string report_status(const Json& answer);
 
 // What a configuration changed, or would change: a line for each policy.
 std::string report_changes(const Json& answer);
+std::string report_parsers(const Json& answer);
 
 // Counters that are not zero, or all of them.
 std::string report_stats(const Json& answer, bool all);

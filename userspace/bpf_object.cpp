@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <vector>
 
 #include "unique_fd.h"
@@ -88,44 +89,141 @@ std::string log_summary(std::string_view log) {
     return last.empty() ? first : "the verifier says: " + last;
 }
 
-Result<BpfObject> BpfObject::load(const std::string& name, std::span<const std::byte> elf,
-                                  const PinnedMaps& pinned) {
+Result<BpfObject> BpfObject::open(const std::string& name, std::span<const std::byte> elf) {
     LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
 
     captured().clear();
     Handle handle(bpf_object__open_mem(elf.data(), elf.size(), &opts));
     if (!handle)
         return failed(fmt::format("cannot open BPF object {}", name), errno);
+    return BpfObject(name, std::move(handle));
+}
+
+Result<BpfObject> BpfObject::load(const std::string& name, std::span<const std::byte> elf,
+                                  const PinnedMaps& pinned) {
+    auto object = open(name, elf);
+    if (!object)
+        return object;
+    bpf_object* handle = object->handle_.get();
     for (const auto& [map_name, path] : pinned) {
-        bpf_map* map = bpf_object__find_map_by_name(handle.get(), map_name.c_str());
+        bpf_map* map = bpf_object__find_map_by_name(handle, map_name.c_str());
         if (!map)
             return Error(fmt::format("BPF object {} holds no map {}", name, map_name), ENOENT);
         if (const int error = bpf_map__set_pin_path(map, path.c_str()))
             return failed(fmt::format("cannot pin {}", map_name), -error);
     }
-    if (const int error = bpf_object__load(handle.get())) {
+    if (const int error = bpf_object__load(handle)) {
         const Error cause = failed(fmt::format("the kernel refuses BPF object {}", name), -error);
         return Error(cause.message() +
                          "; build librad and libra from the same tree (librad "
                          "--verbose tells more)",
                      cause.code());
     }
-    return BpfObject(name, std::move(handle));
+    return object;
+}
+
+Status BpfObject::check_is_parser() const {
+    std::size_t count = 0;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, handle_.get()) {
+        count += bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS;
+        if (bpf_map__pin_path(map))
+            return Error(
+                fmt::format("map {} is to be pinned, which is not for parsers", bpf_map__name(map)),
+                EINVAL);
+    }
+    if (count != 1)
+        return Error(fmt::format("it holds {} struct_ops, and a parser is one", count), EINVAL);
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, handle_.get()) {
+        if (bpf_program__type(program) != BPF_PROG_TYPE_STRUCT_OPS)
+            return Error(
+                fmt::format("program {} is not one of a parser's (section {})",
+                            bpf_program__name(program), bpf_program__section_name(program)),
+                EINVAL);
+    }
+    return Ok{};
+}
+
+Result<BpfObject> BpfObject::load_parser(const std::string& name, std::span<const std::byte> elf) {
+    auto object = open(name, elf);
+    if (!object)
+        return object;
+    if (auto status = object->check_is_parser(); !status)
+        return std::move(status).error();
+    if (const int error = bpf_object__load(object->handle_.get())) {
+        const Error cause = failed(fmt::format("the kernel refuses parser {}", name), -error);
+        return Error(cause.message() + " (librad --verbose tells more)", cause.code());
+    }
+    return object;
+}
+
+Result<bpf_map*> BpfObject::struct_ops() const {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, handle_.get()) {
+        if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS)
+            return map;
+    }
+    return Error(fmt::format("BPF object {} holds no struct_ops", name_), EINVAL);
 }
 
 Result<BpfLink> BpfObject::attach_struct_ops() {
-    bpf_map* map = nullptr;
-    bpf_object__for_each_map(map, handle_.get()) {
-        if (bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS)
-            continue;
-        captured().clear();
-        BpfLink link(bpf_map__attach_struct_ops(map));
-        if (link)
-            return link;
+    const auto map = struct_ops();
+    if (!map)
+        return map.error();
+    captured().clear();
+    BpfLink link(bpf_map__attach_struct_ops(*map));
+    if (link)
+        return link;
+    const int error = errno;
+    return failed(fmt::format("cannot register {}", bpf_map__name(*map)), error);
+}
+
+// Not by bpf_link__update_map(), which knows no link that came from a file: it was pinned by
+// another librad. What libbpf does to make a value of a struct_ops map, and has no other name
+// for, is the first half of attaching it. The second half is refused, as the link's has the name.
+Status BpfObject::replace_struct_ops(const bpf_link& link) {
+    const auto map = struct_ops();
+    if (!map)
+        return map.error();
+    captured().clear();
+    if (const BpfLink beside(bpf_map__attach_struct_ops(*map)); beside)
+        return Error(fmt::format("{} was registered beside the one that it is to replace",
+                                 bpf_map__name(*map)),
+                     EINVAL);
+    if (errno != EEXIST) {
         const int error = errno;
-        return failed(fmt::format("cannot register {}", bpf_map__name(map)), error);
+        return failed(fmt::format("cannot register {}", bpf_map__name(*map)), error);
     }
-    return Error(fmt::format("BPF object {} holds no struct_ops", name_), EINVAL);
+    captured().clear();
+    const int error = bpf_link_update(bpf_link__fd(&link), bpf_map__fd(*map), nullptr);
+    if (error)
+        return failed(fmt::format("cannot register {}", bpf_map__name(*map)), -error);
+    return Ok{};
+}
+
+Result<std::uint32_t> BpfObject::struct_ops_id() const {
+    const auto map = struct_ops();
+    if (!map)
+        return map.error();
+    bpf_map_info info{};
+    std::uint32_t size = sizeof(info);
+    if (bpf_map_get_info_by_fd(bpf_map__fd(*map), &info, &size))
+        return Error::from_errno(fmt::format("cannot ask about {}", bpf_map__name(*map)));
+    return info.id;
+}
+
+Result<std::uint32_t> struct_ops_id(const bpf_link& link) {
+    bpf_link_info info{};
+    std::uint32_t size = sizeof(info);
+    if (bpf_link_get_info_by_fd(bpf_link__fd(&link), &info, &size))
+        return Error::from_errno("cannot ask about a link");
+    if (info.type != BPF_LINK_TYPE_STRUCT_OPS)
+        return Error("it is no parser's link", EINVAL);
+    // info.struct_ops.map_id, which Debian 12's linux/bpf.h has not got: first in the union.
+    std::uint32_t id = 0;
+    std::memcpy(&id, &info.raw_tracepoint, sizeof(id));
+    return id;
 }
 
 Result<bpf_program*> BpfObject::find(const char* program) const {

@@ -2,88 +2,93 @@
 #include "bpf_parser.h"
 
 #include <fmt/format.h>
-#include <http1.skel.h>
-#include <raw.skel.h>
-#include <tls.skel.h>
 #include <unistd.h>
-
-#include <array>
 
 namespace libra {
 namespace {
 
-// A new parser is a line here and one in CMakeLists.txt.
-struct Known {
-    std::string_view name;
-    const void* (*elf)(std::size_t* size);
-};
-constexpr std::array kKnown = {
-    Known{"http1", [](std::size_t* size) { return http1_bpf__elf_bytes(size); }},
-    Known{"raw", [](std::size_t* size) { return raw_bpf__elf_bytes(size); }},
-    Known{"tls", [](std::size_t* size) { return tls_bpf__elf_bytes(size); }},
-};
-
-const Known* find(std::string_view name) {
-    for (const Known& known : kKnown) {
-        if (known.name == name)
-            return &known;
-    }
-    return nullptr;
+Error in_words(const Error& error, const ParserInfo& info) {
+    if (error.code() == EPROTONOSUPPORT)
+        return Error(fmt::format("parser {} is of ABI {}, which the kernel's libra does not "
+                                 "support; build both from one source tree",
+                                 info.name, info.abi),
+                     EPROTONOSUPPORT);
+    return error;
 }
 
 }  // namespace
 
-std::vector<std::string> known_parsers() {
-    std::vector<std::string> names;
-    names.reserve(kKnown.size());
-    for (const Known& known : kKnown)
-        names.emplace_back(known.name);
-    return names;
-}
-
-Status check_parser_name(std::string_view name) {
-    if (find(name))
-        return Ok{};
-    return Error(
-        fmt::format("unknown parser '{}'; known: {}", name, fmt::join(known_parsers(), ", ")),
-        ENOENT);
-}
-
-Result<Parser> Parser::load(const std::string& name, const Pins* pins) {
-    if (auto status = check_parser_name(name); !status)
-        return std::move(status).error();
-    const std::string pin = pins ? pins->parser_path(name) : "";
-    if (pins && access(pin.c_str(), F_OK) == 0) {
-        BpfLink link(bpf_link__open(pin.c_str()));
-        if (!link)
-            return Error::from_errno(fmt::format("cannot open {}", pin));
-        return Parser(std::nullopt, std::move(link));
-    }
-
-    std::size_t size = 0;
-    const auto* elf = static_cast<const std::byte*>(find(name)->elf(&size));
-    auto object = BpfObject::load(name, {elf, size});
+Result<PreparedParser> PreparedParser::load(const ParserObject& parser) {
+    auto object = BpfObject::load_parser(parser.info.name, parser.elf);
     if (!object)
         return std::move(object).error();
-    auto link = object->attach_struct_ops();
+    const auto id = object->struct_ops_id();
+    if (!id)
+        return id.error();
+    return PreparedParser{{parser.info, parser.origin, parser.build, *id},
+                          std::move(object).value()};
+}
+
+Result<Parser> Parser::enter(PreparedParser prepared, const std::string& pin) {
+    const ParserInfo& info = prepared.about.info;
+    auto link = prepared.object.attach_struct_ops();
     if (!link) {
         if (link.error().code() == EEXIST)
             return Error(fmt::format("parser {} is already registered in this kernel; stop the "
                                      "other librad first",
-                                     name),
+                                     info.name),
                          EEXIST);
         if (link.error().code() == EBUSY)
             return Error(
                 "the kernel's functions cannot be hooked: kernel.ftrace_enabled is 0, or "
                 "something else, such as a live patch, has them",
                 EBUSY);
-        return std::move(link).error();
+        return in_words(link.error(), info);
     }
-    if (pins) {
+    if (!pin.empty()) {
         if (const int error = bpf_link__pin(link->get(), pin.c_str()))
             return Error::from_errno(fmt::format("cannot pin {}", pin), -error);
     }
-    return Parser(std::move(object).value(), std::move(link).value());
+    return Parser(std::move(prepared.about), std::move(prepared.object), std::move(link).value(),
+                  pin);
+}
+
+Result<Parser> Parser::open(const std::string& name, const std::string& pin) {
+    BpfLink link(bpf_link__open(pin.c_str()));
+    if (!link)
+        return Error::from_errno(fmt::format("cannot open {}", pin));
+    const auto id = struct_ops_id(*link);
+    if (!id)
+        return Error(fmt::format("{}: {}", pin, id.error().message()), id.error().code());
+    KnownParser about;
+    about.info.name = name;
+    about.id = *id;
+    return Parser(std::move(about), std::nullopt, std::move(link), pin);
+}
+
+Status Parser::replace(PreparedParser prepared) {
+    const ParserInfo& info = prepared.about.info;
+    if (auto status = prepared.object.replace_struct_ops(*link_); !status) {
+        if (status.error().code() == EBUSY)
+            return Error(
+                fmt::format("there are connections that parser {} {} reads, and version {} cannot "
+                            "go on with them, as it keeps something else ({}, not {}): detach its "
+                            "policies, and replace it when these connections have closed",
+                            info.name, about_.info.version, info.version, info.keeps,
+                            about_.info.keeps),
+                EBUSY);
+        return in_words(status.error(), info);
+    }
+    object_ = std::move(prepared.object);
+    about_ = std::move(prepared.about);
+    return Ok{};
+}
+
+Status Parser::unpin() {
+    if (!pin_.empty() && unlink(pin_.c_str()) && errno != ENOENT)
+        return Error::from_errno(fmt::format("cannot remove {}", pin_));
+    pin_.clear();
+    return Ok{};
 }
 
 }  // namespace libra

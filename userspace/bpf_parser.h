@@ -1,34 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The parsers that are built into librad.
+// A parser in the kernel.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
+#include <utility>
 
 #include "bpf_object.h"
-#include "pins.h"
+#include "parser_object.h"
+#include "parser_state.h"
 
 namespace libra {
 
-std::vector<std::string> known_parsers();
+// One that the kernel has verified, and that is not registered yet.
+struct PreparedParser {
+    KnownParser about;
+    BpfObject object;
 
-// A refusal that lists what there is, or Ok.
-Status check_parser_name(std::string_view name);
+    static Result<PreparedParser> load(const ParserObject& parser);
+};
 
-// A parser that is registered with the kernel, for as long as this lives.
+// Registered with the kernel for as long as this lives, or its pin.
 class Parser {
   public:
-    // With @pins it stays registered after that, and one that is there is left as it is.
-    static Result<Parser> load(const std::string& name, const Pins* pins = nullptr);
+    // @pin: a file in a BPF file system, or empty.
+    static Result<Parser> enter(PreparedParser prepared, const std::string& pin);
+    // One that another librad pinned; only its id is known then.
+    static Result<Parser> open(const std::string& name, const std::string& pin);
+
+    // Connections go on with the other one where they are; or nothing has changed.
+    Status replace(PreparedParser prepared);
+    // It is registered for as long as this lives, from now on.
+    Status unpin();
+
+    const KnownParser& about() const { return about_; }
+    void tell(KnownParser about) { about_ = std::move(about); }
 
   private:
-    Parser(std::optional<BpfObject> object, BpfLink link)
-        : object_(std::move(object)), link_(std::move(link)) {}
+    Parser(KnownParser about, std::optional<BpfObject> object, BpfLink link, std::string pin)
+        : about_(std::move(about)),
+          object_(std::move(object)),
+          link_(std::move(link)),
+          pin_(std::move(pin)) {}
 
+    KnownParser about_;
     std::optional<BpfObject> object_;  // none: another librad loaded it
     BpfLink link_;                     // after object_: unregistered before the object closes
+    std::string pin_;
 };
 
 }  // namespace libra

@@ -2,6 +2,7 @@
 #include "kernel_stats.h"
 
 #include <fmt/format.h>
+#include <linux/libra.h>
 
 #include <array>
 #include <charconv>
@@ -119,6 +120,21 @@ std::string describe_stat(std::string_view name) {
     if (name.starts_with(kFailStop))
         return "connections aborted: " + reason(name, kFailStop);
     return reason(name, "");
+}
+
+std::string describe_reason(std::string_view name) {
+    static constexpr std::pair<std::string_view, const char*> kReasons[] = {
+#define X(e, name, text) {name, text},
+        LIBRA_REASON_LIST(X)
+#undef X
+    };
+    if (name.empty() || name == kReasons[LIBRA_REASON_UNSAID].first)
+        return "";
+    for (const auto& [known, text] : kReasons) {
+        if (known == name)
+            return text;
+    }
+    return std::string(name);
 }
 
 }  // namespace libra

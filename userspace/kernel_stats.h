@@ -22,4 +22,7 @@ Result<KernelStats> read_kernel_stats(const char* path = kStatFile);
 // One line for a reader. Never empty: the kernel may know more than we do.
 std::string describe_stat(std::string_view name);
 
+// The same for why a parser passes (LIBRA_REASON_LIST); empty where it did not say.
+std::string describe_reason(std::string_view name);
+
 }  // namespace libra

@@ -8,8 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
+#include <thread>
 
 #include "kernel_stats.h"
 
@@ -100,6 +102,23 @@ bool libra_enabled() {
     int enabled = 1;
     file >> enabled;
     return enabled != 0;
+}
+
+bool wait_for_anchors(std::chrono::milliseconds longest) {
+    const auto end = std::chrono::steady_clock::now() + longest;
+    for (;;) {
+        const auto stats = read_kernel_stats();
+        if (!stats)
+            return false;
+        const auto live = std::find_if(stats->begin(), stats->end(), [](const auto& stat) {
+            return stat.first == "anchors_live";
+        });
+        if (live == stats->end() || live->second == 0)
+            return true;
+        if (std::chrono::steady_clock::now() >= end)
+            return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
 }
 
 }  // namespace libra

@@ -3,6 +3,7 @@
 // that the answer names the mend and not the first call that failed.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -20,5 +21,13 @@ Status check_privileges();
 
 // False if net.libra.enabled is 0 in this network namespace.
 bool libra_enabled();
+
+// How long what is on its way gets when a parser ends. Tokens that a proxy holds are redeemed
+// after the end of a policy, but where a message begins only with its parser: without, it is
+// a fail-stop. Not for long: a proxy may have dropped them.
+inline constexpr std::chrono::seconds kTokensLeave{3};
+
+// Until no payload is kept for tokens in this network namespace; false if there still is some.
+bool wait_for_anchors(std::chrono::milliseconds longest);
 
 }  // namespace libra

@@ -8,24 +8,22 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "background.h"
 #include "bpf_object.h"
-#include "bpf_parser.h"
 #include "config.h"
 #include "control_server.h"
 #include "event_loop.h"
-#include "kernel_stats.h"
 #include "kernel_support.h"
 #include "metrics.h"
 #include "notify.h"
+#include "parser_object.h"
+#include "parser_set.h"
 #include "pins.h"
 #include "policy_program.h"
 #include "protocol.h"
@@ -34,9 +32,13 @@
 namespace libra {
 namespace {
 
+// Beside the control socket: what the next librad has to know of what is pinned.
+constexpr const char* kPoliciesSuffix = ".policies";
+constexpr const char* kParsersSuffix = ".parsers";
+
 struct Options {
     std::string socket = kDefaultSocket;
-    std::vector<std::string> parsers = known_parsers();
+    std::vector<std::string> parsers = builtin_parsers();
     std::string config;  // none: policies come from clients only
     std::string pin;     // none: nothing outlives librad
     std::string group = "libra";
@@ -45,30 +47,30 @@ struct Options {
     bool remove = false;
 };
 
-// Tokens that a proxy holds are redeemed after the end of a policy, but where a
-// message begins only with its parser: without, it is a fail-stop. Not for long:
-// a proxy may have dropped them.
-void let_tokens_leave() {
-    for (int i = 0; i < 60; ++i) {
-        const auto stats = read_kernel_stats();
-        if (!stats)
-            return;
-        const auto live = std::find_if(stats->begin(), stats->end(), [](const auto& stat) {
-            return stat.first == "anchors_live";
-        });
-        if (live == stats->end() || live->second == 0)
-            return;
-        std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
+// By its name, if it is built in, or the file that it is in.
+Result<ParserObject> parser_of(const std::string& text) {
+    if (text.find('/') == std::string::npos)
+        return builtin_parser(text);
+    return read_parser(std::filesystem::absolute(text).lexically_normal().string());
 }
 
-Status check(const Options& options) {
-    for (const std::string& name : options.parsers) {
-        if (std::count(options.parsers.begin(), options.parsers.end(), name) > 1)
-            return Error(fmt::format("parser '{}' is named twice", name), EINVAL);
-        if (auto status = check_parser_name(name); !status)
-            return status;
+// All of them, before anything is attached, so that one that is not there is said first.
+Result<std::vector<ParserObject>> parsers_of(const std::vector<std::string>& named) {
+    std::vector<ParserObject> all;
+    for (const std::string& text : named) {
+        auto object = parser_of(text);
+        if (!object)
+            return std::move(object).error();
+        for (const ParserObject& other : all) {
+            if (other.info.name == object->info.name)
+                return Error(fmt::format("parser '{}' is named twice", other.info.name), EINVAL);
+        }
+        all.push_back(std::move(object).value());
     }
+    return all;
+}
+
+Status check() {
     if (auto status = check_kernel_files(); !status)
         return status;
     if (auto status = check_privileges(); !status)
@@ -81,14 +83,13 @@ Status check(const Options& options) {
 // no connection that comes after the attach program can be sent a token. SIGKILL keeps to this
 // order as well: the kernel closes the files of a dying task from the highest number down (its
 // task_work is a stack), and the links of the attach program, opened first and when no lower
-// number was free, have lower ones than those of the parsers.
+// number was free, have lower ones than those of the parsers, whenever these come.
 struct Kernel {
     std::optional<Pins> pins;
     std::optional<PolicyProgram> program;
-    std::vector<Parser> parsers;
+    std::optional<ParserSet> parsers;
 
-    // Parsers that are pinned go on until they are registered anew.
-    Status load(const Options& options) {
+    Status load(const Options& options, const std::vector<ParserObject>& objects) {
         if (!options.pin.empty()) {
             auto opened = Pins::open(options.pin);
             if (!opened)
@@ -100,13 +101,12 @@ struct Kernel {
             return std::move(loaded).error();
         program.emplace(std::move(loaded).value());
         spdlog::info("attach program: attached{}", pins ? ", pinned" : ", policy empty");
-        for (const std::string& name : options.parsers) {
-            auto parser = Parser::load(name, pins ? &*pins : nullptr);
-            if (!parser)
-                return std::move(parser).error();
-            parsers.push_back(std::move(parser).value());
-            spdlog::info("parser {}: registered", name);
-        }
+        if (pins)
+            parsers.emplace(*pins, ParserState(options.socket + kParsersSuffix));
+        else
+            parsers.emplace();
+        if (auto status = parsers->begin(objects); !status)
+            return status;
         if (!libra_enabled())
             spdlog::warn("net.libra.enabled is 0: nothing is anchored until it is 1");
         return Ok{};
@@ -114,9 +114,9 @@ struct Kernel {
 };
 
 Service::Settings settings(const Options& options, const Netns& netns) {
-    Service::Settings settings{.parsers = options.parsers, .netns = netns};
+    Service::Settings settings{.netns = netns};
     if (!options.pin.empty())
-        settings.state.emplace(options.socket + ".policies");
+        settings.state.emplace(options.socket + kPoliciesSuffix);
     if (!options.config.empty())
         settings.configuration = [path = options.config] { return read_config(path); };
     return settings;
@@ -176,11 +176,14 @@ void end(Service& service, bool pinned) {
     spdlog::info("stopping: detaching the policies, the parsers and the attach program");
     if (auto detached = service.shutdown(); !detached)
         spdlog::warn("the parsers go with policies in force: {}", detached.error().message());
-    let_tokens_leave();
+    wait_for_anchors(kTokensLeave);
 }
 
 Status serve(const Options& options) {
-    if (auto status = check(options); !status)
+    const auto objects = parsers_of(options.parsers);
+    if (!objects)
+        return objects.error();
+    if (auto status = check(); !status)
         return status;
     if (!options.config.empty()) {
         if (auto config = read_config(options.config); !config)
@@ -203,12 +206,12 @@ Status serve(const Options& options) {
     if (!netns)
         return netns.error();
     Kernel kernel;
-    if (auto status = kernel.load(options); !status)
+    if (auto status = kernel.load(options, *objects); !status)
         return status;
     MetricsPlace metrics;
     Service::Settings wanted = settings(options, *netns);
     wanted.metrics = [&metrics](const std::string& address) { return metrics.move_to(address); };
-    Service service(*kernel.program, std::move(wanted));
+    Service service(*kernel.program, *kernel.parsers, std::move(wanted));
     if (auto status = begin(service); !status)
         return status;
     auto server = ControlServer::start(
@@ -238,24 +241,23 @@ Status remove_all(const Options& options) {
     auto lock = ControlLock::take(options.socket);
     if (!lock)
         return std::move(lock).error();
-    Options all = options;
     if (access(options.pin.c_str(), F_OK) == 0) {
         const auto netns = Netns::own();
         if (!netns)
             return netns.error();
         Kernel kernel;
-        if (auto status = kernel.load(all); !status)
+        if (auto status = kernel.load(options, {}); !status)
             return status;
-        Service service(*kernel.program, settings(options, *netns));
+        Service service(*kernel.program, *kernel.parsers, settings(options, *netns));
         if (auto status = service.resume(); !status)
             return status;
         if (auto status = service.shutdown(); !status)
             return status;
-        let_tokens_leave();
+        wait_for_anchors(kTokensLeave);
     }
     if (auto status = Pins::remove(options.pin); !status)
         return status;
-    for (const char* suffix : {".policies", ".lock"})
+    for (const char* suffix : {kPoliciesSuffix, kParsersSuffix, ".lock"})
         unlink((options.socket + suffix).c_str());
     spdlog::info("nothing of librad is left in the kernel");
     return Ok{};
@@ -269,7 +271,8 @@ int run(int argc, char** argv) {
     app.add_option("--socket", options.socket, "control socket")->capture_default_str();
     app.add_option("--group", options.group, "members may look; without it only root")
         ->capture_default_str();
-    app.add_option("--parser", options.parsers, "parser to load; repeatable")
+    app.add_option("--parser", options.parsers,
+                   "parser to load: one that is built in, or a file (with a / in it); repeatable")
         ->allow_extra_args(false)
         ->capture_default_str();
     app.add_option("--pin", options.pin,

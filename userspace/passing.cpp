@@ -30,6 +30,7 @@ Result<std::vector<PassingDomain>> parse_passing(const std::string& text) {
             connection.role = first;
             words >> connection.peer >> connection.local >> connection.reason >> connection.seconds;
             if (words) {
+                words >> connection.said;  // a kernel of before does not tell
                 domains.back().oldest.push_back(std::move(connection));
                 continue;
             }

@@ -20,6 +20,7 @@ struct PassingConnection {
     std::string local;
     std::string reason;  // as its counter is called
     std::uint64_t seconds = 0;
+    std::string said;  // why, by its parser (LIBRA_REASON_LIST), if it was asked
 };
 
 struct PassingDomain {

@@ -86,6 +86,17 @@ Result<Pins> Pins::open(const std::string& directory) {
     return pins;
 }
 
+Result<std::vector<std::string>> Pins::parsers() const {
+    const auto paths = list(directory_ + "/parsers");
+    if (!paths)
+        return paths.error();
+    std::vector<std::string> names;
+    for (const fs::path& path : *paths)
+        names.push_back(path.filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
 Status Pins::replace_links(const std::vector<std::pair<std::string, bpf_link*>>& links) const {
     const auto there = list(directory_);
     if (!there)

@@ -27,6 +27,9 @@ class Pins {
         return directory_ + "/parsers/" + name;
     }
 
+    // The names of those that are there.
+    Result<std::vector<std::string>> parsers() const;
+
     // Links that are attached by now take the place of those that were pinned before. At any
     // moment there are all of the one, or of the other.
     Status replace_links(const std::vector<std::pair<std::string, bpf_link*>>& links) const;

@@ -198,6 +198,53 @@ std::optional<std::uint32_t> number(std::string_view text) {
     return value;
 }
 
+std::string required(Fields& fields, const char* name) {
+    std::string value;
+    fields.read(name, value, true);
+    return value;
+}
+
+Request read_request(const std::string& op, Fields& fields, const Json& json) {
+    if (op == "attach")
+        return read_attach(fields);
+    if (op == "detach")
+        return read_detach(fields);
+    if (op == "apply")
+        return read_apply(fields, json);
+    if (op == "resume") {
+        fields.only({"op", "protocol", "policy"});
+        ResumeRequest resume;
+        fields.read("policy", resume.policy, true);
+        return resume;
+    }
+    if (op == "parser-load") {
+        fields.only({"op", "protocol", "file"});
+        return ParserLoadRequest{required(fields, "file")};
+    }
+    if (op == "parser-replace") {
+        fields.only({"op", "protocol", "name", "file"});
+        return ParserReplaceRequest{required(fields, "name"), required(fields, "file")};
+    }
+    if (op == "parser-unload") {
+        fields.only({"op", "protocol", "name"});
+        return ParserUnloadRequest{required(fields, "name")};
+    }
+    for (const auto& [name, request] :
+         {std::pair<std::string_view, Request>{"reload", ReloadRequest{}},
+          {"status", StatusRequest{}},
+          {"stats", StatsRequest{}},
+          {"parser-list", ParserListRequest{}}}) {
+        if (op != name)
+            continue;
+        fields.only({"op", "protocol"});
+        return request;
+    }
+    fields.fail(
+        "unknown 'op'; known: attach, detach, apply, reload, resume, status, stats, "
+        "parser-load, parser-replace, parser-unload, parser-list");
+    return StatusRequest{};
+}
+
 }  // namespace
 
 Result<Breaker> parse_breaker(std::string_view text) {
@@ -243,7 +290,8 @@ std::string format_check_rate(const CheckRate& rate) {
 bool only_reads(const Request& request) {
     const auto* apply = std::get_if<ApplyRequest>(&request);
     return (apply && apply->dry) || std::holds_alternative<StatusRequest>(request) ||
-           std::holds_alternative<StatsRequest>(request);
+           std::holds_alternative<StatsRequest>(request) ||
+           std::holds_alternative<ParserListRequest>(request);
 }
 
 std::string_view mode_name(std::uint32_t mode) {
@@ -310,31 +358,9 @@ Result<Request> parse_request(std::string_view line) {
     fields.read("protocol", protocol, false);
     if (protocol != kProtocol)
         fields.fail(fmt::format("this librad speaks protocol {}, not {}", kProtocol, protocol));
-    Request request = StatusRequest{};
     if (fields.error())
         return *fields.error();
-    if (op == "attach") {
-        request = read_attach(fields);
-    } else if (op == "detach") {
-        request = read_detach(fields);
-    } else if (op == "apply") {
-        request = read_apply(fields, json);
-    } else if (op == "reload") {
-        fields.only({"op", "protocol"});
-        request = ReloadRequest{};
-    } else if (op == "resume") {
-        fields.only({"op", "protocol", "policy"});
-        ResumeRequest resume;
-        fields.read("policy", resume.policy, true);
-        request = resume;
-    } else if (op == "status") {
-        fields.only({"op", "protocol"});
-    } else if (op == "stats") {
-        fields.only({"op", "protocol"});
-        request = StatsRequest{};
-    } else {
-        fields.fail("unknown 'op'; known: attach, detach, apply, reload, resume, status, stats");
-    }
+    Request request = read_request(op, fields, json);
     if (fields.error())
         return *fields.error();
     return request;
@@ -361,6 +387,14 @@ Json to_json(const Request& request) {
         return {{"op", "resume"}, {"policy", resume->policy}};
     if (std::holds_alternative<ReloadRequest>(request))
         return {{"op", "reload"}};
+    if (const auto* load = std::get_if<ParserLoadRequest>(&request))
+        return {{"op", "parser-load"}, {"file", load->file}};
+    if (const auto* replace = std::get_if<ParserReplaceRequest>(&request))
+        return {{"op", "parser-replace"}, {"name", replace->name}, {"file", replace->file}};
+    if (const auto* unload = std::get_if<ParserUnloadRequest>(&request))
+        return {{"op", "parser-unload"}, {"name", unload->name}};
+    if (std::holds_alternative<ParserListRequest>(request))
+        return {{"op", "parser-list"}};
     return {{"op", std::holds_alternative<StatsRequest>(request) ? "stats" : "status"}};
 }
 

@@ -89,8 +89,22 @@ struct ResumeRequest {
 struct StatusRequest {};
 struct StatsRequest {};
 
+// Of those that change parsers, librad reads the file: an absolute path.
+struct ParserLoadRequest {
+    std::string file;
+};
+struct ParserReplaceRequest {
+    std::string name;
+    std::string file;
+};
+struct ParserUnloadRequest {
+    std::string name;
+};
+struct ParserListRequest {};
+
 using Request = std::variant<AttachRequest, DetachRequest, ApplyRequest, ReloadRequest,
-                             ResumeRequest, StatusRequest, StatsRequest>;
+                             ResumeRequest, StatusRequest, StatsRequest, ParserLoadRequest,
+                             ParserReplaceRequest, ParserUnloadRequest, ParserListRequest>;
 
 // Changes nothing, so that members of the group may ask.
 bool only_reads(const Request& request);

@@ -38,6 +38,7 @@ Result<Json> passing_domains() {
                               {"peer", connection.peer},
                               {"local", connection.local},
                               {"reason", connection.reason},
+                              {"said", connection.said},
                               {"seconds", connection.seconds}});
         all.push_back(
             {{"domain", domain.domain == LIBRA_DOMAIN_NONE ? Json() : Json(domain.domain)},
@@ -96,6 +97,14 @@ Result<Json> Service::run(const Request& request) {
         return reload();
     if (std::holds_alternative<StatusRequest>(request))
         return status();
+    if (std::holds_alternative<ParserListRequest>(request))
+        return list_parsers();
+    if (const auto* load = std::get_if<ParserLoadRequest>(&request))
+        return load_parser(*load);
+    if (const auto* replace = std::get_if<ParserReplaceRequest>(&request))
+        return replace_parser(*replace);
+    if (const auto* unload = std::get_if<ParserUnloadRequest>(&request))
+        return unload_parser(*unload);
     return stats();
 }
 
@@ -104,11 +113,8 @@ Result<Netns> Service::netns_of(const std::string& path) const {
 }
 
 Result<NewPolicy> Service::resolve(const AttachRequest& request, Origin origin) {
-    const auto parsers = settings_.parsers;
-    if (std::find(parsers.begin(), parsers.end(), request.parser) == parsers.end())
-        return Error(fmt::format("unknown parser '{}'; loaded: {}", request.parser,
-                                 fmt::join(parsers, ", ")),
-                     ENOENT);
+    if (auto status = check_parser(request.parser); !status)
+        return std::move(status).error();
     const auto netns = netns_of(request.netns);
     if (!netns)
         return netns.error();
@@ -246,6 +252,7 @@ Status Service::resume() {
             spdlog::warn("policy {}: its network namespace {} is another one now, or gone",
                          policy.id, policy.request.netns);
     }
+    say_what_has_no_parser(*kept);
     const auto there = backend_.installed();
     if (!there)
         return there.error();
@@ -502,7 +509,7 @@ Result<Json> Service::status() {
                 {"pid", getpid()},
                 {"enabled", libra_enabled()},
                 {"unattached", *unattached},
-                {"parsers", settings_.parsers},
+                {"parsers", parsers_.names()},
                 {"policies", std::move(policies)},
                 {"passing", std::move(*passing)}};
 }

@@ -13,6 +13,7 @@
 #include "cgroup.h"
 #include "config.h"
 #include "netns.h"
+#include "parser_set.h"
 #include "policy_program.h"
 #include "policy_set.h"
 #include "protocol.h"
@@ -23,7 +24,6 @@ namespace libra {
 class Service {
   public:
     struct Settings {
-        std::vector<std::string> parsers;
         Netns netns;
         // Where policies are kept for the next librad; none: they go with this one.
         std::optional<StateFile> state = std::nullopt;
@@ -34,8 +34,8 @@ class Service {
         std::function<Result<std::uint64_t>(const std::string& path)> cgroup_id = libra::cgroup_id;
     };
 
-    Service(PolicyBackend& backend, Settings settings)
-        : backend_(backend), settings_(std::move(settings)) {}
+    Service(PolicyBackend& backend, ParserBackend& parsers, Settings settings)
+        : backend_(backend), parsers_(parsers), settings_(std::move(settings)) {}
 
     // Answers one request line. Does not throw.
     // @trusted: may change things.
@@ -90,7 +90,17 @@ class Service {
     Result<Json> status();
     Result<Json> stats();
 
+    // in service_parsers.cpp
+    Result<Json> load_parser(const ParserLoadRequest& request);
+    Result<Json> replace_parser(const ParserReplaceRequest& request);
+    Result<Json> unload_parser(const ParserUnloadRequest& request);
+    Json list_parsers() const;
+    Status check_parser(const std::string& name) const;
+    void say_what_has_no_parser(const PolicySet& set) const;
+    Json users_of(const std::string& parser) const;
+
     PolicyBackend& backend_;
+    ParserBackend& parsers_;
     Settings settings_;
     PolicySet set_;
     std::map<std::uint64_t, Netns> netnses_;  // by cookie, of policies; not the own one

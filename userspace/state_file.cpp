@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "state_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <array>
+#include <limits>
 
+#include "kept_file.h"
 #include "protocol.h"
-#include "unique_fd.h"
 
 namespace libra {
 namespace {
 
 constexpr std::uint32_t kFormat = 1;
-constexpr std::size_t kMaxState = 4U << 20;
 
 Json policy_state(const Policy& policy) {
     Json slots = Json::array();
@@ -72,35 +68,6 @@ Result<Policy> read_policy(const Json& json) {
     return policy;
 }
 
-Status write_all(int fd, std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t size = write(fd, text.data(), text.size());
-        if (size < 0 && errno == EINTR)
-            continue;
-        if (size < 0)
-            return Error::from_errno("cannot write");
-        text.remove_prefix(static_cast<std::size_t>(size));
-    }
-    return Ok{};
-}
-
-Result<std::string> read_all(int fd) {
-    std::string text;
-    std::array<char, 64 * 1024> buffer;
-    for (;;) {
-        const ssize_t size = ::read(fd, buffer.data(), buffer.size());
-        if (size < 0 && errno == EINTR)
-            continue;
-        if (size < 0)
-            return Error::from_errno("cannot read");
-        if (size == 0)
-            return text;
-        text.append(buffer.data(), static_cast<std::size_t>(size));
-        if (text.size() > kMaxState)
-            return Error("it is too large", EFBIG);
-    }
-}
-
 }  // namespace
 
 std::string format_state(const PolicySet& set) {
@@ -134,36 +101,20 @@ Result<PolicySet> parse_state(std::string_view text) {
 }
 
 Status StateFile::save(const PolicySet& set) const {
-    const std::string next = path_ + ".new";
-    const auto failed = [&](const Error& error) {
-        unlink(next.c_str());
-        return Error(fmt::format("cannot keep the policies in {}: {}", path_, error.message()),
-                     error.code());
-    };
-    // Nobody else's file, not even by a link.
-    unlink(next.c_str());
-    const UniqueFd fd(
-        open(next.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!fd)
-        return failed(Error::from_errno("cannot create it"));
-    if (auto status = write_all(fd.get(), format_state(set)); !status)
-        return failed(status.error());
-    if (fsync(fd.get()))
-        return failed(Error::from_errno("cannot write"));
-    if (rename(next.c_str(), path_.c_str()))
-        return failed(Error::from_errno("cannot rename"));
+    const auto status = write_kept(path_, format_state(set));
+    if (!status)
+        return Error(
+            fmt::format("cannot keep the policies in {}: {}", path_, status.error().message()),
+            status.error().code());
     return Ok{};
 }
 
 Result<PolicySet> StateFile::load() const {
-    const UniqueFd fd(open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (!fd && errno == ENOENT)
+    auto text = read_kept(path_);
+    if (!text && text.error().code() == ENOENT)
         return PolicySet();
-    if (!fd)
-        return Error::from_errno(path_);
-    auto text = read_all(fd.get());
     if (!text)
-        return std::move(text).error().context(path_);
+        return std::move(text).error();
     auto set = parse_state(*text);
     if (!set)
         return std::move(set).error().context(path_);

@@ -2,7 +2,7 @@
 #
 # What it takes to build a parser without this tree: the headers, the vmlinux.h and the libbpf
 # headers that our own were built with (a distribution's may be too old for either), and the
-# rules, for CMake and for pkg-config.
+# rules, for CMake and for pkg-config. All of it is the component libra-dev.
 include(CMakePackageConfigHelpers)
 
 set(rules ${CMAKE_CURRENT_SOURCE_DIR}/cmake)
@@ -15,16 +15,16 @@ list(JOIN LIBRA_BPF_FLAGS " " LIBRA_PARSER_FLAGS)
 configure_file(${rules}/libra.pc.in ${made}/libra.pc @ONLY)
 
 install(FILES ${made}/LibraConfig.cmake ${made}/LibraConfigVersion.cmake ${rules}/LibraCompile.cmake
-    DESTINATION ${config_dir})
-install(FILES ${made}/libra.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+    COMPONENT libra-dev DESTINATION ${config_dir})
+install(FILES ${made}/libra.pc COMPONENT libra-dev DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 install(FILES
         ${PROJECT_SOURCE_DIR}/kernel-patches/new/include/uapi/linux/libra.h
         ${PROJECT_SOURCE_DIR}/kernel-patches/new/include/uapi/linux/libra_memory.h
-    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/linux)
+    COMPONENT libra-dev DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/linux)
 install(FILES
         libra_bpf.h parser.h tls_record.h ${LIBRA_VMLINUX_H}
-    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/libra)
+    COMPONENT libra-dev DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/libra)
 foreach(name bpf_core_read bpf_endian bpf_helper_defs bpf_helpers bpf_tracing)
     install(FILES ${LIBRA_KTOOLS}/include/bpf/${name}.h
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/libra/bpf)
+        COMPONENT libra-dev DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/libra/bpf)
 endforeach()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "conversation.h"
 
+#include "bpf/examples/parser-redis/redis.h"
 #include "bpf/http1.h"
 #include "bpf/raw.h"
 #include "bpf/tls.h"
@@ -15,6 +16,15 @@ const HostParser kRaw = {
     [](HostCtx& ctx) { return raw_segment(&ctx); },
     [](HostCtx&) { return 0; },
     [](int) { return false; },
+};
+
+const HostParser kRedis = {
+    [](HostCtx& ctx) { return redis_segment(&ctx); },
+    [](HostCtx& ctx) {
+        const auto event = redis_last_event(&ctx);
+        return event == REDIS_PASS ? kReasonEvent + static_cast<int>(ctx.reason) : event;
+    },
+    [](int event) { return event == REDIS_BULK || event == REDIS_DATA; },
 };
 
 const HostParser kTls = {
@@ -44,6 +54,7 @@ void Conversation::ask(libra_dir dir, Stream& stream) {
     ctx_.dir = dir;
     ctx_.avail = static_cast<std::uint32_t>(view.size());
     ctx_.seg_len = 0;
+    ctx_.reason = LIBRA_REASON_UNSAID;
     ctx_.bytes = view;
     const int verdict = parser_.segment(ctx_);
     const int event = parser_.event(ctx_);
@@ -75,6 +86,9 @@ void Conversation::ask(libra_dir dir, Stream& stream) {
             return;
         case LIBRA_PASS:
         case LIBRA_PASS_BOTH:
+            if (ctx_.reason == LIBRA_REASON_UNSAID || ctx_.reason >= LIBRA_REASON_MAX)
+                complaint_ = "passes, and does not say why";
+            [[fallthrough]];
         case LIBRA_PAYLOAD_UNTIL_CLOSE:
             stream.answers.push_back({verdict, event, stream.position, 0});
             stream.ended = true;

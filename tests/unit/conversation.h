@@ -27,8 +27,11 @@ struct HostParser {
     int (*event)(HostCtx& ctx);      // what its last answer was about
     bool (*reads_ahead)(int event);  // may such a segment end behind what is at hand?
 };
+// The event of a PASS of a parser that has no other: this and its reason.
+constexpr int kReasonEvent = 1000;
 extern const HostParser kHttp1;
 extern const HostParser kRaw;
+extern const HostParser kRedis;  // of bpf/examples
 extern const HostParser kTls;
 
 class Conversation {

@@ -8,6 +8,7 @@
 
 #include "conversation.h"
 #include "http1_vectors.h"
+#include "redis_vectors.h"
 #include "tls_vectors.h"
 
 void PrintTo(const Answer& a, std::ostream* os) {
@@ -132,6 +133,7 @@ TEST_P(ParserVector, OtherRole) {
 
 const auto kName = [](const auto& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Http1, ParserVector, testing::ValuesIn(http1_vectors()), kName);
+INSTANTIATE_TEST_SUITE_P(Redis, ParserVector, testing::ValuesIn(redis_vectors()), kName);
 INSTANTIATE_TEST_SUITE_P(Tls, ParserVector, testing::ValuesIn(tls_vectors()), kName);
 
 }  // namespace

@@ -11,6 +11,7 @@ std::span<const Command> commands() {
                 add_attach},
         Command{"detach", "take either back", add_detach},
         Command{"run", "run a program with payload memory", add_run},
+        Command{"parser", "parsers: which there are; load, replace or unload one", add_parser},
         Command{"explain", "why a connection, or a service, is accelerated or not", add_explain},
         Command{"status", "policies with their counters, and loaded parsers", add_status},
         Command{"stats", "the kernel's counters that are not 0", add_stats},

@@ -17,6 +17,7 @@ Run add_off(CLI::App& command);
 Run add_on(CLI::App& command);
 Run add_reload(CLI::App& command);
 Run add_resume(CLI::App& command);
+Run add_parser(CLI::App& command);
 Run add_run(CLI::App& command);
 Run add_stats(CLI::App& command);
 Run add_status(CLI::App& command);

@@ -5,7 +5,6 @@
 #include <refused.skel.h>
 
 #include "bpf_object.h"
-#include "bpf_parser.h"
 #include "kernel_support.h"
 #include "policy_program.h"
 
@@ -26,22 +25,10 @@ TEST(Kernel, VerifierRefusalIsOneLineWithItsCause) {
     ASSERT_FALSE(object);
     const std::string& message = object.error().message();
     EXPECT_EQ(message,
-              "the kernel refuses BPF object refused: the verifier says: only seg_len and scratch "
-              "of libra_ctx can be written; build librad and libra from the same tree (librad "
+              "the kernel refuses BPF object refused: the verifier says: only seg_len, reason "
+              "and scratch of libra_ctx can be written; build librad and libra from the same tree "
+              "(librad "
               "--verbose tells more)");
-}
-
-TEST(Kernel, ParserIsRegisteredOnceAndComesBack) {
-    {
-        const auto first = Parser::load("http1");
-        ASSERT_TRUE(first) << first.error().message();
-        const auto second = Parser::load("http1");
-        ASSERT_FALSE(second);
-        EXPECT_EQ(second.error().message(),
-                  "parser http1 is already registered in this kernel; stop the other librad first");
-    }
-    const auto again = Parser::load("http1");
-    EXPECT_TRUE(again) << again.error().message();
 }
 
 TEST(Kernel, PolicyIsReplacedAndCounted) {

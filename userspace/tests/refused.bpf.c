@@ -20,4 +20,5 @@ SEC(".struct_ops.link")
 struct libra_parser_ops refused = {
 	.segment = (void *)refused_segment,
 	.name = "refused",
+	.abi = LIBRA_PARSER_ABI,
 };

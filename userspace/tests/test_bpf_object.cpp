@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "bpf_object.h"
-#include "bpf_parser.h"
 
 namespace libra {
 namespace {
@@ -31,12 +30,6 @@ TEST(BpfObjectLoad, RefusesWhatIsNoElf) {
     const auto object = BpfObject::load("junk", junk);
     ASSERT_FALSE(object);
     EXPECT_NE(object.error().message().find("junk"), std::string::npos);
-}
-
-TEST(Parsers, UnknownOneListsTheKnown) {
-    const auto status = check_parser_name("gopher");
-    ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().message(), "unknown parser 'gopher'; known: http1, raw, tls");
 }
 
 }  // namespace

@@ -50,7 +50,9 @@ class ControlServerTest : public testing::Test {
         auto loop = EventLoop::create();
         ASSERT_TRUE(loop);
         loop_.emplace(std::move(loop).value());
-        auto server = ControlServer::start(*lock_, *loop_, [](std::string_view line, bool) {
+        auto server = ControlServer::start(*lock_, *loop_, [](std::string_view line, bool trusted) {
+            if (line == "who")
+                return std::string(trusted ? "root\n" : "other\n");
             const std::string text(line);
             if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos)
                 return std::string(std::stoul(text), 'x') + "\n";
@@ -129,6 +131,13 @@ TEST_F(ControlServerTest, OnlyTheOwnerMayConnect) {
     struct stat info {};
     ASSERT_EQ(stat(path_.c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777U, 0600U);
+}
+
+TEST_F(ControlServerTest, KnowsWhoAsks) {
+    start();
+    const UniqueFd client = connect();
+    say(client, "who\n");
+    EXPECT_EQ(hear(client), getuid() == 0 ? "root" : "other");
 }
 
 TEST_F(ControlServerTest, EndlessLineIsRefused) {

@@ -9,7 +9,7 @@ namespace {
 TEST(Passing, ReadsWhatTheKernelWrites) {
     const auto domains = parse_passing(
         "domain 7 clients 20 upstreams 0\n"
-        "client 192.0.2.7:4711 127.0.0.1:80 fallback_parser_pass 12\n"
+        "client 192.0.2.7:4711 127.0.0.1:80 fallback_parser_pass 12 changes\n"
         "client [2001:db8::7]:4712 [::1]:80 fallback_adopted 3\n"
         "domain 8 clients 0 upstreams 1\n"
         "upstream 10.0.0.1:80 10.0.0.2:3000 fallback_ulp 0\n");
@@ -19,6 +19,9 @@ TEST(Passing, ReadsWhatTheKernelWrites) {
     EXPECT_EQ(first.domain, 7U);
     EXPECT_EQ(first.clients, 20U);
     ASSERT_EQ(first.oldest.size(), 2U);
+    EXPECT_EQ(first.oldest[0].said, "changes");
+    EXPECT_EQ(first.oldest[0].seconds, 12U);
+    EXPECT_EQ(first.oldest[1].said, "");
     EXPECT_EQ(first.oldest[1].role, "client");
     EXPECT_EQ(first.oldest[1].peer, "[2001:db8::7]:4712");
     EXPECT_EQ(first.oldest[1].local, "[::1]:80");

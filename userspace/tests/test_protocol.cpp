@@ -56,6 +56,22 @@ TEST(Protocol, OthersSurviveTheWire) {
     EXPECT_TRUE(std::holds_alternative<StatsRequest>(*parse_request(R"({"op":"stats"})")));
 }
 
+TEST(Protocol, RequestsAboutParsersSurviveTheWire) {
+    const auto load = parse_request(to_line(to_json(ParserLoadRequest{"/p.o"})));
+    ASSERT_TRUE(load);
+    EXPECT_EQ(std::get<ParserLoadRequest>(*load).file, "/p.o");
+    const auto replace = parse_request(to_line(to_json(ParserReplaceRequest{"p", "/q.o"})));
+    ASSERT_TRUE(replace);
+    EXPECT_EQ(std::get<ParserReplaceRequest>(*replace).name, "p");
+    EXPECT_EQ(std::get<ParserReplaceRequest>(*replace).file, "/q.o");
+    const auto unload = parse_request(to_line(to_json(ParserUnloadRequest{"p"})));
+    ASSERT_TRUE(unload);
+    EXPECT_EQ(std::get<ParserUnloadRequest>(*unload).name, "p");
+    const auto list = parse_request(to_line(to_json(ParserListRequest{})));
+    ASSERT_TRUE(list);
+    EXPECT_TRUE(std::holds_alternative<ParserListRequest>(*list));
+}
+
 struct Bad {
     std::string line;
     const char* why;
@@ -80,8 +96,14 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"[]", "the request is not a JSON object"}, Bad{"{}", "field 'op' is missing"},
         Bad{R"({"op":1})", "field 'op' must be a string"},
         Bad{R"({"op":"dance"})",
-            "unknown 'op'; known: attach, detach, apply, reload, resume, status, stats"},
+            "unknown 'op'; known: attach, detach, apply, reload, resume, status, stats, "
+            "parser-load, parser-replace, parser-unload, parser-list"},
         Bad{R"({"op":"status","x":1})", "unknown field 'x'"},
+        Bad{R"({"op":"parser-load"})", "field 'file' is missing"},
+        Bad{R"({"op":"parser-load","file":"/p","name":"p"})", "unknown field 'name'"},
+        Bad{R"({"op":"parser-replace","file":"/p"})", "field 'name' is missing"},
+        Bad{R"({"op":"parser-unload","name":1})", "field 'name' must be a string"},
+        Bad{R"({"op":"parser-list","x":1})", "unknown field 'x'"},
         Bad{R"({"op":"detach"})", "field 'policy' is missing"},
         Bad{R"({"op":"detach","policy":-1})",
             "field 'policy' must be a number from 0 to 4294967295"},

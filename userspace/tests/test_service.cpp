@@ -75,9 +75,42 @@ class FakeBackend final : public PolicyBackend {
     std::string steps;
 };
 
+// A file holds the parser that it is called by; its version is how often it was read.
+class FakeParsers final : public ParserBackend {
+  public:
+    std::vector<KnownParser> list() const override { return loaded; }
+    Result<KnownParser> load(const std::string& path) override {
+        loaded.push_back(read(path));
+        return loaded.back();
+    }
+    Result<KnownParser> replace(const std::string& name, const std::string& path) override {
+        if (refuse)
+            return Error("connections", EBUSY);
+        for (KnownParser& parser : loaded) {
+            if (parser.info.name == name)
+                return parser = read(path);
+        }
+        return Error("none", ENOENT);
+    }
+    Status unload(const std::string& name) override {
+        std::erase_if(loaded, [&](const KnownParser& p) { return p.info.name == name; });
+        return Ok{};
+    }
+    bool stay() const override { return false; }
+
+    bool refuse = false;
+    std::vector<KnownParser> loaded{{{"http1", "1", LIBRA_PARSER_ABI, 1}, "built in", "", 0}};
+
+  private:
+    KnownParser read(const std::string& path) {
+        return {{path.substr(path.rfind('/') + 1), fmt::format("{}", ++reads_), 1, 1}, path, "", 0};
+    }
+    int reads_ = 0;
+};
+
 class ServiceTest : public testing::Test {
   protected:
-    Json ask(const std::string& line) { return Json::parse(service_.handle(line)); }
+    Json ask(const std::string& line) { return Json::parse(service_.handle(line, trusted_)); }
 
     static constexpr const char* kAttachRequests =
         R"({"op":"attach","parser":"http1","domain":1,"mode":"token","anchor_requests":true,)"
@@ -87,7 +120,9 @@ class ServiceTest : public testing::Test {
         R"("listen":["*:80"],"upstream":["10.0.0.1:80"]})";
 
     FakeBackend backend_;
-    Service service_{backend_, {.parsers = {"http1"}, .netns = Netns::own_with_cookie(42)}};
+    FakeParsers parsers_;
+    bool trusted_ = true;
+    Service service_{backend_, parsers_, {.netns = Netns::own_with_cookie(42)}};
 };
 
 // With cgroups that come and go.
@@ -104,8 +139,8 @@ class CgroupTest : public ServiceTest {
 
     std::map<std::string, std::uint64_t> cgroups_;
     Service service_{backend_,
-                     {.parsers = {"http1"},
-                      .netns = Netns::own_with_cookie(42),
+                     parsers_,
+                     {.netns = Netns::own_with_cookie(42),
                       .cgroup_id = [this](const std::string& path) -> Result<std::uint64_t> {
                           const auto found = cgroups_.find(path);
                           if (found == cgroups_.end())
@@ -372,8 +407,8 @@ class ReloadTest : public ServiceTest {
     bool taken_ = false;
     Service service_{
         backend_,
-        {.parsers = {"http1"},
-         .netns = Netns::own_with_cookie(42),
+        parsers_,
+        {.netns = Netns::own_with_cookie(42),
          .configuration = [this] { return Result<Config>(config_); },
          .metrics = [this](const std::string& address) -> Result<std::function<void()>> {
              if (taken_)
@@ -425,6 +460,39 @@ TEST_F(ServiceTest, WhoIsNotRootOnlyLooks) {
 TEST_F(ServiceTest, GarbageIsAnswered) {
     for (const char* line : {"", "null", "{", "\xff", R"({"op":null})"})
         EXPECT_EQ(ask(line)["ok"], false);
+}
+
+TEST_F(ServiceTest, ParsersComeAndGo) {
+    const Json loaded = ask(R"({"op":"parser-load","file":"/p/redis"})");
+    EXPECT_EQ(loaded["parser"]["name"], "redis");
+    EXPECT_EQ(ask(R"({"op":"status"})")["parsers"], (Json{"http1", "redis"}));
+    const Json replaced = ask(R"({"op":"parser-replace","name":"redis","file":"/q/redis"})");
+    EXPECT_EQ(replaced["parser"]["version"], "2");
+    EXPECT_EQ(replaced["parser"]["origin"], "/q/redis");
+    EXPECT_EQ(ask(R"({"op":"parser-unload","name":"redis"})"), (Json{{"ok", true}}));
+    EXPECT_EQ(ask(R"({"op":"parser-list"})")["parsers"].size(), 1U);
+}
+
+TEST_F(ServiceTest, AParserThatPoliciesUseStays) {
+    ask(kAttach);
+    ask(kAttach);
+    EXPECT_EQ(ask(R"({"op":"parser-unload","name":"http1"})")["error"],
+              "policies use parser http1: detach them first ([1,2])");
+    EXPECT_EQ(ask(R"({"op":"parser-list"})")["parsers"][0]["policies"], (Json{1, 2}));
+    ask(R"({"op":"detach","all":true})");
+    EXPECT_EQ(ask(R"({"op":"parser-unload","name":"http1"})")["ok"], true);
+    EXPECT_EQ(ask(kAttach)["error"], "unknown parser 'http1'; loaded: ");
+}
+
+TEST_F(ServiceTest, OnlyRootChangesParsers) {
+    trusted_ = false;
+    for (const char* line : {R"({"op":"parser-load","file":"/p/redis"})",
+                             R"({"op":"parser-replace","name":"http1","file":"/p/http1"})",
+                             R"({"op":"parser-unload","name":"http1"})"})
+        EXPECT_EQ(ask(line)["error"], "only root may change what is attached");
+    EXPECT_EQ(parsers_.loaded.size(), 1U);
+    EXPECT_EQ(parsers_.loaded[0].origin, "built in");
+    EXPECT_EQ(ask(R"({"op":"parser-list"})")["ok"], true);
 }
 
 }  // namespace

@@ -111,20 +111,24 @@ TRACE_EVENT(libra_reclaim,
 );
 
 TRACE_EVENT(libra_fallback,
-	TP_PROTO(const struct sock *sk, int dir, const char *why),
-	TP_ARGS(sk, dir, why),
+	TP_PROTO(const struct sock *sk, int dir, const char *why,
+		 const char *reason),
+	TP_ARGS(sk, dir, why, reason),
 	TP_STRUCT__entry(
 		LIBRA_SK_FIELDS
 		__field(int, dir)
 		__string(why, why)
+		__string(reason, reason)
 	),
 	TP_fast_assign(
 		LIBRA_SK_ASSIGN;
 		__entry->dir = dir;
 		__assign_str(why);
+		__assign_str(reason);
 	),
-	TP_printk(LIBRA_SK_FMT "dir=%s why=%s", LIBRA_SK_ARGS,
-		  __entry->dir ? "egress" : "ingress", __get_str(why))
+	TP_printk(LIBRA_SK_FMT "dir=%s why=%s reason=%s", LIBRA_SK_ARGS,
+		  __entry->dir ? "egress" : "ingress", __get_str(why),
+		  __get_str(reason))
 );
 
 TRACE_EVENT(libra_fail_stop,

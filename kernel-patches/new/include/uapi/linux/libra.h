@@ -49,6 +49,29 @@ enum libra_verdict {
 	LIBRA_PASS_BOTH		= 9,
 };
 
+/*
+ * Why a parser passes, see libra_ctx.reason: X(enumerator, name, text). One list
+ * makes the enum, the names in /proc/net/libra_passing and in the tracepoint, and
+ * what librad's clients show. New ones come at the end.
+ */
+#define LIBRA_REASON_LIST(X)						\
+	X(UNSAID,	"unsaid",	"the parser does not say why")	\
+	X(FOREIGN,	"foreign",					\
+	  "the stream is of another protocol, or not strictly of this one") \
+	X(AMBIGUOUS,	"ambiguous",	"two readers could take it for two things") \
+	X(LIMIT,	"limit",	"it is longer, or more, than the parser reads") \
+	X(CHANGES,	"changes",	"it may go on in another protocol (Upgrade, CONNECT)") \
+	X(ENCRYPTED,	"encrypted",	"the application decrypts it")	\
+	X(UNMATCHED,	"unmatched",	"an answer without a question that was read") \
+	X(COPIED,	"copied",	"what clients send is not to be anchored")
+
+enum libra_reason {
+#define X(e, name, text) LIBRA_REASON_##e,
+	LIBRA_REASON_LIST(X)
+#undef X
+	LIBRA_REASON_MAX
+};
+
 enum libra_mode {
 	LIBRA_MODE_OFF		= 0,	/* do not attach */
 	LIBRA_MODE_DRY_RUN	= 1,	/* segment and count, copy natively */
@@ -129,6 +152,11 @@ struct libra_attach {
  * @flags: LIBRA_F_* of the attachment
  * @avail: bytes at hand from the current position on, at least one
  * @seg_len: the answer's length in bytes (written by the parser)
+ * @conn: which connection: a number that no other socket of this boot has, the
+ *	same for both directions, and the one that SO_COOKIE and ss(8) show; not 0
+ * @reason: with LIBRA_PASS and LIBRA_PASS_BOTH why, enum libra_reason (written by
+ *	the parser). What is not in the enum counts as LIBRA_REASON_UNSAID
+ * @unused: 0
  * @scratch: memory of the parser (written by the parser): zero at attach,
  *	shared by both directions of the socket, kept until it closes
  *
@@ -142,8 +170,20 @@ struct libra_ctx {
 	__u32	flags;
 	__u32	avail;
 	__u64	seg_len;
+	__u64	conn;
+	__u32	reason;
+	__u32	unused;
 	__u8	scratch[LIBRA_SCRATCH_SIZE] __attribute__((aligned(8)));
 } __libra_core;
+
+/*
+ * The version of what is between a parser and the kernel: the meaning of the
+ * verdicts and of libra_ctx, and the kfuncs. It changes when a parser that was
+ * right becomes wrong, not when something is added: fields are found by their
+ * names. A kernel takes parsers from LIBRA_PARSER_ABI_MIN on.
+ */
+#define LIBRA_PARSER_ABI	1
+#define LIBRA_PARSER_ABI_MIN	1
 
 /**
  * struct libra_parser_ops - a parser (struct_ops "libra_parser_ops")
@@ -151,10 +191,37 @@ struct libra_ctx {
  *	libra_verdict. Runs under RCU and must not sleep. An answer out of
  *	range counts as LIBRA_PASS.
  * @name: how policies name the parser: [a-z0-9_-]
+ * @abi: LIBRA_PARSER_ABI it was built for; others than the kernel takes, and 0,
+ *	are refused (EPROTONOSUPPORT)
+ * @keeps: version of what the parser keeps in libra_ctx.scratch. Another parser of
+ *	that name and with that number can go on where this one is, see
+ *	BPF_LINK_UPDATE in Documentation/networking/libra.rst
  */
 struct libra_parser_ops {
 	int (*segment)(struct libra_ctx *ctx);
 	char name[LIBRA_NAME_MAX];
+	__u32 abi;
+	__u32 keeps;
+};
+
+#define LIBRA_PARSER_SECTION	"libra_parser"
+#define LIBRA_VERSION_MAX	32	/* a parser's version with its NUL */
+
+/**
+ * struct libra_parser_info - what a BPF object says of its parser
+ * @abi: as in libra_parser_ops; first, and the same in all versions of this
+ * @keeps: as in libra_parser_ops
+ * @name: as in libra_parser_ops
+ * @version: the parser's own, for people: [A-Za-z0-9.+~_-]
+ *
+ * All of the object's section LIBRA_PARSER_SECTION, for loaders: it can be read
+ * before the kernel is shown anything.
+ */
+struct libra_parser_info {
+	__u32 abi;
+	__u32 keeps;
+	char name[LIBRA_NAME_MAX];
+	char version[LIBRA_VERSION_MAX];
 };
 
 /*
@@ -200,10 +267,12 @@ struct libra_parser_ops {
 
 #ifdef __cplusplus
 static_assert(sizeof(struct libra_attach) == 32, "ABI");
-static_assert(sizeof(struct libra_ctx) == 88, "ABI");
+static_assert(sizeof(struct libra_ctx) == 104, "ABI");
+static_assert(sizeof(struct libra_parser_info) == 56, "ABI");
 #else
 _Static_assert(sizeof(struct libra_attach) == 32, "ABI");
-_Static_assert(sizeof(struct libra_ctx) == 88, "ABI");
+_Static_assert(sizeof(struct libra_ctx) == 104, "ABI");
+_Static_assert(sizeof(struct libra_parser_info) == 56, "ABI");
 #endif
 
 #endif /* _UAPI_LINUX_LIBRA_H */

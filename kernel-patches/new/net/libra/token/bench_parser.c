@@ -68,8 +68,8 @@ void bench_http1_reset(struct libra_ctx *ctx)
 }
 
 static const struct libra_parser_ops bench_parsers[] = {
-	{ .name = "http1", .segment = bench_http1_segment },
-	{ .name = "tls", .segment = tls_segment },
+	{ .name = "http1", .segment = bench_http1_segment, .abi = LIBRA_PARSER_ABI },
+	{ .name = "tls", .segment = tls_segment, .abi = LIBRA_PARSER_ABI },
 };
 
 static bool bench_registered;

@@ -74,6 +74,13 @@ __bpf_kfunc int bpf_libra_find_below(struct libra_ctx *ctx, u32 off, u32 len,
  * Only lines that are whole and that nobody reads in another way are skipped,
  * see libra_skip_fields().
  *
+ * The form of such a line, "name: value" CRLF, is not one protocol's: HTTP/1, RTSP,
+ * SIP, ICAP and mail have it of RFC 822. It is fixed all the same, and no argument. A
+ * call has five, so colon, line end and limits would have to be packed into one; and
+ * the search for bytes that the compiler does not know takes 3221 instructions in
+ * place of 2890 for the nine fields and 370 bytes of an nginx's header. Whoever has
+ * lines of another form finds their ends with bpf_libra_find().
+ *
  * Return: how many were skipped, in the high 32 bits; in the low ones the
  * offset, from the current position on, of the first line that was not, or @off
  * if that is not at hand. In one integer, as a pointer to the verifier's stack
@@ -229,11 +236,14 @@ static int libra_bpf_struct_access(struct bpf_verifier_log *log,
 		if (off >= offsetof(struct libra_ctx, seg_len) &&
 		    off + size <= offsetofend(struct libra_ctx, seg_len))
 			return 0;
+		if (off >= offsetof(struct libra_ctx, reason) &&
+		    off + size <= offsetofend(struct libra_ctx, reason))
+			return 0;
 		if (off >= offsetof(struct libra_ctx, scratch) &&
 		    off + size <= offsetofend(struct libra_ctx, scratch))
 			return 0;
 	}
-	bpf_log(log, "only seg_len and scratch of libra_ctx can be written\n");
+	bpf_log(log, "only seg_len, reason and scratch of libra_ctx can be written\n");
 	return -EACCES;
 }
 
@@ -269,20 +279,25 @@ static int libra_bpf_init_member(const struct btf_type *t,
 	const struct libra_parser_ops *from = udata;
 	struct libra_parser_ops *ops = kdata;
 
-	if (__btf_member_bit_offset(t, member) / 8 !=
-	    offsetof(struct libra_parser_ops, name))
-		return 0;
-	if (!libra_name_valid(from->name))
-		return -EINVAL;
-	memcpy(ops->name, from->name, sizeof(ops->name));
-	return 1;
+	switch (__btf_member_bit_offset(t, member) / 8) {
+	case offsetof(struct libra_parser_ops, name):
+		if (!libra_name_valid(from->name))
+			return -EINVAL;
+		memcpy(ops->name, from->name, sizeof(ops->name));
+		return 1;
+	case offsetof(struct libra_parser_ops, abi):
+		ops->abi = from->abi;
+		return 1;
+	case offsetof(struct libra_parser_ops, keeps):
+		ops->keeps = from->keeps;
+		return 1;
+	}
+	return 0;
 }
 
 static int libra_bpf_validate(void *kdata)
 {
-	const struct libra_parser_ops *ops = kdata;
-
-	return ops->segment && libra_name_valid(ops->name) ? 0 : -EINVAL;
+	return libra_parser_check(kdata);
 }
 
 static int libra_bpf_reg(void *kdata, struct bpf_link *link)
@@ -293,6 +308,11 @@ static int libra_bpf_reg(void *kdata, struct bpf_link *link)
 static void libra_bpf_unreg(void *kdata, struct bpf_link *link)
 {
 	libra_parser_unregister(kdata);
+}
+
+static int libra_bpf_update(void *kdata, void *old_kdata, struct bpf_link *link)
+{
+	return libra_parser_replace(old_kdata, kdata);
 }
 
 static int libra_stub_segment(struct libra_ctx *ctx)
@@ -311,6 +331,7 @@ static struct bpf_struct_ops libra_bpf_struct_ops = {
 	.init_member = libra_bpf_init_member,
 	.reg = libra_bpf_reg,
 	.unreg = libra_bpf_unreg,
+	.update = libra_bpf_update,
 	.validate = libra_bpf_validate,
 	.cfi_stubs = &libra_stub_ops,
 	.name = "libra_parser_ops",

@@ -12,6 +12,12 @@
 static DEFINE_MUTEX(libra_parsers_lock);	/* writers of libra_parsers */
 static LIST_HEAD(libra_parsers);
 
+const char *const libra_reason_names[LIBRA_REASON_MAX] = {
+#define X(e, name, text) [LIBRA_REASON_##e] = name,
+	LIBRA_REASON_LIST(X)
+#undef X
+};
+
 /**
  * libra_name_valid() - is this a parser name?
  * @name: LIBRA_NAME_MAX bytes from anywhere
@@ -83,19 +89,33 @@ bool libra_parsers_registered(void)
 }
 
 /**
+ * libra_parser_check() - can it be registered?
+ * @ops: callbacks
+ *
+ * Return: 0, -EPROTONOSUPPORT when it is of another ABI, -EINVAL.
+ */
+int libra_parser_check(const struct libra_parser_ops *ops)
+{
+	if (ops->abi < LIBRA_PARSER_ABI_MIN || ops->abi > LIBRA_PARSER_ABI)
+		return -EPROTONOSUPPORT;
+	return ops->segment && libra_name_valid(ops->name) ? 0 : -EINVAL;
+}
+
+/**
  * libra_parser_register() - make a parser known
  * @ops: callbacks; must stay until libra_parser_unregister() returns
  *
  * Context: process context, sleeps: the first parser enables the hooks.
- * Return: 0, -EINVAL for a bad name, -EEXIST, -ENOMEM, or what the hooks said.
+ * Return: 0, -EEXIST, -ENOMEM, or what libra_parser_check() or the hooks said.
  */
 int libra_parser_register(const struct libra_parser_ops *ops)
 {
 	struct libra_parser *parser, *other;
-	int err = 0;
+	int err;
 
-	if (!ops->segment || !libra_name_valid(ops->name))
-		return -EINVAL;
+	err = libra_parser_check(ops);
+	if (err)
+		return err;
 
 	parser = kzalloc(sizeof(*parser), GFP_KERNEL);
 	if (!parser)
@@ -157,4 +177,54 @@ void libra_parser_unregister(const struct libra_parser_ops *ops)
 	if (found)
 		libra_parser_put(found);
 	libra_hook_update();
+}
+
+/**
+ * libra_parser_replace() - put another parser in the place of one
+ * @old: as registered
+ * @ops: callbacks; must stay until libra_parser_unregister() returns
+ *
+ * Sockets go on with @ops where they are, in the middle of a message as well: what
+ * @old left in their scratch memory is now its own, so both have to keep the same
+ * in there. A parser that keeps something else is only taken while no socket has
+ * one. Who attaches just then has it read by neither, see libra_seg_ask().
+ *
+ * When this returns, nobody is or will be inside @old.
+ *
+ * Context: process context, sleeps.
+ * Return: 0, -EINVAL for another name, -EBUSY for another scratch memory, -ENOENT,
+ * or what libra_parser_check() said.
+ */
+int libra_parser_replace(const struct libra_parser_ops *old,
+			 const struct libra_parser_ops *ops)
+{
+	struct libra_parser *parser;
+	int err;
+
+	err = libra_parser_check(ops);
+	if (err)
+		return err;
+
+	mutex_lock(&libra_parsers_lock);
+	err = -ENOENT;
+	list_for_each_entry(parser, &libra_parsers, node) {
+		if (rcu_access_pointer(parser->ops) != old)
+			continue;
+		if (strcmp(parser->name, ops->name)) {
+			err = -EINVAL;
+		} else if (old->keeps != ops->keeps &&
+			   refcount_read(&parser->ref) > 1) {
+			err = -EBUSY;
+		} else {
+			rcu_assign_pointer(parser->ops, ops);
+			err = 0;
+		}
+		break;
+	}
+	mutex_unlock(&libra_parsers_lock);
+
+	/* libra_seg_ask() runs the parser under RCU. */
+	if (!err)
+		synchronize_rcu();
+	return err;
 }

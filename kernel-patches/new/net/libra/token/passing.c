@@ -48,13 +48,15 @@ static DEFINE_SPINLOCK(libra_passing_lock);
  * libra_passing_begin() - nothing is known of what this socket sends
  * @ls: attachment
  * @why: the reason to be shown, LIBRA_MIB_FB_*
+ * @reason: the parser's, with LIBRA_MIB_FB_PARSER; LIBRA_REASON_UNSAID otherwise
  *
  * Its domain has to know before a VPI is on its way to it. Only the first call
  * counts, and none after libra_passing_end().
  *
  * Context: any.
  */
-void libra_passing_begin(struct libra_sock *ls, enum libra_mib why)
+void libra_passing_begin(struct libra_sock *ls, enum libra_mib why,
+			 enum libra_reason reason)
 {
 	struct libra_domain *dom = ls->dom;
 
@@ -67,6 +69,7 @@ void libra_passing_begin(struct libra_sock *ls, enum libra_mib why)
 	if (ls->passing.state != LIBRA_PASSING_NOT)
 		goto out;
 	ls->passing.why = why;
+	ls->passing.reason = reason;
 	ls->passing.since = jiffies;
 	list_add_tail(&ls->passing.node, &dom->passing);
 	atomic_inc(&ls->net->passing_unused[ls->role]);
@@ -258,8 +261,9 @@ static void libra_passing_show_domain(struct seq_file *seq,
 		libra_passing_address(seq, ls->sk, true);
 		seq_putc(seq, ' ');
 		libra_passing_address(seq, ls->sk, false);
-		seq_printf(seq, " %s %lu\n", libra_mib_names[ls->passing.why],
-			   (jiffies - ls->passing.since) / HZ);
+		seq_printf(seq, " %s %lu %s\n", libra_mib_names[ls->passing.why],
+			   (jiffies - ls->passing.since) / HZ,
+			   libra_reason_names[ls->passing.reason]);
 	}
 }
 
@@ -303,7 +307,7 @@ out:
  * @v: not used
  *
  * For each domain that has some, how many, and the oldest ones: role, peer's and
- * own address, reason, seconds.
+ * own address, reason, seconds, what the parser said.
  */
 int libra_passing_show(struct seq_file *seq, void *v)
 {

@@ -14,8 +14,8 @@ static void passing_counts(struct kunit *test)
 	struct libra_sock *ls = libra_test_sock(test, LIBRA_TEST_DOMAIN,
 						LIBRA_ROLE_PASSIVE);
 
-	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
-	libra_passing_begin(ls, LIBRA_MIB_FB_ULP);
+	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER, LIBRA_REASON_UNSAID);
+	libra_passing_begin(ls, LIBRA_MIB_FB_ULP, LIBRA_REASON_UNSAID);
 	KUNIT_EXPECT_EQ(test, 1, passes(ls->dom, LIBRA_ROLE_PASSIVE));
 	KUNIT_EXPECT_EQ(test, 0, passes(ls->dom, LIBRA_ROLE_ACTIVE));
 	KUNIT_EXPECT_EQ(test, LIBRA_MIB_FB_PARSER, ls->passing.why);
@@ -23,13 +23,13 @@ static void passing_counts(struct kunit *test)
 	libra_passing_over(ls);
 	libra_passing_over(ls);
 	KUNIT_EXPECT_EQ(test, 0, passes(ls->dom, LIBRA_ROLE_PASSIVE));
-	libra_passing_begin(ls, LIBRA_MIB_FB_ULP);
+	libra_passing_begin(ls, LIBRA_MIB_FB_ULP, LIBRA_REASON_UNSAID);
 	KUNIT_EXPECT_EQ(test, 1, passes(ls->dom, LIBRA_ROLE_PASSIVE));
 	libra_passing_end(ls);
 	libra_passing_end(ls);
 	KUNIT_EXPECT_EQ(test, 0, passes(ls->dom, LIBRA_ROLE_PASSIVE));
 	/* Nothing is sent on it any more, so it does not count again. */
-	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
+	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER, LIBRA_REASON_UNSAID);
 	KUNIT_EXPECT_EQ(test, 0, passes(ls->dom, LIBRA_ROLE_PASSIVE));
 }
 
@@ -51,7 +51,7 @@ static void passing_elsewhere(struct kunit *test)
 
 	other = libra_test_sock(test, LIBRA_TEST_DOMAIN_2, LIBRA_ROLE_ACTIVE)->dom;
 	KUNIT_EXPECT_FALSE(test, held_down(other, LIBRA_ROLE_PASSIVE));
-	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
+	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER, LIBRA_REASON_UNSAID);
 	/* Nobody knows yet who uses it. */
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&ls->net->passing_unused[LIBRA_ROLE_PASSIVE]));
 	KUNIT_EXPECT_TRUE(test, held_down(other, LIBRA_ROLE_PASSIVE));
@@ -85,7 +85,7 @@ static void passing_forgets(struct kunit *test)
 		.uses = LIST_HEAD_INIT(gone.uses),
 	};
 
-	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
+	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER, LIBRA_REASON_UNSAID);
 	libra_passing_note_as(ls, &gone);
 	libra_passing_note_as(ls, &gone);
 	KUNIT_EXPECT_TRUE(test, list_is_singular(&gone.uses));
@@ -106,7 +106,7 @@ static void passing_ended(struct kunit *test)
 						LIBRA_ROLE_PASSIVE);
 
 	ls->ended = true;
-	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
+	libra_passing_begin(ls, LIBRA_MIB_FB_PARSER, LIBRA_REASON_UNSAID);
 	KUNIT_EXPECT_EQ(test, 0, passes(ls->dom, LIBRA_ROLE_PASSIVE));
 }
 
@@ -117,7 +117,7 @@ static void passing_unused(struct kunit *test)
 						LIBRA_ROLE_PASSIVE);
 	atomic_t *unused = &ls->net->passing_unused[LIBRA_ROLE_PASSIVE];
 
-	libra_passing_begin(ls, LIBRA_MIB_FB_ADOPTED);
+	libra_passing_begin(ls, LIBRA_MIB_FB_ADOPTED, LIBRA_REASON_UNSAID);
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(unused));
 	libra_passing_end(ls);
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(unused));

@@ -39,10 +39,13 @@ static struct libra_seg *libra_seg(struct libra_sock *ls, enum libra_dir dir)
 void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 		    enum libra_mib why)
 {
+	enum libra_reason reason = LIBRA_REASON_UNSAID;
 	struct libra_seg *seg = libra_seg(ls, dir);
 
 	if (seg->state == LIBRA_SEG_PASS)
 		return;
+	if (why == LIBRA_MIB_FB_PARSER)
+		reason = seg->reason;
 	libra_check_lose(ls, dir);
 	libra_seg_free(seg);
 	WRITE_ONCE(seg->why, why);
@@ -51,9 +54,10 @@ void libra_seg_pass(struct libra_sock *ls, enum libra_dir dir,
 	seg->left = U64_MAX;
 	seg->goes_on = false;
 	if (dir == LIBRA_EGRESS)
-		libra_passing_begin(ls, why);
+		libra_passing_begin(ls, why, reason);
 	LIBRA_INC(ls->net, why);
-	trace_libra_fallback(ls->sk, dir, libra_mib_names[why]);
+	trace_libra_fallback(ls->sk, dir, libra_mib_names[why],
+			     libra_reason_names[reason]);
 }
 
 /**
@@ -112,6 +116,20 @@ static bool libra_seg_reserve(struct libra_seg *seg, u32 size)
 }
 
 /*
+ * May it be asked? Not when another one, which keeps something else in there, left
+ * something in the scratch memory; see libra_parser_replace(). Under parse_lock.
+ */
+static bool libra_seg_may_ask(struct libra_call *call,
+			      const struct libra_parser_ops *ops)
+{
+	if (call->asked)
+		return call->keeps == ops->keeps;
+	call->asked = true;
+	call->keeps = ops->keeps;
+	return true;
+}
+
+/*
  * Ask the parser about @len bytes at @data. Checks the answer's form, not yet
  * whether it fits the bytes.
  */
@@ -121,29 +139,38 @@ static int libra_seg_ask(struct libra_sock *ls, enum libra_dir dir,
 	const struct libra_parser_ops *ops;
 	struct libra_call *call = &ls->call;
 	int verdict = LIBRA_PASS;
+	bool gone = true;
+	u32 reason = 0;
 
 	/* RCU: libra_parser_unregister() clears ops and waits for us. */
 	rcu_read_lock();
 	ops = rcu_dereference(ls->parser->ops);
 	if (ops) {
 		spin_lock_bh(&ls->parse_lock);
-		call->ctx.dir = dir;
-		call->ctx.avail = len;
-		call->ctx.seg_len = 0;
-		call->data = data;
-		call->active = true;
-		verdict = ops->segment(&call->ctx);
-		call->active = false;
-		call->data = NULL;
-		*seg_len = call->ctx.seg_len;
+		gone = !libra_seg_may_ask(call, ops);
+		if (!gone) {
+			call->ctx.dir = dir;
+			call->ctx.avail = len;
+			call->ctx.seg_len = 0;
+			call->ctx.reason = LIBRA_REASON_UNSAID;
+			call->data = data;
+			call->active = true;
+			verdict = ops->segment(&call->ctx);
+			call->active = false;
+			call->data = NULL;
+			*seg_len = call->ctx.seg_len;
+			reason = call->ctx.reason;
+		}
 		spin_unlock_bh(&ls->parse_lock);
 	}
 	rcu_read_unlock();
 
-	if (!ops) {
+	if (gone) {
 		libra_seg_pass(ls, dir, LIBRA_MIB_FB_PARSER_GONE);
 		return LIBRA_PASS;
 	}
+	libra_seg(ls, dir)->reason = reason < LIBRA_REASON_MAX ? reason :
+							 LIBRA_REASON_UNSAID;
 	LIBRA_INC(ls->net, LIBRA_MIB_PARSER_CALLS);
 	return verdict;
 }
@@ -237,7 +264,7 @@ static bool libra_seg_answer(struct libra_sock *ls, enum libra_dir dir,
 	case LIBRA_PASS_BOTH:
 		/* What is encrypted below needs no requests to be understood. */
 		if (!libra_tls_encrypts(ls))
-			libra_passing_begin(ls, LIBRA_MIB_FB_PARSER);
+			libra_passing_begin(ls, LIBRA_MIB_FB_PARSER, seg->reason);
 		fallthrough;
 	case LIBRA_PASS:
 		libra_seg_pass(ls, dir, LIBRA_MIB_FB_PARSER);

@@ -9,6 +9,7 @@
  */
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/sock_diag.h>
 #include <net/mptcp.h>
 #include <net/tcp.h>
 #include <net/tls.h>
@@ -215,6 +216,15 @@ static enum libra_mib libra_attach_why_pass(const struct sock *sk)
 	return LIBRA_MIB_MAX;
 }
 
+/* What SO_COOKIE gives; sock_gen_cookie() is not for modules. */
+static u64 libra_conn_id(struct sock *sk)
+{
+	u32 cookie[2];
+
+	sock_diag_save_cookie(sk, cookie);
+	return (u64)cookie[1] << 32 | cookie[0];
+}
+
 /* @parser: with a reference that is taken over; @why: it passes, or LIBRA_MIB_MAX. */
 static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 			   struct libra_parser *parser, enum libra_mib why, gfp_t gfp)
@@ -256,6 +266,7 @@ static int libra_attach_as(struct sock *sk, const struct libra_attach *args,
 	INIT_LIST_HEAD(&ls->passing.uses);
 	ls->call.ctx.role = ls->role;
 	ls->call.ctx.flags = args->flags & ~LIBRA_F_CHECK_MASK;
+	ls->call.ctx.conn = libra_conn_id(sk);
 	ls->rx.pos = libra_rx_pos(sk);
 	ls->tx.seq = tcp_sk(sk)->write_seq;
 
@@ -449,7 +460,8 @@ int libra_sock_adopt_again(struct libra_sock *ls, const struct libra_attach *arg
 		return 0;
 	}
 	if (!rcu_access_pointer(ls->parser->ops))
-		libra_passing_begin(ls, LIBRA_MIB_FB_PARSER_GONE);
+		libra_passing_begin(ls, LIBRA_MIB_FB_PARSER_GONE,
+				    LIBRA_REASON_UNSAID);
 	return -EEXIST;
 }
 

@@ -203,6 +203,19 @@ static void sock_parses_in_place(struct kunit *test)
 	sock_test_expect(test, t, 0, 'a', 200);
 }
 
+/* The number by which a parser knows a connection is the one that others know it by. */
+static void sock_has_a_number(struct kunit *test)
+{
+	struct sock_test *t = sock_test_begin(test, sock_test_race);
+	struct libra_sock *ls = libra_sk(t->near->sk), *far;
+
+	KUNIT_ASSERT_EQ(test, 0, sock_test_attach(t->far, 0));
+	far = libra_sk(t->far->sk);
+	KUNIT_EXPECT_NE(test, 0, ls->call.ctx.conn);
+	KUNIT_EXPECT_EQ(test, ls->call.ctx.conn, (u64)atomic64_read(&t->near->sk->sk_cookie));
+	KUNIT_EXPECT_NE(test, ls->call.ctx.conn, far->call.ctx.conn);
+}
+
 /* ---- TLS that a device does ----------------------------------------------- */
 
 struct sock_tls {
@@ -285,6 +298,7 @@ static struct kunit_case sock_cases[] = {
 	KUNIT_CASE(sock_copies_what_was_parsed),
 	KUNIT_CASE(sock_keeps_what_was_copied),
 	KUNIT_CASE(sock_parses_in_place),
+	KUNIT_CASE(sock_has_a_number),
 	KUNIT_CASE(sock_attaches_below_tls),
 	KUNIT_CASE(sock_lets_tls_come_later),
 	{}

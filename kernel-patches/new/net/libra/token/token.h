@@ -66,11 +66,15 @@ struct libra_parser {
 };
 
 bool libra_name_valid(const char *name);
+int libra_parser_check(const struct libra_parser_ops *ops);
 int libra_parser_register(const struct libra_parser_ops *ops);
 void libra_parser_unregister(const struct libra_parser_ops *ops);
+int libra_parser_replace(const struct libra_parser_ops *old,
+			 const struct libra_parser_ops *ops);
 struct libra_parser *libra_parser_get(const char *name);
 void libra_parser_put(struct libra_parser *parser);
 bool libra_parsers_registered(void);
+extern const char *const libra_reason_names[LIBRA_REASON_MAX];
 
 /* ---- segmenter (segment.c) ---------------------------------------------- */
 
@@ -91,6 +95,7 @@ enum libra_seg_state {
  * @why: it passes, LIBRA_MIB_FB_*
  * @left: bytes of the segment not passed yet; U64_MAX until close
  * @need: bytes the parser wants to see before it is asked again
+ * @reason: enum libra_reason of the last answer
  * @behind: bytes that already passed but the parser has to see again
  * @behind_len: how many
  * @behind_size: room in @behind
@@ -102,6 +107,7 @@ struct libra_seg {
 	bool unparsed;
 	bool goes_on;
 	u16 why;
+	u16 reason;
 	u64 left;
 	u32 need;
 	u32 behind_len;
@@ -124,6 +130,8 @@ void libra_seg_free_later(struct libra_seg *seg);
  * @ctx: what the parser sees; its scratch area lives here between the calls
  * @data: the bytes at hand
  * @active: the kfuncs only work while a parser is being asked
+ * @asked: a parser has been asked before, and may have left something in there
+ * @keeps: of that parser
  *
  * Protected by libra_sock.parse_lock.
  */
@@ -131,6 +139,8 @@ struct libra_call {
 	struct libra_ctx ctx;
 	const u8 *data;
 	bool active;
+	bool asked;
+	u32 keeps;
 };
 
 /* ---- VPI (vpi.c) -------------------------------------------------------- */
@@ -398,6 +408,7 @@ bool libra_look_for_strangers(struct libra_session *session);
  *	libra_passing_lock
  * @passing.state: enum libra_passing_state
  * @passing.why: LIBRA_MIB_FB_*
+ * @passing.reason: enum libra_reason, of what a parser says
  * @passing.since: jiffies
  * @passing.node: in libra_domain.passing
  * @passing.uses: the sessions that use it, once it is used
@@ -439,6 +450,7 @@ struct libra_sock {
 	struct {
 		u8 state;
 		u16 why;
+		u16 reason;
 		unsigned long since;
 		struct list_head node;
 		struct list_head uses;
@@ -665,7 +677,8 @@ enum libra_passing_state {
 
 struct pid_namespace;
 
-void libra_passing_begin(struct libra_sock *ls, enum libra_mib why);
+void libra_passing_begin(struct libra_sock *ls, enum libra_mib why,
+			 enum libra_reason reason);
 void libra_passing_over(struct libra_sock *ls);
 void libra_passing_end(struct libra_sock *ls);
 void __libra_passing_note(struct libra_sock *ls);

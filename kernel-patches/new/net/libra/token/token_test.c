@@ -20,6 +20,7 @@ static int libra_test_ask(struct libra_ctx *ctx)
 static const struct libra_parser_ops libra_test_ops = {
 	.segment = libra_test_ask,
 	.name = LIBRA_TEST_PARSER,
+	.abi = LIBRA_PARSER_ABI,
 };
 
 const u8 *libra_test_data(const struct libra_ctx *ctx)

@@ -630,7 +630,7 @@ static int libra_tx_locked(struct libra_tx *tx)
 	if (tls == LIBRA_TLS_FOREIGN) {
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_ULP);
 		/* If it is another connection, whatever was shut down before. */
-		libra_passing_begin(ls, LIBRA_MIB_FB_ULP);
+		libra_passing_begin(ls, LIBRA_MIB_FB_ULP, LIBRA_REASON_UNSAID);
 	} else if (tls == LIBRA_TLS_IDLE && READ_ONCE(tcp_sk(sk)->write_seq) != ls->tx.seq) {
 		libra_seg_pass(ls, LIBRA_EGRESS, LIBRA_MIB_FB_RESYNC);
 	} else if (tls == LIBRA_TLS_IDLE && odd) {

@@ -170,7 +170,8 @@ run_guest() {
 			--time-limit 1800 "${only[@]}"
 		return
 	fi
-	record "$kernel" guest "$kernel" 3900 "$TOP/tests/vm/run-all" --quick "${only[@]}"
+	record "$kernel" guest "$kernel" 3900 "$TOP/tests/vm/run-all" --quick --time-limit 900 \
+		"${only[@]}"
 	record "selftests-$kernel" guest "$kernel" 900 "$TOP/tests/kernel-selftests/run" --quick \
 		--programs "$("$TOP/tests/kernel-selftests/build")"
 	[ "$kernel" != stock ] ||
@@ -178,6 +179,13 @@ run_guest() {
 			--out "$BUILD/bench/quick" --time-limit 1500
 	record "demo-$kernel" guest "$kernel" 900 "$TOP/tests/demo/run" --quick \
 		--out /out/demo-quick.json
+}
+
+# (reads $long)
+run_packages() {
+	local -a quick=(--quick)
+	[ -z "$long" ] || quick=()
+	record packages nice -n 10 "$TOP/tests/packages/run" ${quick[@]+"${quick[@]}"}
 }
 
 record() {

@@ -69,14 +69,14 @@ tap kunit scripts/kunit --log "$LOGS/kunit.console"
 check "user side builds" build_everything
 check "the kernel's selftests build" tests/kernel-selftests/build
 ctest_results
-quick=(--quick)
-[ -z "$long" ] || quick=()
-tap packages tests/packages/run ${quick[@]+"${quick[@]}"}
-
 # A guest emulates its CPUs in one thread (see accel_args), so the two share the
 # machine well.
 run_guest stock &
 guests+=($!)
+# It compiles all of the user side anew, where the guests leave time.
+run_packages &
+packages=$!
+guests+=("$packages")
 
 kernels=(stock)
 # await_kernel KERNEL PID: as soon as it is built, its guest starts.
@@ -100,6 +100,7 @@ await_kernel() {
 await_kernel patched "$patched_build"
 await_kernel debug "$debug_build"
 watch_guests "${guests[@]}"
+tap packages replay packages
 for kernel in "${kernels[@]}"; do
 	tap "$kernel" replay "$kernel"
 	[ "$kernel" != debug ] || continue

@@ -28,12 +28,6 @@ static struct libra_check_stream *libra_check_of(struct libra_sock *ls, enum lib
 	return check ? &check->stream[dir] : NULL;
 }
 
-static const struct libra_seg *libra_check_seg(const struct libra_sock *ls,
-					       enum libra_dir dir)
-{
-	return dir == LIBRA_INGRESS ? &ls->rx.seg : &ls->tx.seg;
-}
-
 /* Both directions may come here for the first time at once. */
 static bool libra_check_alloc(struct libra_sock *ls)
 {
@@ -122,12 +116,15 @@ void libra_check_free(struct libra_sock *ls)
  * Is the message that begins here to be followed? Short ones are not anchored; of what
  * comes without a length that is seen at its end. A sample is to hold nobody up for long.
  */
-static bool libra_check_wants(const struct libra_sock *ls, enum libra_dir dir)
+static bool libra_check_wants(struct libra_sock *ls, enum libra_dir dir)
 {
-	const struct libra_seg *seg = libra_check_seg(ls, dir);
+	const struct libra_seg *seg = libra_seg(ls, dir);
 	bool all = READ_ONCE(ls->mode) == LIBRA_MODE_DRY_RUN;
 	u8 rate = READ_ONCE(ls->check_rate);
 
+	/* libra_check_stop() may have been called since somebody looked. */
+	if (!rate)
+		return false;
 	if (!seg->goes_on && seg->left < READ_ONCE(ls->net->sysctl.min_anchor))
 		return false;
 	if (!all && seg->left == U64_MAX)
@@ -182,7 +179,7 @@ static void libra_check_inside_ends(struct libra_sock *ls, enum libra_dir dir)
  */
 void __libra_check_classified(struct libra_sock *ls, enum libra_dir dir)
 {
-	const struct libra_seg *seg = libra_check_seg(ls, dir);
+	const struct libra_seg *seg = libra_seg(ls, dir);
 
 	/* Headers are kept from the first one on, where each message is followed. */
 	if (READ_ONCE(ls->mode) == LIBRA_MODE_DRY_RUN)
@@ -238,7 +235,7 @@ void __libra_check_passes(struct libra_sock *ls, enum libra_dir dir, const u8 *d
 			  u64 len)
 {
 	struct libra_check_stream *st = libra_check_of(ls, dir);
-	const struct libra_seg *seg = libra_check_seg(ls, dir);
+	const struct libra_seg *seg = libra_seg(ls, dir);
 
 	if (seg->state == LIBRA_SEG_PAYLOAD)
 		libra_check_payload(ls, dir, data, len);
@@ -255,7 +252,7 @@ void __libra_check_passes(struct libra_sock *ls, enum libra_dir dir, const u8 *d
 void __libra_check_passed(struct libra_sock *ls, enum libra_dir dir)
 {
 	struct libra_check_stream *st = libra_check_of(ls, dir);
-	const struct libra_seg *seg = libra_check_seg(ls, dir);
+	const struct libra_seg *seg = libra_seg(ls, dir);
 
 	if (seg->state != LIBRA_SEG_ASK || seg->goes_on)
 		return;
@@ -297,15 +294,4 @@ void libra_check_shut(struct libra_sock *ls)
 		 READ_ONCE(ls->sk->sk_state) == TCP_ESTABLISHED;
 	libra_check_end(ls, LIBRA_EGRESS, closed ? LIBRA_CHECK_CLOSED : LIBRA_CHECK_PART);
 	libra_tx_unlock(ls);
-}
-
-/**
- * libra_check_copies() - must what is sent be at hand?
- * @ls: attachment, under tx_lock
- */
-bool libra_check_copies(const struct libra_sock *ls)
-{
-	const struct libra_check *check = READ_ONCE(ls->check);
-
-	return check && check->stream[LIBRA_EGRESS].followed;
 }

@@ -121,7 +121,6 @@ void __libra_check_passed(struct libra_sock *ls, enum libra_dir dir);
 void libra_check_lose(struct libra_sock *ls, enum libra_dir dir);
 void __libra_check_eof(struct libra_sock *ls);
 void libra_check_shut(struct libra_sock *ls);
-bool libra_check_copies(const struct libra_sock *ls);
 
 /* checked.c: the messages of a domain */
 extern unsigned long libra_checks_grace;
@@ -154,23 +153,21 @@ static inline void libra_check_classified(struct libra_sock *ls, enum libra_dir 
 static inline void libra_pass_bytes(struct libra_sock *ls, enum libra_dir dir,
 				    const u8 *data, u64 len)
 {
-	struct libra_seg *seg = dir == LIBRA_INGRESS ? &ls->rx.seg : &ls->tx.seg;
-
 	bool checked = unlikely(READ_ONCE(ls->check_rate));
 
 	if (checked)
 		__libra_check_passes(ls, dir, data, len);
-	libra_seg_consume(seg, data, len);
+	libra_seg_consume(libra_seg(ls, dir), data, len);
 	if (checked)
 		__libra_check_passed(ls, dir);
 }
 
-/* Is what is being received checked, so that it has to be copied? */
-static inline bool libra_check_follows(const struct libra_sock *ls)
+/* Is the message that passes checked, so that it has to be at hand? As for struct libra_seg. */
+static inline bool libra_check_follows(const struct libra_sock *ls, enum libra_dir dir)
 {
 	const struct libra_check *check = READ_ONCE(ls->check);
 
-	return check && check->stream[LIBRA_INGRESS].followed;
+	return check && check->stream[dir].followed;
 }
 
 /* Nothing more may come. Under the socket lock. */

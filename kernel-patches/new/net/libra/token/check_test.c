@@ -56,16 +56,11 @@ static u64 check_count(struct check_test *t, enum libra_mib item)
 	return libra_test_count(item) - t->count[item];
 }
 
-static struct libra_seg *check_seg(struct libra_sock *ls, enum libra_dir dir)
-{
-	return dir == LIBRA_INGRESS ? &ls->rx.seg : &ls->tx.seg;
-}
-
 /* A segment begins, as libra_seg_classify() would have it. */
 static void check_segment(struct libra_sock *ls, enum libra_dir dir,
 			  enum libra_seg_state state, u64 len, bool goes_on)
 {
-	struct libra_seg *seg = check_seg(ls, dir);
+	struct libra_seg *seg = libra_seg(ls, dir);
 
 	seg->state = state;
 	seg->left = len;
@@ -273,7 +268,7 @@ static void check_anchored(struct kunit *test)
 
 	check_came(t);
 	check_segment(other, LIBRA_EGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN, false);
-	KUNIT_EXPECT_TRUE(test, libra_check_copies(other));
+	KUNIT_EXPECT_TRUE(test, libra_check_follows(other, LIBRA_EGRESS));
 	other->tx.redeemed = (void *)1;	/* it is only looked whether there is one */
 	check_bytes(other, LIBRA_EGRESS, NULL, CHECK_LEN, 1448);
 	other->tx.redeemed = NULL;
@@ -296,7 +291,7 @@ static void check_rest(struct kunit *test)
 	check_segment(t->to, LIBRA_EGRESS, LIBRA_SEG_META, 8, true);
 	check_bytes(t->to, LIBRA_EGRESS, "\r\n1388\r\n", 8, 8);
 	check_segment(t->to, LIBRA_EGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN / 2, true);
-	KUNIT_EXPECT_FALSE(test, libra_check_copies(t->to));
+	KUNIT_EXPECT_FALSE(test, libra_check_follows(t->to, LIBRA_EGRESS));
 	check_bytes(t->to, LIBRA_EGRESS, t->data + CHECK_LEN / 2, CHECK_LEN / 2, 1000);
 	check_segment(t->to, LIBRA_EGRESS, LIBRA_SEG_META, 7, false);
 	check_judge(t);
@@ -358,7 +353,7 @@ static void check_small(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, libra_checks_open(t->ln));
 	/* Nor if that is known at its end only. */
 	check_segment(t->from, LIBRA_INGRESS, LIBRA_SEG_PAYLOAD, 100, true);
-	KUNIT_EXPECT_TRUE(test, libra_check_follows(t->from));
+	KUNIT_EXPECT_TRUE(test, libra_check_follows(t->from, LIBRA_INGRESS));
 	check_bytes(t->from, LIBRA_INGRESS, t->data, 100, 100);
 	check_segment(t->from, LIBRA_INGRESS, LIBRA_SEG_META, 5, false);
 	KUNIT_EXPECT_FALSE(test, libra_checks_open(t->ln));
@@ -372,12 +367,12 @@ static void check_sample(struct kunit *test)
 
 	t->from->mode = LIBRA_MODE_TOKEN;
 	check_segment(t->from, LIBRA_INGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN, false);
-	KUNIT_EXPECT_TRUE(test, libra_check_follows(t->from));
+	KUNIT_EXPECT_TRUE(test, libra_check_follows(t->from, LIBRA_INGRESS));
 	check_bytes(t->from, LIBRA_INGRESS, t->data, CHECK_LEN, 1448);
-	KUNIT_EXPECT_FALSE(test, libra_check_follows(t->from));
+	KUNIT_EXPECT_FALSE(test, libra_check_follows(t->from, LIBRA_INGRESS));
 	libra_check_stop(t->from);
 	check_segment(t->from, LIBRA_INGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN, false);
-	KUNIT_EXPECT_FALSE(test, libra_check_follows(t->from));
+	KUNIT_EXPECT_FALSE(test, libra_check_follows(t->from, LIBRA_INGRESS));
 	check_bytes(t->from, LIBRA_INGRESS, NULL, CHECK_LEN, 1448);
 	check_left(t);
 	EXPECT_VERDICTS(1, 0, 0);

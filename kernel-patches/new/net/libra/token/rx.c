@@ -151,7 +151,7 @@ static int libra_rx_copy_payload(struct libra_rx *rx, struct sk_buff *skb, u32 o
 	const u8 *data = NULL;
 	u32 piece;
 
-	if (unlikely(libra_check_follows(rx->ls))) {
+	if (unlikely(libra_check_follows(rx->ls, LIBRA_INGRESS))) {
 		data = libra_rx_piece(rx, skb, off, off + len, &piece);
 		if (data)
 			len = min(len, piece);

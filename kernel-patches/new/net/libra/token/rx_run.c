@@ -38,7 +38,7 @@ static enum libra_mib libra_why_not_minted(struct libra_sock *ls, u32 want)
 
 	if (why != LIBRA_MIB_MAX)
 		return why;
-	if (libra_check_follows(ls))
+	if (libra_check_follows(ls, LIBRA_INGRESS))
 		return LIBRA_MIB_FB_CHECKED;
 	if (ls->rx.msg && READ_ONCE(ls->rx.msg->dead))
 		return LIBRA_MIB_FB_MSG_DEAD;

@@ -23,11 +23,6 @@
 /* Segments may lie in bytes that passed already; more than that is a loop. */
 #define LIBRA_SEG_ROUNDS	32
 
-static struct libra_seg *libra_seg(struct libra_sock *ls, enum libra_dir dir)
-{
-	return dir == LIBRA_INGRESS ? &ls->rx.seg : &ls->tx.seg;
-}
-
 /**
  * libra_seg_pass() - stop looking at one direction, for good
  * @ls: socket

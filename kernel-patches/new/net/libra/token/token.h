@@ -546,6 +546,11 @@ struct libra_sock {
 	} late;
 };
 
+static inline struct libra_seg *libra_seg(struct libra_sock *ls, enum libra_dir dir)
+{
+	return dir == LIBRA_INGRESS ? &ls->rx.seg : &ls->tx.seg;
+}
+
 /* LIBRA_F_*; those of kernel TLS come while the connection lives. */
 static inline u32 libra_sock_flags(const struct libra_sock *ls)
 {

@@ -501,7 +501,7 @@ static bool libra_tx_may_go_direct(const struct libra_tx *tx)
 {
 	const struct libra_sock *ls = tx->ls;
 
-	return !tx->searched && !libra_check_copies(ls) &&
+	return !tx->searched && !libra_check_follows(ls, LIBRA_EGRESS) &&
 	       (ls->tx.seg.state == LIBRA_SEG_PAYLOAD ||
 		ls->tx.seg.state == LIBRA_SEG_PASS);
 }

@@ -39,7 +39,7 @@ bool libra_native_pays(const struct libra_tx *tx)
 
 	return (ls->tx.seg.state == LIBRA_SEG_PASS ||
 		ls->tx.seg.state == LIBRA_SEG_PAYLOAD) &&
-	       !ls->tx.redeemed && !ls->tx.prefix && !libra_check_copies(ls) &&
+	       !ls->tx.redeemed && !ls->tx.prefix && !libra_check_follows(ls, LIBRA_EGRESS) &&
 	       ls->tx.window >= LIBRA_WINDOW_NATIVE &&
 	       min_t(u64, ls->tx.seg.left, msg_data_left(tx->out.msg)) >
 	       2 * LIBRA_WINDOW_NATIVE;

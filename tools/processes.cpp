@@ -9,13 +9,13 @@
 #include <string_view>
 
 #include "proc_fields.h"
+#include "tcp_table.h"
 
 namespace libra {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSocket = "socket:[";
 constexpr std::string_view kLibrary = "libra-malloc.so";
 constexpr std::string_view kCgroupMount = "/sys/fs/cgroup";
 // Environments are as long as their owner wants.
@@ -74,23 +74,6 @@ std::string read_cgroup(const fs::path& directory) {
     return "";
 }
 
-std::set<std::uint64_t> read_sockets(const fs::path& directory) {
-    std::set<std::uint64_t> inodes;
-    std::error_code error;
-    for (fs::directory_iterator at(directory / "fd", error), end; !error && at != end;
-         at.increment(error)) {
-        std::error_code gone;
-        const std::string target = fs::read_symlink(at->path(), gone).string();
-        if (gone || !target.starts_with(kSocket) || target.back() != ']')
-            continue;
-        const auto inode = number(
-            std::string_view(target).substr(kSocket.size(), target.size() - kSocket.size() - 1));
-        if (inode)
-            inodes.insert(*inode);
-    }
-    return inodes;
-}
-
 bool names_library(const std::string& environment) {
     constexpr std::string_view kVariable = "LD_PRELOAD=";
     for (std::size_t at = 0; at < environment.size();) {
@@ -137,7 +120,7 @@ std::optional<Process> read_process(const fs::path& proc, pid_t pid, Depth depth
         return std::nullopt;
     process.cgroup = read_cgroup(directory);
     process.net = net_of(directory);
-    process.sockets = read_sockets(directory);
+    process.sockets = socket_inodes(directory);
     if (depth == Depth::all) {
         process.preloads = names_library(read_small(directory / "environ"));
         process.library = read_small(directory / "maps").find(kLibrary) != std::string::npos;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <optional>
@@ -85,8 +84,13 @@ std::set<std::uint64_t> socket_inodes(const std::filesystem::path& process) {
          at.increment(error)) {
         std::error_code gone;
         const std::string target = std::filesystem::read_symlink(at->path(), gone).string();
-        if (!gone && target.starts_with(kSocket))
-            inodes.insert(std::strtoull(target.c_str() + kSocket.size(), nullptr, 10));
+        if (gone || !target.starts_with(kSocket))
+            continue;
+        std::uint64_t inode = 0;
+        const char* last = target.data() + target.size();
+        const auto parsed = std::from_chars(target.data() + kSocket.size(), last, inode);
+        if (parsed.ec == std::errc() && std::string_view(parsed.ptr, last) == "]")
+            inodes.insert(inode);
     }
     return inodes;
 }

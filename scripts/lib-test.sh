@@ -33,6 +33,8 @@ check() {
 	else
 		tail -n 60 "$log" >&2
 		result fail "$name (status $rc, all of it in ${log#"$TOP/"})"
+		# Its last words go with the verdict.
+		failures[-1]+=$'\n'$(tail -n 12 "$log" | cut -c 1-300 | sed 's/^/  /')
 	fi
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
+#include <ctime>
 #include <set>
 #include <sstream>
 
@@ -70,23 +71,14 @@ void detach_from_terminal() {
         dup2(null.get(), fd);
 }
 
-std::optional<double> cpu_seconds(const std::filesystem::path& proc, pid_t pid) {
-    // Nanoseconds, of all threads that live; a tick is as long as many requests.
-    double seconds = 0;
-    bool any = false;
-    std::error_code error;
-    const auto tasks = proc / std::to_string(pid) / "task";
-    for (std::filesystem::directory_iterator at(tasks, error), end; !error && at != end;
-         at.increment(error)) {
-        const auto text = read_proc_file(at->path() / "schedstat");
-        std::uint64_t nanoseconds = 0;
-        if (text && std::from_chars(text->data(), text->data() + text->size(), nanoseconds).ec ==
-                        std::errc()) {
-            seconds += static_cast<double>(nanoseconds) / 1e9;
-            any = true;
-        }
-    }
-    return any ? std::optional(seconds) : std::nullopt;
+// Of all its threads, those that ended too. In nanoseconds on every kernel: schedstat is not
+// always there, or always 0, and a tick is as long as many requests.
+std::optional<double> cpu_seconds(pid_t pid) {
+    clockid_t clock = 0;
+    timespec used{};
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return std::nullopt;
+    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
 }
 
 }  // namespace
@@ -128,13 +120,13 @@ std::optional<std::uint64_t> parse_in_octets(std::string_view netstat) {
     return std::nullopt;
 }
 
-Result<Usage> read_usage(const std::vector<pid_t>& pids, const std::filesystem::path& proc) {
+Result<Usage> read_usage(const std::vector<pid_t>& pids) {
     Usage usage;
     for (const pid_t pid : pids) {
-        if (const auto seconds = cpu_seconds(proc, pid))
+        if (const auto seconds = cpu_seconds(pid))
             usage.cpu[pid] = *seconds;
     }
-    const auto netstat = read_proc_file(proc / "self/net/netstat");
+    const auto netstat = read_proc_file("/proc/self/net/netstat");
     if (!netstat)
         return netstat.error();
     const auto octets = parse_in_octets(*netstat);
@@ -148,7 +140,7 @@ void Cost::add(const Usage& before, const Usage& now) {
     for (const auto& [pid, seconds] : now.cpu) {
         // What somebody used who was not looked at before may be of any time.
         const auto was = before.cpu.find(pid);
-        // Threads that ended took theirs with them.
+        // Another process may have got its number.
         if (was != before.cpu.end())
             cpu_seconds += std::max(0.0, seconds - was->second);
     }

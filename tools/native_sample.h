@@ -26,8 +26,8 @@ struct Usage {
     std::map<pid_t, double> cpu;
     std::uint64_t bytes = 0;
 };
-Result<Usage> read_usage(const std::vector<pid_t>& pids,
-                         const std::filesystem::path& proc = "/proc");
+// What of them is gone has none.
+Result<Usage> read_usage(const std::vector<pid_t>& pids);
 // IpExt InOctets of /proc/net/netstat.
 std::optional<std::uint64_t> parse_in_octets(std::string_view netstat);
 

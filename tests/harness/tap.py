@@ -32,7 +32,7 @@ class Tap:
         print(text, file=self.out, flush=True)
 
     def _comment(self, text):
-        for line in text.splitlines():
+        for line in str(text).splitlines():
             self._say(f"#   {line}")
 
     @contextlib.contextmanager

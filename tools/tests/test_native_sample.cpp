@@ -91,6 +91,31 @@ TEST(InOctets, OfNetstat) {
         EXPECT_FALSE(parse_in_octets(text)) << text;
 }
 
+double used_by(pid_t pid) {
+    const auto usage = read_usage({pid});
+    return usage && usage->cpu.contains(pid) ? usage->cpu.at(pid) : -1;
+}
+
+TEST(Usage, HasWhatThreadsUsedThatEnded) {
+    const double before = used_by(getpid());
+    ASSERT_GE(before, 0);
+    std::thread([] {
+        timespec used{};
+        while (used.tv_nsec < 20'000'000)
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    }).join();
+    EXPECT_GE(used_by(getpid()), before + 0.02);
+}
+
+TEST(Usage, HasNothingOfWhoIsGone) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0)
+        _exit(0);
+    waitpid(child, nullptr, 0);
+    EXPECT_EQ(used_by(child), -1);
+}
+
 TEST(Cost, OfTooLittleIsNotKnown) {
     Cost cost;
     cost.add({{{1, 1.0}}, 100}, {{{1, 3.0}}, 200});

@@ -104,6 +104,12 @@ TEST(Config, WhatIsNoTomlIsRefusedWithItsLine) {
     const auto name = parse_config("# a table\n\n[!name]\na = 1\n", "f");
     ASSERT_FALSE(name);
     EXPECT_EQ(name.error().message(), "f:3: this is no TOML");
+    // letters that lie between Unicode's spaces
+    for (const char* letter : {"\xc3\xa9", "\xef\xbb\x9f"}) {
+        const auto key = parse_config(std::string("a = 1\n") + letter + " = 1\n", "f");
+        ASSERT_FALSE(key);
+        EXPECT_TRUE(key.error().message().starts_with("f:2: ")) << key.error().message();
+    }
 }
 
 TEST(Config, CgroupsThatCannotBeAreRefusedWithTheirLine) {

@@ -136,7 +136,7 @@ DEBUG_SUBJECTS_LONG=(lazy_matrix lazy_life lazy_unload lazy_soak lazy_live lazy_
 
 # What is alike on both kernels: no hook of its own, nor an option that only one has. Without
 # --long either runs on one of them, so that both take the same time.
-ALIKE_ON_STOCK=(isolation lazy_life lazy_limits lazy_live lazy_model lazy_netem lazy_soak lazy_tls
+ALIKE_ON_STOCK=(isolation looks lazy_life lazy_limits lazy_live lazy_model lazy_netem lazy_soak lazy_tls
 	lazy_stress limits matrix_haproxy matrix_nginx netem scrub daemon doctor checked proc_files
 	parser_plugin)
 ALIKE_ON_PATCHED=(hostile tls_device explain watching parser_restart)

@@ -63,6 +63,8 @@ static int libra_native_window(struct libra_tx *tx, struct libra_native *native)
 	clean = libra_tx_search(ls, win.data, n);
 	ret = clean == n && n < ls->tx.seg.left - native->len && win.more;
 	if (n - clean >= LIBRA_VPI_SIZE) {
+		/* What stands there, and not what is behind it, is looked at next. */
+		ls->tx.window = LIBRA_WINDOW_PAYLOAD;
 		/* See libra_tx_step(). */
 		if (libra_vpi_has_mark(win.data + clean))
 			ret = libra_tx_fail(tx, LIBRA_MIB_FS_STALE);

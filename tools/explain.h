@@ -2,6 +2,7 @@
 // Why a connection is, or is not, accelerated, and what would mend that. From facts alone.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

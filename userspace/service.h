@@ -2,6 +2,7 @@
 // What librad does for its clients.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>

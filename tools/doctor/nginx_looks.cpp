@@ -2,6 +2,7 @@
 #include "nginx_looks.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "size.h"
 

@@ -2,6 +2,7 @@
 // What the rules about nginx ask again and again.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string_view>

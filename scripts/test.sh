@@ -118,10 +118,12 @@ check "bench in user-mode Linux is complete, and its bytes are exact" \
 	bench/check "$BUILD/bench/um/result.json"
 if [ -n "$long" ]; then
 	tap long-soak guest patched 7200 "$TOP/tests/vm/test_soak.py" --messages 200000
+	tap walk-12 "$TOP/tests/packages/walk" 12
 	tap long-lazy-soak guest stock 3600 "$TOP/tests/vm/test_lazy_soak.py" --messages 33000
 fi
 if [ -n "$debian_13" ]; then
 	tap roots-13 tests/scripts/roots 13
 	tap debian-13 scripts/test-debian 13
+	tap walk-13 "$TOP/tests/packages/walk" 13
 fi
 verdict

@@ -30,14 +30,7 @@
  */
 int libra_recv_native(struct sock *sk, struct msghdr *msg, size_t size, int flags)
 {
-	int addr_len = 0;
-	int ret;
-
-	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
-	ret = READ_ONCE(sk->sk_prot)->recvmsg(sk, msg, size, flags, &addr_len);
-	if (ret >= 0)
-		msg->msg_namelen = addr_len;
-	return ret;
+	return sock_common_recvmsg(sk->sk_socket, msg, size, flags);
 }
 
 /**

@@ -62,15 +62,19 @@ static inline struct libra_net *libra_payload_net(const struct libra_payload *pa
 /* A page that is in a slot and in nobody's view leaves it. */
 static inline void libra_page_forget(struct page *page)
 {
-	page->mapping = NULL;
-	page->index = 0;
+	struct folio *folio = page_folio(page);
+
+	folio->mapping = NULL;
+	folio->index = 0;
 }
 
 static inline void libra_page_remember(const struct libra_payload *payload,
 				       struct page *page, pgoff_t pgoff)
 {
-	page->mapping = payload->file->f_mapping;
-	page->index = payload->index + pgoff;
+	struct folio *folio = page_folio(page);
+
+	folio->mapping = payload->file->f_mapping;
+	folio->index = payload->index + pgoff;
 }
 
 static inline void libra_unmap(const struct libra_payload *payload, pgoff_t pgoff,

@@ -112,7 +112,7 @@ static bool libra_slot_discard(struct libra_payload *payload,
 	spin_unlock(&chunk->lock);
 
 	lock_page(page);
-	if (page_mapped(page))
+	if (folio_mapped(page_folio(page)))
 		libra_unmap(payload, pgoff, 1);
 	spin_lock(&chunk->lock);
 	if (chunk->slot[i] == slot)

@@ -28,10 +28,10 @@ bool libra_slots_ready(struct libra_payload *payload, pgoff_t pgoff, u32 pages)
 }
 
 /* The page is locked, so nobody maps it again. */
-static void libra_page_unmap(struct libra_payload *payload, const struct page *page,
+static void libra_page_unmap(struct libra_payload *payload, struct page *page,
 			     pgoff_t pgoff)
 {
-	if (!page_mapped(page))
+	if (!folio_mapped(page_folio(page)))
 		return;
 	libra_unmap(payload, pgoff, 1);
 	LIBRA_INC(libra_payload_net(payload), LIBRA_MIB_LAZY_UNMAPS);

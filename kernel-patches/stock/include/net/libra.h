@@ -7,6 +7,7 @@
 
 #include <linux/types.h>
 #include <net/libra_call.h>
+#include <net/libra_compat.h>
 
 struct mem_cgroup;
 

@@ -20,7 +20,6 @@
 #include <linux/ftrace.h>
 #include <linux/module.h>
 #include <linux/rhashtable.h>
-#include <linux/version.h>
 #include <net/inet_common.h>
 #include <net/rps.h>
 
@@ -29,14 +28,6 @@
 #include "send.h"
 #include "lazy/lazy.h"
 #include "token/token.h"
-
-/*
- * Before, coalescing lost the mark of pages that others may still write (CVE-2026-46300),
- * which is all that tells them from those that cannot change.
- */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 90)
-#error "this kernel is not safe with Libra: 6.12.90 or newer is needed"
-#endif
 
 static const struct rhashtable_params libra_socks_params = {
 	.key_len = sizeof(struct sock *),

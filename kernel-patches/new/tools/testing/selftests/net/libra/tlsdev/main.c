@@ -348,8 +348,7 @@ static int register_one(struct net_device *dev)
 	return ret;
 }
 
-static int add_pair(struct net *src_net, struct net_device *dev, struct nlattr *tb[],
-		    struct nlattr *data[], struct netlink_ext_ack *extack)
+static int add_pair(TLSDEV_NEWLINK_ARGS)
 {
 	struct nlattr *none[IFLA_MAX + 1] = {};
 	struct tlsdev *td = netdev_priv(dev), *peer_td;
@@ -357,7 +356,7 @@ static int add_pair(struct net *src_net, struct net_device *dev, struct nlattr *
 	char name[IFNAMSIZ];
 	int ret;
 
-	if (!tb[IFLA_ADDRESS])
+	if (dev->addr_assign_type != NET_ADDR_SET)
 		eth_hw_addr_random(dev);
 	ret = register_one(dev);
 	if (ret)

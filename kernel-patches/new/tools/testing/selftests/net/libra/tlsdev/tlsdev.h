@@ -5,14 +5,14 @@
 #ifndef _LIBRA_TLSDEV_H
 #define _LIBRA_TLSDEV_H
 
-#include <crypto/aes.h>
-#include <crypto/gf128mul.h>
 #include <linux/hashtable.h>
 #include <linux/in6.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <net/tls.h>
+
+#include "kernel.h"
 
 /* --- counters, as ethtool -S shows them --------------------------------------
  *

@@ -11,7 +11,7 @@
 #include <crypto/aes.h>
 #include <crypto/gf128mul.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
 
 #define TLSDEV_NEWLINK_ARGS							\
 	struct net *src_net, struct net_device *dev, struct nlattr *tb[],	\

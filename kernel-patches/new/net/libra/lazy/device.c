@@ -234,7 +234,11 @@ static struct miscdevice libra_device = {
 
 static int libra_init_fs_context(struct fs_context *fc)
 {
-	return init_pseudo(fc, LIBRA_FS_MAGIC) ? 0 : -ENOMEM;
+	if (!init_pseudo(fc, LIBRA_FS_MAGIC))
+		return -ENOMEM;
+	/* What passes for private memory may be made executable, as that may. */
+	fc->s_iflags &= ~SB_I_NOEXEC;
+	return 0;
 }
 
 static struct file_system_type libra_fs = {

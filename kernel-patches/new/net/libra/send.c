@@ -9,6 +9,7 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
+#include "libra.h"
 #include "send.h"
 
 /**

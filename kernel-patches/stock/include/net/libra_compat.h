@@ -36,6 +36,9 @@
 /* Every kfunc's arguments are. */
 #define KF_TRUSTED_ARGS 0
 
+/* It is 64 bits wide on all machines, which is unsigned long on those that this is for. */
+#define sock_i_ino(sk) ((unsigned long)(sock_i_ino)(sk))
+
 /* It is not for modules any more. No TCP socket is bound by sending. */
 static inline int libra_inet_send_prepare(struct sock *sk)
 {

@@ -53,6 +53,17 @@ std::string strip(std::string_view line) {
     return std::string(line);
 }
 
+// An instruction, or the source line of one.
+bool is_step(std::string_view line) {
+    return line.starts_with(';') || (!line.empty() && line[0] >= '0' && line[0] <= '9');
+}
+
+// Since Linux 7 the verifier adds which write it was to what the module says against it.
+bool says_only_where(std::string_view line, std::string_view before) {
+    return line.find(" cannot write into ") != std::string_view::npos && !before.empty() &&
+           !is_step(before);
+}
+
 Error failed(std::string what, int code) {
     const std::string cause = log_summary(captured());
     if (!cause.empty())
@@ -82,7 +93,7 @@ std::string log_summary(std::string_view log) {
             if (first.empty())
                 first = strip(line);
         } else if (!line.empty() && !line.starts_with("processed ") &&
-                   !line.starts_with("verification time")) {
+                   !line.starts_with("verification time") && !says_only_where(line, last)) {
             last = line;
         }
     }

@@ -18,6 +18,19 @@ TEST(LogSummary, IsTheVerifiersLastWord) {
               "the verifier says: R2 !read_ok");
 }
 
+TEST(LogSummary, IsWhyAndNotWhereSomethingIsNotWritten) {
+    const std::string begin =
+        "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n"
+        "; odd = 1; @ odd.bpf.c:1\n"
+        "1: (63) *(u32 *)(r1 +12) = r2\n";
+    const std::string where = "R1 cannot write into ptr_libra_ctx at off=12 size=4\n";
+    const std::string end = "-- END PROG LOAD LOG --\n";
+    EXPECT_EQ(log_summary(begin + "only this can be written\n" + where + end),
+              "the verifier says: only this can be written");
+    EXPECT_EQ(log_summary(begin + where + end),
+              "the verifier says: R1 cannot write into ptr_libra_ctx at off=12 size=4");
+}
+
 TEST(LogSummary, IsTheFirstComplaintWithoutVerifier) {
     EXPECT_EQ(log_summary("libbpf: extern (func ksym) 'f': not found\n"
                           "libbpf: failed to load object 'o'\n"),

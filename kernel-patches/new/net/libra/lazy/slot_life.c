@@ -277,7 +277,7 @@ static void libra_slot_fork(struct libra_payload *parent,
 		page = libra_slot_page(slot);
 		get_page(page);
 		/* The slot's and ours: nobody looks at it, and nobody can. */
-		if (page_count(page) == 2 && !table) {
+		if (page_count(page) == 2 && !table && !PageHWPoison(page)) {
 			libra_page_forget(page);
 			slot = (unsigned long)page | LIBRA_SLOT_SHARED;
 			from->slot[i] = slot;

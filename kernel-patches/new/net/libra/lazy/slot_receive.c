@@ -48,7 +48,7 @@ static void libra_slot_set_lazy(struct libra_chunk *chunk, u32 i,
 /*
  * Unmap a page that is locked, and let its slot become lazy, if nobody holds it but by
  * the @held references that the caller knows of; the slot's is the caller's then. Returns
- * false when the slot has changed, or somebody else holds the page.
+ * false when the slot has changed, somebody else holds the page, or it is poisoned.
  */
 static bool libra_page_becomes_lazy(struct libra_payload *payload,
 				    struct libra_chunk *chunk, pgoff_t pgoff,
@@ -62,8 +62,9 @@ static bool libra_page_becomes_lazy(struct libra_payload *payload,
 
 	libra_page_unmap(payload, page, pgoff);
 	spin_lock(&chunk->lock);
-	/* GUP-fast looks at the PTE once more. */
-	alone = chunk->slot[i] == slot && page_count(page) == held;
+	/* GUP-fast looks at the PTE once more. Who poisons a page may not hold it. */
+	alone = chunk->slot[i] == slot && page_count(page) == held &&
+		!PageHWPoison(page);
 	if (alone) {
 		libra_page_forget(page);
 		libra_slot_set_lazy(chunk, i, la, place);

@@ -50,18 +50,24 @@ Version version_of(std::string_view release) {
     return version;
 }
 
+// As in libra-dkms.dkms.
+constexpr Version kOldest{6, 12, 90};
+
+bool tried(Version version) {
+    return (version >= kOldest && version < Version{6, 13, 0}) ||
+           (version >= Version{7, 3, 4} && version < Version{7, 4, 0});
+}
+
 Verdicts kernel(const Surroundings& around) {
-    constexpr Version kOldest{6, 12, 90};
-    constexpr Version kNotTried{6, 13, 0};
     const std::string release = around.machine.release();
     const Version version = version_of(release);
-    if (around.machine.has_libra() || (version >= kOldest && version < kNotTried))
+    if (around.machine.has_libra() || tried(version))
         return ok(fmt::format("Linux {}", release));
-    const std::string what =
-        fmt::format("Linux {}: libra.ko is for 6.12, from 6.12.90 on", release);
+    const std::string what = fmt::format(
+        "Linux {}: libra.ko is for 6.12, from 6.12.90 on, and 7.3, from 7.3.4 on", release);
     const char* mend =
         "apt-get install linux-image-amd64 of Debian 13, or of 12's backports; reboot";
-    return version < kOldest ? bad(what, mend) : note(what + "; newer ones are not tried", mend);
+    return version < kOldest ? bad(what, mend) : note(what + "; this one is not tried", mend);
 }
 
 Verdicts types(const Surroundings& around) {

@@ -48,11 +48,11 @@ TEST_F(SystemChecks, OldKernelsCannotHaveTheModule) {
         file("/proc/sys/kernel/osrelease", release);
         EXPECT_EQ(complaints(kLazy), (Texts{"bad kernel", "bad libra"})) << release;
     }
-    for (const char* release : {"6.12.90", "6.12.117+deb12-amd64"}) {
+    for (const char* release : {"6.12.90", "6.12.117+deb12-amd64", "7.3.4+deb13-amd64"}) {
         file("/proc/sys/kernel/osrelease", release);
         EXPECT_EQ(complaints(kLazy), Texts{"bad libra"}) << release;
     }
-    for (const char* release : {"6.13", "7.0.1"}) {
+    for (const char* release : {"6.13", "7.0.1", "7.3.3", "7.4"}) {
         file("/proc/sys/kernel/osrelease", release);
         EXPECT_EQ(complaints(kLazy), (Texts{"note kernel", "bad libra"})) << release;
     }

@@ -8,6 +8,7 @@ import threading
 import vmtest
 from harness import libra
 from harness.pair import connect
+from test_cut import receive
 from test_isolation import BODY, DOMAINS, domains, mint
 
 SMALL = b"s" * 1000
@@ -17,16 +18,10 @@ WINDOW = 4096
 MARKS = 1024
 
 
-def receive_all(peer, count, got):
-    while count and (data := peer.recv(count)):
-        got.append(data)
-        count -= len(data)
-
-
 def looked_at(proxy, peer, data, length):
     """(payload bytes copied to look at them, what arrived) of one send()."""
     got = []
-    reader = threading.Thread(target=receive_all, args=(peer, length, got))
+    reader = threading.Thread(target=lambda: got.append(receive(peer, length)))
     reader.start()
     before = libra.counters()["tx_copied_bytes"]
     proxy.sendall(data)

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # An initramfs for a machine that never boots would be most of what its kernels take to install.
@@ -33,6 +34,15 @@ def run(*command, log=None, **options):
         said = "\n".join(done.stdout.splitlines()[-40:])
         raise Failed(f"'{' '.join(command)}' ended with {done.returncode}:\n{said}")
     return done.stdout
+
+
+def own_mounts(parser):
+    """The program begins anew in a mount namespace: whatever happens, what it mounts goes with that."""
+    if os.geteuid() != 0:
+        parser.error("it mounts, and installs packages: run it as root")
+    if "LIBRA_OWN_MOUNTS" not in os.environ:
+        os.environ["LIBRA_OWN_MOUNTS"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", *sys.orig_argv])
 
 
 class Machine:

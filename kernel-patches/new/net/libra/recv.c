@@ -12,6 +12,7 @@
 #include <net/busy_poll.h>
 #include <net/tcp.h>
 
+#include "libra.h"
 #include "recv.h"
 
 /* Flags under which the bytes are not simply read. */
@@ -30,7 +31,10 @@
  */
 int libra_recv_native(struct sock *sk, struct msghdr *msg, size_t size, int flags)
 {
-	return sock_common_recvmsg(sk->sk_socket, msg, size, flags);
+	/* Only messages of the error queue have an address. */
+	msg->msg_namelen = 0;
+	/* IPV6_ADDRFORM can change sk->sk_prot under us. */
+	return READ_ONCE(sk->sk_prot)->recvmsg(sk, msg, size, flags, &msg->msg_namelen);
 }
 
 /**

@@ -33,6 +33,9 @@
 #define inet6_lookup_listener(net, hashinfo, ...) \
 	((void)(hashinfo), (inet6_lookup_listener)(net, __VA_ARGS__))
 
+/* A socket's knows where the length of an address belongs. */
+#define recvmsg(sk, msg, size, flags, ...) recvmsg(sk, msg, size, flags)
+
 /* Every kfunc's arguments are. */
 #define KF_TRUSTED_ARGS 0
 

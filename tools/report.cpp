@@ -98,7 +98,7 @@ std::string report_status(const Json& answer) {
             "has adopted them\n",
             count_of(answer, "unattached"));
 
-    std::vector<Row> rows = {{"ID", "ROLE", "ADDRESS", "CGROUP", "PARSER", "DOMAIN", "MODE",
+    std::vector<Row> rows = {{"ID", "NAME", "ROLE", "ADDRESS", "CGROUP", "PARSER", "DOMAIN", "MODE",
                               "MATCHED", "ATTACHED", "ADOPTED", "REFUSED", ""}};
     for (const Json& policy : list(answer, "policies")) {
         std::string mode = text(policy, "mode");
@@ -109,9 +109,12 @@ std::string report_status(const Json& answer) {
         std::string cgroup = text(policy, "cgroup");
         if (cgroup.empty())
             cgroup = "*";
+        std::string name = text(policy, "name");
+        if (name.empty())
+            name = "-";
         for (const Json& rule : list(policy, "rules"))
-            rows.push_back({text(policy, "id"), text(rule, "role"), text(rule, "address"), cgroup,
-                            text(policy, "parser"), text(policy, "domain"), mode,
+            rows.push_back({text(policy, "id"), name, text(rule, "role"), text(rule, "address"),
+                            cgroup, text(policy, "parser"), text(policy, "domain"), mode,
                             count_of(rule, "matched"), count_of(rule, "attached"),
                             count_of(rule, "adopted"), count_of(rule, "refused"),
                             text(rule, "last_error")});

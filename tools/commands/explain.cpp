@@ -116,6 +116,10 @@ void print(const Report& report, const Facts& facts, std::size_t most) {
                                     fmt::join(one.pids, ",")),
                         verdict_name(one.verdict), one.findings);
     connections.print(most);
+    if (report.connections.empty())
+        fmt::print(
+            "no connection is open: what becomes of payload is told of connections, so ask again "
+            "while there are requests\n");
     for (const std::string& unknown : facts.unknown)
         fmt::print("not known: {}\n", unknown);
 }

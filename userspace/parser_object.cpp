@@ -7,8 +7,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "unique_fd.h"
 
@@ -35,6 +38,22 @@ Result<ParserObject> object_of(std::vector<std::byte> elf, std::string origin) {
 std::vector<std::byte> copy_of(const void* elf, std::size_t size) {
     const auto* bytes = static_cast<const std::byte*>(elf);
     return {bytes, bytes + size};
+}
+
+// What the unit of systemd keeps from librad: ProtectHome=, PrivateTmp=.
+constexpr std::array<std::string_view, 5> kHidden = {"/home/", "/root/", "/run/user/", "/tmp/",
+                                                     "/var/tmp/"};
+
+Error not_opened(const std::string& path, int code) {
+    const bool hidden = std::any_of(kHidden.begin(), kHidden.end(), [&](std::string_view folder) {
+        return path.starts_with(folder);
+    });
+    if (!hidden || (code != ENOENT && code != EACCES))
+        return Error::from_errno(path, code);
+    return Error(fmt::format("{}; librad.service sees none of the machine's {}: have it "
+                             "elsewhere, as /usr/local/lib/libra",
+                             Error::from_errno(path, code).message(), fmt::join(kHidden, " ")),
+                 code);
 }
 
 const std::vector<ParserObject>& builtins() {
@@ -78,7 +97,7 @@ Result<ParserObject> read_parser(const std::string& path) {
     // O_NONBLOCK: a FIFO that nobody writes to must not stop the daemon.
     const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!fd)
-        return Error::from_errno(path);
+        return not_opened(path, errno);
     struct stat info {};
     if (fstat(fd.get(), &info))
         return Error::from_errno(path);

@@ -221,6 +221,17 @@ kill_tree() {
 	done
 }
 
+# await_one_of PID...: until one of them has ended.
+await_one_of() {
+	local pid
+	while :; do
+		for pid in "$@"; do
+			kill -0 "$pid" 2>/dev/null || return 0
+		done
+		sleep 5
+	done
+}
+
 # watch_guests PID...: a sign of life now and then, until all have ended.
 watch_guests() {
 	local pid kernel told=''

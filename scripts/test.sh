@@ -88,7 +88,7 @@ await_kernel() {
 		kernels+=("$1")
 		if [ "$1" = debug ]; then
 			# It is slow enough to fail for that, so no more than two at a time.
-			{ tail -f --pid "${guests[-1]}" /dev/null; run_guest "$1"; } &
+			{ await_one_of "${guests[0]}" "${guests[-1]}"; run_guest "$1"; } &
 		else
 			run_guest "$1" &
 		fi

@@ -56,12 +56,17 @@ static void replay_frags(const struct tlsdev_key *key, struct tlsdev_stream *s,
 
 /*
  * What a packet begins with may have been acknowledged while it waited, as with any device
- * that has a queue: nobody misses it, and what is behind it is sent again.
+ * that has a queue: nobody misses it, and what is behind it is sent again. tcp_ack() frees
+ * records before it moves snd_una, so the records are asked: all that is sent has one.
  */
-static int no_record(struct tlsdev *td, const struct sock *sk, u32 seq)
+static int no_record(struct tlsdev *td, struct tls_offload_context_tx *ctx, u32 seq)
 {
-	tlsdev_count(td, before(seq, READ_ONCE(tcp_sk(sk)->snd_una)) ?
-		     TLSDEV_tx_tls_drop_acked : TLSDEV_tx_tls_drop_no_sync_data);
+	struct tls_record_info *oldest =
+		list_first_entry_or_null(&ctx->records_list, struct tls_record_info, list);
+	bool acked = !oldest || before(seq, tls_record_start_seq(oldest));
+
+	lockdep_assert_held(&ctx->lock);
+	tlsdev_count(td, acked ? TLSDEV_tx_tls_drop_acked : TLSDEV_tx_tls_drop_no_sync_data);
 	return -ENODATA;
 }
 
@@ -82,7 +87,7 @@ static int borrow_record(struct tlsdev *td, const struct sock *sk, u32 seq, u32 
 	spin_lock_irqsave(&ctx->lock, flags);
 	record = tls_get_record(ctx, seq, &replay->sn);
 	if (!record) {
-		ret = no_record(td, sk, seq);
+		ret = no_record(td, ctx, seq);
 		goto out;
 	}
 	if (tls_record_is_start_marker(record)) {
@@ -93,7 +98,7 @@ static int borrow_record(struct tlsdev *td, const struct sock *sk, u32 seq, u32 
 	}
 	left = seq - tls_record_start_seq(record);
 	if (left < 0) {
-		ret = no_record(td, sk, seq);
+		ret = no_record(td, ctx, seq);
 		goto out;
 	}
 	replay->len = left;

@@ -50,7 +50,7 @@ Version version_of(std::string_view release) {
     return version;
 }
 
-// As in libra-dkms.dkms.
+// As in libra-dkms.dkms, with which a test compares it.
 constexpr Version kOldest{6, 12, 90};
 
 bool tried(Version version) {

@@ -2,7 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <regex>
 #include <set>
+#include <string>
 
 #include "fake_machine.h"
 #include "system_checks.h"
@@ -55,6 +59,25 @@ TEST_F(SystemChecks, OldKernelsCannotHaveTheModule) {
     for (const char* release : {"6.13", "7.0.1", "7.3.3", "7.4"}) {
         file("/proc/sys/kernel/osrelease", release);
         EXPECT_EQ(complaints(kLazy), (Texts{"note kernel", "bad libra"})) << release;
+    }
+}
+
+// What dkms builds the module for is what the doctor says that it is for.
+TEST_F(SystemChecks, SameKernelsAsDkms) {
+    std::ifstream file_of_dkms(LIBRA_DKMS);
+    const std::string text{std::istreambuf_iterator<char>(file_of_dkms), {}};
+    std::smatch found;
+    ASSERT_TRUE(std::regex_search(text, found, std::regex("\nBUILD_EXCLUSIVE_KERNEL=\"(.*)\"\n")));
+    const std::regex builds(found[1].str());
+    remove("/sys/module/libra");
+    remove("/proc/net/libra_stat");
+    for (const char* version : {"5.10.0", "6.11.200", "6.12.9", "6.12.89", "6.12.90", "6.12.117",
+                                "6.12.1000", "6.13.0", "6.13.95", "6.120.95", "7.2.9", "7.3",
+                                "7.3.0", "7.3.3", "7.3.4", "7.3.39", "7.4.4", "7.30.4", "17.3.4"}) {
+        const std::string release = std::string(version) + "+deb13-amd64";
+        file("/proc/sys/kernel/osrelease", release);
+        const auto said = complaints(kLazy);
+        EXPECT_EQ(std::regex_search(release, builds), said == Texts{"bad libra"}) << release;
     }
 }
 

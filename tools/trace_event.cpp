@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fstream>
 
 #include "explain.h"
 #include "quantity.h"
@@ -133,6 +134,14 @@ void take_fields(std::string_view text, TraceEvent& event) {
     }
 }
 
+// A task's name is any bytes.
+std::string harmless(std::string_view name) {
+    std::string text(name);
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return text;
+}
+
 }  // namespace
 
 std::string TraceEvent::field(std::string_view key) const {
@@ -144,8 +153,7 @@ std::optional<TraceEvent> parse_trace_line(std::string_view line) {
     if (line.size() <= kNameWidth || line[kNameWidth] != '-')
         return std::nullopt;
     TraceEvent event;
-    for (const char c : line.substr(0, kNameWidth))
-        event.task += c < ' ' || c > '~' ? '?' : c;
+    event.task = harmless(line.substr(0, kNameWidth));
     event.task.erase(0, event.task.find_first_not_of(' '));
     auto rest = line.substr(kNameWidth + 1);
     if (!take_number(rest, event.pid) || !take_until(rest, "] "))
@@ -160,6 +168,15 @@ std::optional<TraceEvent> parse_trace_line(std::string_view line) {
         return std::nullopt;
     take_fields(rest, event);
     return event;
+}
+
+void name_task(TraceEvent& event, const std::string& proc) {
+    if (event.task != "<...>")
+        return;
+    std::ifstream file(fmt::format("{}/{}/comm", proc, event.pid));
+    std::string name;
+    if (std::getline(file, name) && !name.empty())
+        event.task = harmless(name);
 }
 
 std::string describe_event(const TraceEvent& event) {

@@ -26,6 +26,10 @@ struct TraceEvent {
 // Nothing if it is none of ours. A task may have any name.
 std::optional<TraceEvent> parse_trace_line(std::string_view line);
 
+// The kernel writes down whose number is whose when it next switches between tasks; until then a
+// line says "<...>". The thread's own name takes its place, if it is still there.
+void name_task(TraceEvent& event, const std::string& proc = "/proc");
+
 // What happened, in words.
 std::string describe_event(const TraceEvent& event);
 

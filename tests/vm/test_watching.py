@@ -60,17 +60,18 @@ def trace(env, tap, proxy):
             events = said_by(process)
         case.equal(len(events), 200, "events")
         names = {event["event"] for event in events}
-        case.check({"attach", "anchor", "redeem"} <= names, f"events: {names}")
-        case.check(all("text" in event and event["task"] == "nginx" for event in events),
-                   f"{events}")
+        # It is chance in whose thread a connection is established, and so attached.
+        case.check({"anchor", "redeem"} <= names, f"events: {names}")
+        others = [event for event in events if "text" not in event or event["task"] != "nginx"]
+        case.equal(others, [], "what is not in words, or not of nginx")
         case.equal(glob.glob(INSTANCES), [], "left behind")
     with tap.case("trace: only one connection, only some events") as case, \
             libractl(env, "trace", "--connection", LISTEN, "--event", "redeem",
-                     "--count", 10) as process:
+                     "--event", "attach", "--count", 10) as process:
         wait_for(lambda: glob.glob(INSTANCES), "there is no instance")
         with under_load(env, 3):
             events = said_by(process)
-        case.equal({event["event"] for event in events}, {"redeem"}, "events")
+        case.equal({event["event"] for event in events}, {"attach", "redeem"}, "events")
         case.equal({event["fields"]["sport"] for event in events}, {"8101"}, "ports")
 
 

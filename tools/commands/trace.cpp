@@ -85,9 +85,10 @@ int follow(const Session& session, const Options& options, TraceInstance& instan
         if (!lines)
             return fail(session, kUnreachable, lines.error());
         for (const std::string& line : *lines) {
-            const auto event = parse_trace_line(line);
+            auto event = parse_trace_line(line);
             if (!event)
                 continue;
+            name_task(*event);
             print(*event, session.json);
             if (++shown == options.count)
                 return kOk;

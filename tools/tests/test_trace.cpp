@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -30,6 +31,23 @@ TEST(TraceEvent, IsReadAndSaid) {
     EXPECT_TRUE(said.starts_with("port 80 <-> 4711: what it sends is copied")) << said;
     EXPECT_NE(said.find("[fallback_parser_pass]"), std::string::npos) << said;
     EXPECT_EQ(event_json(*event)["fields"]["dir"], "egress");
+}
+
+TEST(TraceEvent, TaskWithoutNameIsLookedUp) {
+    const fs::path proc = fs::path(testing::TempDir()) / fmt::format("libra-trace-{}", getpid());
+    fs::create_directories(proc / "77");
+    std::ofstream(proc / "77/comm") << "nginx\x1b[2J\n";
+    const auto task_of = [&](const std::string& who) {
+        auto event =
+            parse_trace_line("           " + who + " [001] ...1.  5.0: libra_detach: sk=1");
+        EXPECT_TRUE(event) << who;
+        name_task(*event, proc);
+        return event->task;
+    };
+    EXPECT_EQ(task_of("<...>-77   "), "nginx?[2J");
+    EXPECT_EQ(task_of("<...>-78   "), "<...>");
+    EXPECT_EQ(task_of("proxy-77   "), "proxy");
+    fs::remove_all(proc);
 }
 
 TEST(TraceEvent, EachHasWords) {

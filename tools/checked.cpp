@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "proc_fields.h"
 #include "report.h"
 
 namespace libra {
@@ -51,14 +52,6 @@ std::optional<std::string> from_hex(std::string_view text) {
     return bytes;
 }
 
-// For a terminal, and for JSON, which is UTF-8.
-std::string printable(std::string_view text) {
-    std::string out;
-    for (const char c : text)
-        out += c >= ' ' && c <= '~' ? c : '?';
-    return out;
-}
-
 std::string_view next_line(std::string_view& text) {
     const auto end = std::min(text.find('\n'), text.size());
     auto line = text.substr(0, end);
@@ -76,7 +69,7 @@ std::string request_of(std::string_view header) {
         return "";
     auto path = line.substr(method.size() + 1);
     path = path.substr(0, path.find_first_of(" ?"));
-    return printable(fmt::format("{} {}", method, path));
+    return harmless(fmt::format("{} {}", method, path));
 }
 
 std::string content_type_of(std::string_view header) {
@@ -90,7 +83,7 @@ std::string content_type_of(std::string_view header) {
             continue;
         line.remove_prefix(kName.size());
         line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-        return printable(line);
+        return harmless(line);
     }
     return "";
 }
@@ -110,10 +103,14 @@ std::optional<Json> altered_message(std::string_view line) {
     if (!asked || !header)
         return std::nullopt;
     const bool upstream = column[0] == "upstream";
-    return Json{{"from", printable(column[0])}, {"peer", printable(column[1])},
-                {"local", printable(column[2])}, {"policy", numbers[0]},
-                {"domain", numbers[1]},          {"bytes", numbers[2]},
-                {"seconds", numbers[3]},         {"request", request_of(upstream ? *asked : *header)},
+    return Json{{"from", harmless(column[0])},
+                {"peer", harmless(column[1])},
+                {"local", harmless(column[2])},
+                {"policy", numbers[0]},
+                {"domain", numbers[1]},
+                {"bytes", numbers[2]},
+                {"seconds", numbers[3]},
+                {"request", request_of(upstream ? *asked : *header)},
                 {"content_type", content_type_of(*header)}};
 }
 
@@ -143,7 +140,7 @@ Result<Json> parse_altered(std::string_view text) {
         const auto line = next_line(text);
         auto message = altered_message(line);
         if (!message)
-            return Error(fmt::format("line '{}' is none of this version's", printable(line)),
+            return Error(fmt::format("line '{}' is none of this version's", harmless(line)),
                          EPROTO);
         all.push_back(std::move(*message));
     }
@@ -169,8 +166,9 @@ std::string report_checked(const Json& answer) {
     if (messages == 0)
         return "no messages were checked: that takes a policy in mode dry-run, or token with "
                "--check, and payload of net.libra.min_anchor bytes or more\n";
-    std::string out = fmt::format("{} messages: {} left unchanged, {} altered, {} not sent", messages,
-                                  field(answer, "unaltered"), altered, field(answer, "unsent"));
+    std::string out =
+        fmt::format("{} messages: {} left unchanged, {} altered, {} not sent", messages,
+                    field(answer, "unaltered"), altered, field(answer, "unsent"));
     const auto payload = field(answer, "dry_run_bytes"),
                anchorable = field(answer, "anchorable_bytes");
     if (payload)
@@ -184,8 +182,7 @@ std::string report_checked(const Json& answer) {
             skipped);
     if (altered)
         out += "Mode token is not for what is altered: see libractl doctor --token.\n";
-    std::vector<Row> rows = {
-        {"FROM", "POLICY", "BYTES", "SECONDS AGO", "CONTENT TYPE", "REQUEST"}};
+    std::vector<Row> rows = {{"FROM", "POLICY", "BYTES", "SECONDS AGO", "CONTENT TYPE", "REQUEST"}};
     if (const auto last = answer.find("last_altered"); last != answer.end()) {
         for (const Json& message : *last)
             rows.push_back({text(message, "from") + " " + text(message, "peer"),

@@ -29,14 +29,6 @@ std::optional<std::uint64_t> number(std::string_view text) {
     return value;
 }
 
-std::string harmless(std::string text) {
-    for (char& c : text) {
-        if (c < ' ' || c > '~')
-            c = '?';
-    }
-    return text;
-}
-
 std::string read_small(const fs::path& path) {
     auto text = read_proc_file(path, kSmallFile);
     return text ? std::move(*text) : std::string();

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
 
 #include "explain.h"
+#include "proc_fields.h"
 #include "quantity.h"
 
 namespace libra {
@@ -134,14 +134,6 @@ void take_fields(std::string_view text, TraceEvent& event) {
     }
 }
 
-// A task's name is any bytes.
-std::string harmless(std::string_view name) {
-    std::string text(name);
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-    return text;
-}
-
 }  // namespace
 
 std::string TraceEvent::field(std::string_view key) const {
@@ -173,10 +165,9 @@ std::optional<TraceEvent> parse_trace_line(std::string_view line) {
 void name_task(TraceEvent& event, const std::string& proc) {
     if (event.task != "<...>")
         return;
-    std::ifstream file(fmt::format("{}/{}/comm", proc, event.pid));
-    std::string name;
-    if (std::getline(file, name) && !name.empty())
-        event.task = harmless(name);
+    const auto name = read_proc_file(fmt::format("{}/{}/comm", proc, event.pid));
+    if (name && name->size() > 1)
+        event.task = harmless(std::string_view(*name).substr(0, name->size() - 1));
 }
 
 std::string describe_event(const TraceEvent& event) {

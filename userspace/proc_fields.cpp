@@ -107,4 +107,11 @@ Result<std::string> read_proc_file(const std::string& path, std::size_t limit) {
     }
 }
 
+std::string harmless(std::string_view text) {
+    std::string out(text);
+    std::replace_if(
+        out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return out;
+}
+
 }  // namespace libra

@@ -67,4 +67,8 @@ Result<std::vector<ProcLine>> parse_proc_lines(std::string_view text, std::strin
 inline constexpr std::size_t kProcFileMax = 256UL << 20;
 Result<std::string> read_proc_file(const std::string& path, std::size_t limit = kProcFileMax);
 
+// What somebody else has chosen, as the name of a task, for a terminal, and for JSON, which is
+// UTF-8: a question mark stands for each byte that is not printable ASCII.
+std::string harmless(std::string_view text);
+
 }  // namespace libra

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -34,7 +33,8 @@ TEST(TraceEvent, IsReadAndSaid) {
 }
 
 TEST(TraceEvent, TaskWithoutNameIsLookedUp) {
-    const fs::path proc = fs::path(testing::TempDir()) / fmt::format("libra-trace-{}", getpid());
+    std::string name = testing::TempDir() + "proc-XXXXXX";
+    const fs::path proc = mkdtemp(name.data());
     fs::create_directories(proc / "77");
     std::ofstream(proc / "77/comm") << "nginx\x1b[2J\n";
     const auto task_of = [&](const std::string& who) {

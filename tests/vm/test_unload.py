@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -151,6 +152,33 @@ def exact(case, load):
     case.check(result["exact"] > 0, "there was no traffic")
 
 
+LOOKER = """
+import sys
+print("looks", flush=True)
+while True:
+    try:
+        with open("/proc/net/libra_sockets", "rb") as file:
+            file.read()
+    except OSError:
+        pass
+"""
+
+
+def looked_at(env, tap):
+    """Whoever reads is no user of the module, and comes whenever there is a file."""
+    with tap.case("its sockets are looked at while it is loaded and unloaded") as case:
+        pair = Pair(OTHER)
+        looker = subprocess.Popen([sys.executable, "-c", LOOKER], stdout=subprocess.PIPE)
+        looker.stdout.readline()
+        for _ in range(5 if env.args.quick else 20):
+            libra.unload_module()
+            reload(env)
+        case.equal(looker.poll(), None, "how the reader ended")
+        looker.kill()
+        looker.wait(20)
+        pair.close()
+
+
 def traffic(env, tap):
     def come_and_go():
         libra.unload_module()
@@ -178,6 +206,7 @@ def body(env, tap):
         return
     survives(env, tap)
     busy(env, tap)
+    looked_at(env, tap)
     traffic(env, tap)
 
 

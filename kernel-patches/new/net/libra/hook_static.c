@@ -82,6 +82,16 @@ static const struct libra_hooks libra_static_hooks = {
 	.lazy_sendmsg = libra_lazy_sendmsg,
 };
 
+/* The socket points to its attachment. */
+int __init libra_hook_table_init(void)
+{
+	return 0;
+}
+
+void libra_hook_table_exit(void)
+{
+}
+
 int __init libra_hook_backend_init(void)
 {
 	rcu_assign_pointer(libra_hooks, &libra_static_hooks);

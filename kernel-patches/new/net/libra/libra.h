@@ -145,6 +145,9 @@ void libra_hook_update(void);
  * What differs between a patched kernel (hook_static.c) and a stock one
  * (hook_ftrace.c):
  *
+ * libra_hook_table_init(): sockets can be looked up from now on: none is found. Sleeps; 0 or
+ *	-ENOMEM.
+ * libra_hook_table_exit(): nobody looks one up any more. Sleeps.
  * libra_hook_install(): let attached sockets come to us. Sleeps; 0 or an error.
  * libra_hook_remove(): no longer; nobody is inside when it returns.
  * libra_hook_bind(): make an attachment known. Any context; 0, -EEXIST or
@@ -158,6 +161,8 @@ void libra_hook_update(void);
  * libra_memcg_charge(), libra_memcg_uncharge(): socket memory of a cgroup; in
  *	<net/libra.h>, because the patched kernel has them built in.
  */
+int libra_hook_table_init(void);
+void libra_hook_table_exit(void);
 int libra_hook_backend_init(void);
 void libra_hook_backend_exit(void);
 int libra_hook_install(void);

@@ -78,9 +78,13 @@ static int __init libra_init(void)
 	err = libra_sock_init();
 	if (err)
 		goto destroy_wq;
-	err = register_pernet_subsys(&libra_net_ops);
+	err = libra_hook_table_init();
 	if (err)
 		goto sock_exit;
+	/* From here on there are files, whose readers look sockets up. */
+	err = register_pernet_subsys(&libra_net_ops);
+	if (err)
+		goto table_exit;
 	err = libra_hook_init();
 	if (err)
 		goto unregister;
@@ -97,6 +101,8 @@ hook_exit:
 	libra_hook_exit();
 unregister:
 	unregister_pernet_subsys(&libra_net_ops);
+table_exit:
+	libra_hook_table_exit();
 sock_exit:
 	libra_sock_exit();
 destroy_wq:
@@ -117,8 +123,9 @@ static void __exit libra_exit(void)
 	rcu_barrier();
 	synchronize_rcu();
 	unregister_pernet_subsys(&libra_net_ops);
+	libra_hook_table_exit();
+	libra_sessions_exit();
 	rcu_barrier();
-	libra_sessions_free();
 	libra_sock_exit();
 }
 

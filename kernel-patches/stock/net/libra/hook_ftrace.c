@@ -332,6 +332,16 @@ void libra_memcg_uncharge(struct mem_cgroup *memcg, unsigned int pages)
 {
 }
 
+int __init libra_hook_table_init(void)
+{
+	return rhashtable_init(&libra_socks, &libra_socks_params);
+}
+
+void libra_hook_table_exit(void)
+{
+	rhashtable_destroy(&libra_socks);
+}
+
 int __init libra_hook_backend_init(void)
 {
 	int i, err;
@@ -347,9 +357,6 @@ int __init libra_hook_backend_init(void)
 			goto free_filters;
 		}
 	}
-	err = rhashtable_init(&libra_socks, &libra_socks_params);
-	if (err)
-		goto free_filters;
 	return 0;
 
 free_filters:
@@ -364,7 +371,6 @@ void libra_hook_backend_exit(void)
 
 	for (i = 0; i < ARRAY_SIZE(libra_hooks); i++)
 		ftrace_free_filter(&libra_hooks[i].ops);
-	rhashtable_destroy(&libra_socks);
 }
 
 /* By which modpost adds what the module was built from (srcversion), to tell two of them apart. */

@@ -341,11 +341,13 @@ void libra_sessions_net_exit(const struct libra_net *ln)
 }
 
 /**
- * libra_sessions_free() - nobody is attached any more, nor will be
+ * libra_sessions_exit() - nobody is attached any more, nor will be
+ *
+ * Those that were tidied away before may still wait for RCU.
  *
  * Context: module exit, without hooks.
  */
-void libra_sessions_free(void)
+void libra_sessions_exit(void)
 {
 	struct libra_session *session;
 	struct hlist_node *next;

@@ -360,7 +360,7 @@ bool libra_session_has(void);
 bool libra_session_has_vpi(const u8 vpi[LIBRA_VPI_SIZE]);
 bool libra_session_has_id(u64 id);
 void libra_sessions_net_exit(const struct libra_net *ln);
-void libra_sessions_free(void);
+void libra_sessions_exit(void);
 
 /* ---- what is taken for a VPI (received.c) -------------------------------- */
 

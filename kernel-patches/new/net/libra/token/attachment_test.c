@@ -98,8 +98,7 @@ static void sock_dies_in_a_header(struct kunit *test)
 	struct socket *sock;
 	int i, err;
 
-	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(&init_net, AF_INET, SOCK_STREAM,
-						  IPPROTO_TCP, &sock));
+	KUNIT_ASSERT_EQ(test, 0, sock_create(AF_INET, SOCK_STREAM, IPPROTO_TCP, &sock));
 	lock_sock(sock->sk);
 	err = libra_attach_sock(sock->sk, &args, true);
 	release_sock(sock->sk);

@@ -171,8 +171,7 @@ static struct socket *bench_socket(struct kunit *test)
 {
 	struct socket *sock;
 
-	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(&init_net, PF_INET, SOCK_STREAM,
-						  IPPROTO_TCP, &sock));
+	KUNIT_ASSERT_EQ(test, 0, sock_create(PF_INET, SOCK_STREAM, IPPROTO_TCP, &sock));
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, bench_release,
 							   sock));
 	return sock;

@@ -183,6 +183,9 @@ static int libra_attach_check(const struct sock *sk,
 		return -EINVAL;
 	if (!sk_fullsock(sk) || !sk_is_tcp(sk))
 		return -EOPNOTSUPP;
+	/* The kernel's own do not keep their network namespace, nor what we have there. */
+	if (!sk->sk_net_refcnt)
+		return -EOPNOTSUPP;
 	return 0;
 }
 

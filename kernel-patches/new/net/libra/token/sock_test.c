@@ -49,8 +49,7 @@ static struct socket *sock_test_socket(struct kunit *test)
 {
 	struct socket *sock;
 
-	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(&init_net, PF_INET, SOCK_STREAM,
-						  IPPROTO_TCP, &sock));
+	KUNIT_ASSERT_EQ(test, 0, sock_create(PF_INET, SOCK_STREAM, IPPROTO_TCP, &sock));
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, sock_test_release, sock));
 	return sock;
 }
@@ -216,6 +215,18 @@ static void sock_has_a_number(struct kunit *test)
 	KUNIT_EXPECT_NE(test, ls->call.ctx.conn, far->call.ctx.conn);
 }
 
+/* The kernel's own do not keep their network namespace. */
+static void sock_of_the_kernel_is_refused(struct kunit *test)
+{
+	struct socket *sock;
+
+	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(&init_net, PF_INET, SOCK_STREAM,
+						  IPPROTO_TCP, &sock));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, sock_test_attach(sock, 0));
+	KUNIT_EXPECT_NULL(test, libra_sk(sock->sk));
+	sock_release(sock);
+}
+
 /* ---- TLS that a device does ----------------------------------------------- */
 
 struct sock_tls {
@@ -299,6 +310,7 @@ static struct kunit_case sock_cases[] = {
 	KUNIT_CASE(sock_keeps_what_was_copied),
 	KUNIT_CASE(sock_parses_in_place),
 	KUNIT_CASE(sock_has_a_number),
+	KUNIT_CASE(sock_of_the_kernel_is_refused),
 	KUNIT_CASE(sock_attaches_below_tls),
 	KUNIT_CASE(sock_lets_tls_come_later),
 	{}

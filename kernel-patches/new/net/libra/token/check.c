@@ -78,6 +78,9 @@ static void libra_check_end(struct libra_sock *ls, enum libra_dir dir,
 	if (!st || !st->followed)
 		return;
 	st->followed = false;
+	/* After libra_check_stop() bytes may have passed. */
+	if (!READ_ONCE(ls->check_rate) && how <= LIBRA_CHECK_CLOSED)
+		how = LIBRA_CHECK_UNSEEN;
 	if (dir == LIBRA_INGRESS)
 		libra_checks_received(ls, how);
 	else

@@ -124,6 +124,7 @@ void libra_check_shut(struct libra_sock *ls);
 
 /* checked.c: the messages of a domain */
 extern unsigned long libra_checks_grace;
+extern u32 libra_checks_looks;
 bool libra_checks_busy(const struct libra_domain *dom, enum libra_role role);
 bool libra_checks_begin(struct libra_sock *ls, enum libra_dir dir);
 void libra_checks_received(struct libra_sock *ls, enum libra_check_how how);

@@ -230,6 +230,37 @@ static void check_slow_client(struct kunit *test)
 	libra_checks_grace = grace;
 }
 
+/* Whoever sends much has no message judged in haste, and nobody walks past old ones. */
+static void check_many_sending(struct kunit *test)
+{
+	struct check_test *t = test->priv;
+	struct libra_sock *other = check_sock(test, LIBRA_ROLE_PASSIVE);
+	unsigned long grace = libra_checks_grace;
+	u32 looks = libra_checks_looks;
+
+	libra_checks_grace = HZ / 5;
+	libra_checks_looks = 0;
+	check_came(t);
+	check_segment(other, LIBRA_EGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN, false);
+	other->check->stream[LIBRA_EGRESS].tgid++;
+	check_another_left(t);
+	schedule_timeout_uninterruptible(HZ / 5 + 2);
+	libra_checks_judge(t->from->dom, 1000 * HZ);
+	EXPECT_VERDICTS(0, 0, 0);
+	libra_checks_looks = 1;
+	libra_checks_judge(t->from->dom, 1000 * HZ);
+	EXPECT_VERDICTS(1, 1, 0);
+
+	libra_checks_looks = 0;
+	check_came(t);
+	check_another_left(t);
+	schedule_timeout_uninterruptible(HZ / 5 + 2);
+	libra_checks_judge(t->from->dom, 1000 * HZ);
+	EXPECT_VERDICTS(2, 2, 0);
+	libra_checks_looks = looks;
+	libra_checks_grace = grace;
+}
+
 /* What has not left in time may do so later, and is not blamed. */
 static void check_time_is_up(struct kunit *test)
 {
@@ -344,6 +375,26 @@ static void check_unseen(struct kunit *test)
 	EXPECT_VERDICTS(1, 0, 1);
 }
 
+/* Nobody checks it any more: what had passed by then is no message, nor how it ends. */
+static void check_stopped(struct kunit *test)
+{
+	struct check_test *t = test->priv;
+	struct sock *sk = t->from->sk;
+
+	skb_queue_head_init(&sk->sk_receive_queue);
+	sk->sk_shutdown = RCV_SHUTDOWN;
+	check_segment(t->from, LIBRA_INGRESS, LIBRA_SEG_PAYLOAD, U64_MAX, false);
+	check_bytes(t->from, LIBRA_INGRESS, t->data, CHECK_LEN / 2, 1000);
+	KUNIT_EXPECT_TRUE(test, libra_check_follows(t->from, LIBRA_INGRESS));
+	libra_check_stop(t->from);
+	check_bytes(t->from, LIBRA_INGRESS, t->data + CHECK_LEN / 2, CHECK_LEN / 2, 1000);
+	__libra_check_eof(t->from);
+	KUNIT_EXPECT_FALSE(test, libra_check_follows(t->from, LIBRA_INGRESS));
+	KUNIT_EXPECT_FALSE(test, libra_checks_open(t->ln));
+	check_judge(t);
+	EXPECT_VERDICTS(0, 0, 0);
+}
+
 /* Payload that is not worth an anchor is not looked at. */
 static void check_small(struct kunit *test)
 {
@@ -424,6 +475,7 @@ static struct kunit_case check_test_cases[] = {
 	KUNIT_CASE(check_unsent),
 	KUNIT_CASE(check_client_gone),
 	KUNIT_CASE(check_slow_client),
+	KUNIT_CASE(check_many_sending),
 	KUNIT_CASE(check_time_is_up),
 	KUNIT_CASE(check_unfollowed),
 	KUNIT_CASE(check_anchored),
@@ -431,6 +483,7 @@ static struct kunit_case check_test_cases[] = {
 	KUNIT_CASE(check_domain_ends),
 	KUNIT_CASE(check_others),
 	KUNIT_CASE(check_unseen),
+	KUNIT_CASE(check_stopped),
 	KUNIT_CASE(check_small),
 	KUNIT_CASE(check_sample),
 	KUNIT_CASE(check_too_many),

@@ -30,6 +30,8 @@
 #define LIBRA_CHECKS_LOOK	64
 /* For how long a proxy may keep a message before it begins to send it; tests do not wait. */
 unsigned long libra_checks_grace = 5 * HZ;
+/* For those that wait, so many of what is being sent are looked at, at a time. */
+u32 libra_checks_looks = 4096;
 
 enum libra_stray_kind {
 	LIBRA_STRAY_NONE,
@@ -374,17 +376,24 @@ static bool libra_checks_take_stray(struct libra_checks *checks,
 	return false;
 }
 
-/* Under the lock. Is nothing leaving that may be it, nor can begin to? */
+/*
+ * Under the lock. Is nothing leaving that may be it, nor can begin to? From the newest on: what
+ * is older than the message, such as slow downloads, needs no look. Says no where more than
+ * *@budget would have to be looked at.
+ */
 static bool libra_checks_settled(const struct libra_checks *checks,
-				 const struct libra_checked *checked)
+				 const struct libra_checked *checked, u32 *budget)
 {
 	const struct libra_check_stream *st;
 
 	if (time_before(jiffies, checked->ended + libra_checks_grace))
 		return false;
-	list_for_each_entry(st, &checks->sending, sending) {
-		if (time_after(st->began, checked->ended + libra_checks_grace))
+	list_for_each_entry_reverse(st, &checks->sending, sending) {
+		if (time_before(st->began, checked->began))
 			break;
+		if (!*budget)
+			return false;
+		--*budget;
 		/* Which side it is on does not matter much, and is not at hand. */
 		if (libra_checks_may_be(checked, !checked->role, st->tgid, st->began))
 			return false;
@@ -424,11 +433,11 @@ static void libra_altered_add(struct libra_net *ln, struct libra_checked *checke
 static struct libra_checked *libra_checks_next(struct libra_checks *checks,
 					       unsigned long ttl, bool *altered)
 {
+	u32 looked = 0, budget = libra_checks_looks;
 	struct libra_checked *checked;
-	int looked = 0;
 
 	list_for_each_entry(checked, &checks->open, node) {
-		bool settled = !ttl || libra_checks_settled(checks, checked);
+		bool settled = !ttl || libra_checks_settled(checks, checked, &budget);
 
 		if (settled || time_after_eq(jiffies, checked->ended + ttl)) {
 			libra_checks_take(checks, checked);

@@ -39,8 +39,8 @@ struct libra_use {
 
 /*
  * Protects libra_domain.passing, libra_sock.passing and libra_session.uses; a leaf, taken
- * with bottom halves off. It is only taken where a connection begins or ends to pass, and
- * where one that passes is used for the first time.
+ * with bottom halves off. It is only taken where a connection begins or ends to pass, where
+ * one that passes is used for the first time, and once when a connection is closed.
  */
 static DEFINE_SPINLOCK(libra_passing_lock);
 
@@ -108,6 +108,9 @@ static void libra_passing_leave(struct libra_sock *ls)
  */
 void libra_passing_over(struct libra_sock *ls)
 {
+	/* Who begins to pass meanwhile might as well have done so behind this. */
+	if (READ_ONCE(ls->passing.state) == LIBRA_PASSING_NOT)
+		return;
 	spin_lock_bh(&libra_passing_lock);
 	libra_passing_leave(ls);
 	spin_unlock_bh(&libra_passing_lock);
@@ -123,6 +126,8 @@ void libra_passing_over(struct libra_sock *ls)
  */
 void libra_passing_end(struct libra_sock *ls)
 {
+	if (READ_ONCE(ls->passing.state) == LIBRA_PASSING_OVER)
+		return;
 	spin_lock_bh(&libra_passing_lock);
 	libra_passing_leave(ls);
 	WRITE_ONCE(ls->passing.state, LIBRA_PASSING_OVER);

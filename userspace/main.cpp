@@ -271,6 +271,26 @@ Status serve(const Options& options) {
     return status;
 }
 
+// In order: nothing more is kept, what is kept is sent, and then what kept it goes.
+Status wind_down_all(const Options& options) {
+    // Programs that the kernel's libra does not understand would only attach nothing.
+    if (auto status = check_kernel_abi(); !status)
+        return status;
+    const auto netns = Netns::own();
+    if (!netns)
+        return netns.error();
+    Kernel kernel;
+    if (auto status = kernel.load(options, {}); !status)
+        return status;
+    Service service(*kernel.program, *kernel.parsers, settings(options, *netns));
+    if (auto status = service.resume(); !status)
+        return status;
+    if (auto status = service.shutdown(); !status)
+        return status;
+    wait_for_anchors(kTokensLeave);
+    return Ok{};
+}
+
 // Takes out of the kernel what a librad left that was to outlive itself.
 Status remove_all(const Options& options) {
     if (options.pin.empty())
@@ -279,18 +299,12 @@ Status remove_all(const Options& options) {
     if (!lock)
         return std::move(lock).error();
     if (access(options.pin.c_str(), F_OK) == 0) {
-        const auto netns = Netns::own();
-        if (!netns)
-            return netns.error();
-        Kernel kernel;
-        if (auto status = kernel.load(options, {}); !status)
-            return status;
-        Service service(*kernel.program, *kernel.parsers, settings(options, *netns));
-        if (auto status = service.resume(); !status)
-            return status;
-        if (auto status = service.shutdown(); !status)
-            return status;
-        wait_for_anchors(kTokensLeave);
+        // A module that is to make room for another one may be too old for this librad.
+        if (auto status = wind_down_all(options); !status)
+            spdlog::warn(
+                "{}; parsers and programs are taken out as they are: connections for "
+                "which something is on its way may be aborted",
+                status.error().message());
     }
     if (auto status = Pins::remove(options.pin); !status)
         return status;

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@
 #include "policy_program.h"
 #include "protocol.h"
 #include "service.h"
+#include "state_file.h"
 
 namespace libra {
 namespace {
@@ -124,8 +126,10 @@ Service::Settings settings(const Options& options, const Netns& netns) {
 
 void reload(Service& service) {
     notify_reloading();
-    if (const auto done = service.reload(); !done)
+    if (const auto done = service.reload(); !done) {
         spdlog::error("reload: {}; all stays as it was", done.error().message());
+        notify_status("reload: " + done.error().message());
+    }
     notify_ready();
 }
 
@@ -154,14 +158,33 @@ Status run_loop(EventLoop& loop, const UniqueFd& signals, const UniqueFd& timer,
     return loop.run();
 }
 
+// The last librad's, which are in force again before the configuration is looked at. A file
+// that says nothing readable is said by resume(), and leaves none.
+bool policies_are_left(const Options& options) {
+    if (options.pin.empty())
+        return false;
+    const auto kept = StateFile(options.socket + kPoliciesSuffix).load();
+    return kept && !kept->policies().empty();
+}
+
+// What is in force already stays so whether librad runs or not; without a control socket
+// nobody could end it, or what of it is in the configuration's way.
 Status begin(Service& service) {
     if (auto status = service.resume(); !status)
         return status;
     service.tend();  // what a former librad left
     if (!service.has_configuration())
         return Ok{};
-    if (const auto done = service.reload(); !done)
+    const auto done = service.reload();
+    if (done)
+        return Ok{};
+    if (!service.has_policies())
         return done.error();
+    spdlog::error(
+        "the configuration is not in force: {}; the policies of the last librad go on: mend the "
+        "file, or detach what is in its way (libractl status), then libractl reload",
+        done.error().message());
+    notify_status("the configuration is not in force: " + done.error().message());
     return Ok{};
 }
 
@@ -185,7 +208,8 @@ Status serve(const Options& options) {
         return objects.error();
     if (auto status = check(); !status)
         return status;
-    if (!options.config.empty()) {
+    const bool left = policies_are_left(options);
+    if (!options.config.empty() && !left) {
         if (auto config = read_config(options.config); !config)
             return std::move(config).error();
     }
@@ -210,7 +234,16 @@ Status serve(const Options& options) {
         return status;
     MetricsPlace metrics;
     Service::Settings wanted = settings(options, *netns);
-    wanted.metrics = [&metrics](const std::string& address) { return metrics.move_to(address); };
+    wanted.metrics = [&metrics](const std::string& address) -> Result<std::function<void()>> {
+        auto move = metrics.move_to(address);
+        if (!move)
+            return std::move(move).error();
+        // Called once the configuration is in force, whoever asked for it.
+        return std::function<void()>([serve = std::move(move).value()] {
+            serve();
+            notify_status("");
+        });
+    };
     Service service(*kernel.program, *kernel.parsers, std::move(wanted));
     if (auto status = begin(service); !status)
         return status;
@@ -226,12 +259,36 @@ Status serve(const Options& options) {
         if (auto status = go_to_background(); !status)
             return status;
     }
-    if (auto status = metrics.begin(); !status)
-        return status;
+    if (auto status = metrics.begin(); !status) {
+        if (!left)
+            return status;
+        spdlog::error("{}; without metrics until libractl reload", status.error().message());
+        notify_status("no metrics: " + status.error().message());
+    }
     notify_ready();
     auto status = run_loop(*loop, *signals, *timer, service, metrics);
     end(service, kernel.pins.has_value());
     return status;
+}
+
+// In order: nothing more is kept, what is kept is sent, and then what kept it goes.
+Status wind_down_all(const Options& options) {
+    // Programs that the kernel's libra does not understand would only attach nothing.
+    if (auto status = check_kernel_abi(); !status)
+        return status;
+    const auto netns = Netns::own();
+    if (!netns)
+        return netns.error();
+    Kernel kernel;
+    if (auto status = kernel.load(options, {}); !status)
+        return status;
+    Service service(*kernel.program, *kernel.parsers, settings(options, *netns));
+    if (auto status = service.resume(); !status)
+        return status;
+    if (auto status = service.shutdown(); !status)
+        return status;
+    wait_for_anchors(kTokensLeave);
+    return Ok{};
 }
 
 // Takes out of the kernel what a librad left that was to outlive itself.
@@ -242,18 +299,12 @@ Status remove_all(const Options& options) {
     if (!lock)
         return std::move(lock).error();
     if (access(options.pin.c_str(), F_OK) == 0) {
-        const auto netns = Netns::own();
-        if (!netns)
-            return netns.error();
-        Kernel kernel;
-        if (auto status = kernel.load(options, {}); !status)
-            return status;
-        Service service(*kernel.program, *kernel.parsers, settings(options, *netns));
-        if (auto status = service.resume(); !status)
-            return status;
-        if (auto status = service.shutdown(); !status)
-            return status;
-        wait_for_anchors(kTokensLeave);
+        // A module that is to make room for another one may be too old for this librad.
+        if (auto status = wind_down_all(options); !status)
+            spdlog::warn(
+                "{}; parsers and programs are taken out as they are: connections for "
+                "which something is on its way may be aborted",
+                status.error().message());
     }
     if (auto status = Pins::remove(options.pin); !status)
         return status;

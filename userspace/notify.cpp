@@ -5,12 +5,18 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace libra {
 
 void notify_ready() {
     sd_notify(0, "READY=1");
+}
+
+void notify_status(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');  // each line is another variable
+    sd_notify(0, ("STATUS=" + text).c_str());
 }
 
 void notify_reloading() {

@@ -7,6 +7,8 @@
 #include <spdlog/spdlog.h>
 
 #include <fstream>
+#include <set>
+#include <span>
 
 #include "unique_fd.h"
 
@@ -53,6 +55,8 @@ Result<PolicyProgram> PolicyProgram::load(const Pins* pins) {
         program.links_.push_back(std::move(link).value());
     }
     if (pins) {
+        if (auto status = program.forget_fail_stops(); !status)
+            return std::move(status).error();
         if (auto status = pins->replace_links(links); !status)
             return std::move(status).error();
     }
@@ -158,6 +162,26 @@ Result<std::uint64_t> PolicyProgram::fail_stops(std::uint32_t policy) {
 Status PolicyProgram::clear_fail_stops(std::uint32_t policy) {
     if (bpf_map_delete_elem(fail_stops_fd_, &policy) && errno != ENOENT)
         return Error::from_errno("cannot clear the policy's fail-stops");
+    return forget_fail_stops();
+}
+
+// Of policies that are no more: in a map that is full of them no other policy is counted. One
+// that was left by a librad which forgot none may be.
+Status PolicyProgram::forget_fail_stops() {
+    const auto policy = installed();
+    if (!policy)
+        return policy.error();
+    std::set<std::uint32_t> gone;
+    std::uint32_t id = 0;
+    for (const std::uint32_t* last = nullptr; bpf_map_get_next_key(fail_stops_fd_, last, &id) == 0;
+         last = &id)
+        gone.insert(id);
+    for (const libra_rule& rule : std::span(policy->rules, policy->count))
+        gone.erase(rule.attach.policy);
+    for (const std::uint32_t each : gone) {
+        if (bpf_map_delete_elem(fail_stops_fd_, &each) && errno != ENOENT)
+            return Error::from_errno("cannot forget fail-stops");
+    }
     return Ok{};
 }
 

@@ -71,6 +71,8 @@ class PolicyProgram final : public PolicyBackend {
     // Runs an iterator; what it was asked, and found, is in sweep.
     Status run(const char* iterator, libra_sweep& sweep);
 
+    Status forget_fail_stops();
+
     BpfObject object_;
     std::vector<BpfLink> links_;  // after object_: detached before the object closes
     int policies_fd_ = -1;

@@ -57,6 +57,7 @@ class Service {
     // Detaches all policies. Connections stay attached, but anchor nothing more.
     Status shutdown();
 
+    bool has_policies() const { return !set_.policies().empty(); }
     bool has_configuration() const { return settings_.configuration != nullptr; }
 
   private:

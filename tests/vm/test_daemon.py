@@ -145,6 +145,37 @@ def reloads(env, tap):
         case.equal(sorted(daemon.policies()), ["web"], "policies after apply")
 
 
+def stands_in_the_way(env, tap):
+    """Who upgrades librad need not have a configuration that goes in to get at it."""
+    with scene(env, tap, "a configuration that does not go in at start", "") as (case, daemon):
+        daemon.ctl("attach", "--parser", "http1", "--listen", LISTEN, "--upstream", ORIGIN,
+                   "--domain", "1", "--mode", "token", "--name", "web")
+        for what, text, why in (
+                ("a client's policy has the name", WEB, "web"),
+                ("a file that is wrong", WEB + "mood = 1\n", "librad.toml:9: unknown key 'mood'")):
+            daemon.write(text)
+            daemon.process.kill()
+            daemon.start()
+            case.equal([(policy["name"], policy["from"]) for policy in daemon.policies().values()],
+                       [("web", "client")], f"{what}: policies")
+            said = [line for line in daemon.log().splitlines() if "is not in force: " in line]
+            case.check(said and why in said[-1], f"{what}: {said}")
+        exact(case, env.load(LISTEN, "256k", "-c", 2, "-n", 8))
+        daemon.write(WEB)
+        case.equal(daemon.ctl("reload", check=False).returncode, 1, "it is still in the way")
+        daemon.ctl("detach", "--all")
+        daemon.ctl("reload")
+        case.equal(daemon.policies()["web"]["from"], "configuration", "mended")
+        daemon.write(WEB + "mood = 1\n")
+        daemon.ctl("detach", "--all")
+        daemon.process.stop()
+        try:
+            daemon.start()
+            case.check(False, "it started with a file that is wrong, and nothing in force")
+        except libra.LibraError as error:
+            case.check("unknown key 'mood'" in str(error), str(error))
+
+
 def trips(env, tap):
     """A proxy that edits what it forwards: aborted a few times, and then left alone."""
     text = WEB.replace('"off"', '"3/60"')
@@ -393,6 +424,7 @@ def body(env, tap):
     goes_on(env, tap, "librad is stopped and started under load", stopped)
     goes_on(env, tap, "librad is killed under load", killed)
     reloads(env, tap)
+    stands_in_the_way(env, tap)
     trips(env, tap)
     users(env, tap)
     metrics(env, tap)

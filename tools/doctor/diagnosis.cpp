@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "diagnosis.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "haproxy_rules.h"
@@ -40,7 +42,7 @@ void examine_haproxy(ProxyReport& report) {
 
 std::vector<Proxy> proxies_of(const Question& question, const Machine& machine) {
     if (question.nginx.empty() && question.haproxy.empty())
-        return find_proxies(machine);
+        return find_proxies(machine, geteuid());
     std::vector<Proxy> named;
     for (const std::string& path : question.nginx)
         named.push_back({"nginx", 0, {}, {path}, ""});

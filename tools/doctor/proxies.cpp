@@ -42,14 +42,20 @@ Words arguments_of(const Machine& machine, const std::string& process) {
     return split(line, '\0');
 }
 
-int parent_of(const Machine& machine, const std::string& process) {
-    constexpr std::string_view kField = "\nPPid:\t";
+// The first number of a field of a process's status; 0 where there is none.
+template <typename Number>
+Number status_field(const Machine& machine, const std::string& process, std::string_view name) {
+    const std::string field = fmt::format("\n{}:\t", name);
     const std::string status = machine.text(process + "/status");
-    const std::size_t at = status.find(kField);
-    int parent = 0;
+    const std::size_t at = status.find(field);
+    Number number = 0;
     if (at != std::string::npos)
-        std::from_chars(status.data() + at + kField.size(), status.data() + status.size(), parent);
-    return parent;
+        std::from_chars(status.data() + at + field.size(), status.data() + status.size(), number);
+    return number;
+}
+
+int parent_of(const Machine& machine, const std::string& process) {
+    return status_field<int>(machine, process, "PPid");
 }
 
 // Another root may be a chroot, which it went into when it had read its configuration.
@@ -86,8 +92,17 @@ std::string nginx_binary_path(const Machine& machine, const std::string& binary,
     return value.empty() ? otherwise : value;
 }
 
-void configure(const Machine& machine, Proxy& proxy) {
+void configure(const Machine& machine, Proxy& proxy, uid_t reader) {
     const std::string process = "/proc/" + std::to_string(proxy.pid);
+    const auto owner = status_field<uid_t>(machine, process, "Uid");
+    // Root may read what they may not, and would quote it.
+    if (reader == 0 && owner != 0) {
+        proxy.note = fmt::format(
+            "it belongs to the user {}, who can give it any file's name: name its configuration by "
+            "--{}-conf, or run libractl doctor as that user",
+            owner, proxy.program);
+        return;
+    }
     if (is_elsewhere(machine, process)) {
         proxy.note = fmt::format(
             "it runs in a container: nginx -T there, and --nginx-conf with "
@@ -157,7 +172,7 @@ std::vector<std::string> haproxy_configuration(const std::vector<std::string>& a
     return paths;
 }
 
-std::vector<Proxy> find_proxies(const Machine& machine) {
+std::vector<Proxy> find_proxies(const Machine& machine, uid_t reader) {
     std::map<int, std::string> names;
     std::map<int, int> parents;
     for (const std::string& entry : machine.list("/proc")) {
@@ -181,7 +196,7 @@ std::vector<Proxy> find_proxies(const Machine& machine) {
             if (its_parent == pid && names[child] == name)
                 proxy.processes.push_back(child);
         }
-        configure(machine, proxy);
+        configure(machine, proxy, reader);
         proxies.push_back(std::move(proxy));
     }
     const auto runs = [&](const char* name) {

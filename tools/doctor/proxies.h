@@ -3,6 +3,8 @@
 // Nothing is executed: what runs under these names may be anybody's.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -32,6 +34,7 @@ std::vector<std::string> haproxy_configuration(const std::vector<std::string>& a
 // The value of an option of configure's, which nginx keeps as text: --conf-path=PATH.
 std::string configured(std::string_view binary, std::string_view option);
 
-std::vector<Proxy> find_proxies(const Machine& machine);
+// reader: who asks.
+std::vector<Proxy> find_proxies(const Machine& machine, uid_t reader);
 
 }  // namespace libra::doctor

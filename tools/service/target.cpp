@@ -113,6 +113,8 @@ Result<Target> resolve_name(const Host& host, const Systemctl& systemd, std::str
 Owner owner_of(std::string_view cgroup) {
     std::string_view before;
     bool of_user = false;
+    // Below anything but slices and a user's manager it is a guest's, whose names are its own.
+    bool ours = true;
     while (!cgroup.empty()) {
         const auto end = std::min(cgroup.find('/'), cgroup.size());
         const std::string_view part = cgroup.substr(0, end);
@@ -120,8 +122,9 @@ Owner owner_of(std::string_view cgroup) {
         if (auto id = container_id(part, before); !id.empty())
             return {Owner::Kind::container, std::move(id)};
         const bool manager = part.starts_with("user@") && !cgroup.empty();
-        if (part.ends_with(kService) && !manager)
+        if (part.ends_with(kService) && !manager && ours)
             return {of_user ? Owner::Kind::user_service : Owner::Kind::service, std::string(part)};
+        ours &= part.empty() || manager || part.ends_with(".slice");
         of_user |= manager;
         before = part;
     }

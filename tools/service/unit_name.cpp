@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "proc_fields.h"
+
 namespace libra::service {
 namespace {
 
@@ -30,10 +32,7 @@ Error refuse(std::string_view text, std::string_view why) {
 
 std::string shown(std::string_view text) {
     constexpr std::size_t kEnough = 200;
-    std::string safe(text.substr(0, kEnough));
-    std::replace_if(
-        safe.begin(), safe.end(),
-        [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
+    std::string safe = harmless(text.substr(0, kEnough));
     return text.size() > kEnough ? safe + "…" : safe;
 }
 

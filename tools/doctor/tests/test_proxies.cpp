@@ -60,7 +60,7 @@ TEST_F(FindProxies, MastersWithTheirWorkers) {
     process(20, 1, "haproxy", "haproxy\0-Ws\0-f\0h.cfg\0"sv);
     process(21, 20, "haproxy", "haproxy\0-sf\0"sv);
     process(30, 1, "bash", "bash\0");
-    const auto proxies = find_proxies(machine);
+    const auto proxies = find_proxies(machine, 0);
     ASSERT_EQ(proxies.size(), 2U);
     EXPECT_EQ(proxies[0].title(), "nginx, pid 10, /e/n.conf");
     EXPECT_EQ(proxies[0].processes, (std::vector{10, 11, 12}));
@@ -70,7 +70,7 @@ TEST_F(FindProxies, MastersWithTheirWorkers) {
 
 TEST_F(FindProxies, WhoseArgumentsMayNotBeRead) {
     process(20, 1, "haproxy", "");
-    const auto proxies = find_proxies(machine);
+    const auto proxies = find_proxies(machine, 0);
     ASSERT_EQ(proxies.size(), 1U);
     EXPECT_FALSE(proxies[0].note.empty());
 }
@@ -78,7 +78,7 @@ TEST_F(FindProxies, WhoseArgumentsMayNotBeRead) {
 TEST_F(FindProxies, InstalledOnes) {
     file("/usr/sbin/nginx", "\0--conf-path=/opt/n.conf --x"sv);
     file("/usr/sbin/haproxy", "");
-    const auto proxies = find_proxies(machine);
+    const auto proxies = find_proxies(machine, 0);
     ASSERT_EQ(proxies.size(), 2U);
     EXPECT_EQ(proxies[0].title(), "nginx, /opt/n.conf");
     EXPECT_EQ(proxies[1].title(), "haproxy, /etc/haproxy/haproxy.cfg");
@@ -91,10 +91,23 @@ TEST_F(FindProxies, InAContainer) {
     file("/proc/10/root/x", "");
     link("/proc/self/ns/mnt", "mnt:[1]");
     link("/proc/10/ns/mnt", "mnt:[2]");
-    const auto proxies = find_proxies(machine);
+    const auto proxies = find_proxies(machine, 0);
     ASSERT_EQ(proxies.size(), 1U);
     EXPECT_TRUE(proxies[0].configuration.empty());
     EXPECT_NE(proxies[0].note.find("container"), std::string::npos);
+}
+
+// Their command line may name what only root can read.
+TEST_F(FindProxies, OfAnotherUserIsReadByThatUserOnly) {
+    process(10, 1, "nginx", "nginx: master process nginx -c /etc/shadow");
+    file("/proc/10/status", "Name:\tnginx\nPPid:\t1\nUid:\t1000\t1000\t1000\t1000\n");
+    const auto proxies = find_proxies(machine, 0);
+    ASSERT_EQ(proxies.size(), 1U);
+    EXPECT_TRUE(proxies[0].configuration.empty());
+    EXPECT_NE(proxies[0].note.find("the user 1000"), std::string::npos);
+    const auto own = find_proxies(machine, 1000);
+    ASSERT_EQ(own.size(), 1U);
+    EXPECT_EQ(own[0].configuration, std::vector<std::string>{"/etc/shadow"});
 }
 
 class ProcessChecks : public FindProxies {

@@ -25,6 +25,12 @@ TEST(Owner, OfACgroup) {
                    Owner::Kind::user_service, "web.service"));
     EXPECT_TRUE(is("/user.slice/user-7.slice/session-1.scope", Owner::Kind::nobody, ""));
     EXPECT_TRUE(is("/", Owner::Kind::nobody, ""));
+    // A guest's own, which may have any name.
+    EXPECT_TRUE(is("/lxc.payload.a/system.slice/nginx.service", Owner::Kind::nobody, ""));
+    EXPECT_TRUE(is("/machine.slice/machine-a.scope/payload/system.slice/nginx.service",
+                   Owner::Kind::nobody, ""));
+    EXPECT_TRUE(is("/machine.slice/systemd-nspawn@a.service/payload/system.slice/nginx.service",
+                   Owner::Kind::service, "systemd-nspawn@a.service"));
 }
 
 TEST(Target, IsWhatItLooksLike) {

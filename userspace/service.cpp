@@ -343,7 +343,7 @@ Result<Json> Service::detach(const DetachRequest& request) {
 // and still means the same: a cgroup may have been made anew under its old name.
 Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry) {
     std::vector<NewPolicy> add;
-    std::vector<std::string> same, changed, gone;
+    std::vector<std::string> names, same, changed, gone, reordered;
     Ids removed;
     for (const AttachRequest& request : policies) {
         if (request.name.empty())
@@ -352,6 +352,7 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
         if (!wanted)
             return std::move(wanted).error().context(fmt::format("policy '{}'", request.name));
         add.push_back(std::move(wanted).value());
+        names.push_back(request.name);
     }
     for (const Policy& policy : set_.policies()) {
         if (policy.origin != Origin::config)
@@ -379,17 +380,31 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
     const auto added = next.change(removed, add);
     if (!added)
         return added.error();
+    // What has another one ahead of it gets other connections: it ends and begins, under its id.
+    Ids begin = *added;
+    for (const std::uint32_t id : next.arrange(names, set_)) {
+        const std::string& name = next.find(id)->request.name;
+        std::erase(same, name);
+        changed.push_back(name);
+        reordered.push_back(name);
+        removed.push_back(id);
+        begin.push_back(id);
+    }
     Json answer = {{"ok", true},         {"dry", dry},      {"added", fresh},
                    {"changed", changed}, {"removed", gone}, {"unchanged", same}};
-    if (dry || (added->empty() && removed.empty()))
+    if (!reordered.empty())
+        answer["reordered"] = reordered;
+    if (dry || (begin.empty() && removed.empty()))
         return answer;
     if (auto status = clear_counters(next, *added); !status)
         return std::move(status).error();
-    if (auto status = change(std::move(next), *added, removed); !status)
+    if (auto status = change(std::move(next), begin, removed); !status)
         return std::move(status).error();
-    spdlog::info("configuration: added [{}], changed [{}], removed [{}], unchanged [{}]",
-                 fmt::join(fresh, ", "), fmt::join(changed, ", "), fmt::join(gone, ", "),
-                 fmt::join(same, ", "));
+    spdlog::info(
+        "configuration: added [{}], changed [{}], removed [{}], unchanged [{}]{}",
+        fmt::join(fresh, ", "), fmt::join(changed, ", "), fmt::join(gone, ", "),
+        fmt::join(same, ", "),
+        reordered.empty() ? "" : fmt::format(", reordered [{}]", fmt::join(reordered, ", ")));
     for (const std::uint32_t id : *added)
         log_policy(*set_.find(id));
     return answer;

@@ -370,6 +370,14 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
         (again == add.end() ? gone : changed).push_back(name);
         removed.push_back(policy.id);
     }
+    std::set<std::string> tripped;
+    for (const Policy& policy : set_.policies()) {
+        const auto again = std::find_if(add.begin(), add.end(), [&policy](const NewPolicy& wanted) {
+            return wanted.request == policy.request;
+        });
+        if (policy.origin == Origin::config && policy.tripped && again != add.end())
+            tripped.insert(policy.request.name);
+    }
     std::vector<std::string> fresh;
     for (const NewPolicy& wanted : add) {
         if (std::find(changed.begin(), changed.end(), wanted.request.name) == changed.end())
@@ -382,6 +390,13 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
         return added.error();
     // What has another one ahead of it gets other connections: it ends and begins, under its id.
     Ids begin = *added;
+    // Nobody asked for another one: its cgroup was made anew, and its breaker stays tripped.
+    for (const std::uint32_t id : *added) {
+        if (!tripped.contains(next.find(id)->request.name))
+            continue;
+        if (auto status = next.set_tripped(id, true); !status)
+            return std::move(status).error();
+    }
     for (const std::uint32_t id : next.arrange(names, set_)) {
         const std::string& name = next.find(id)->request.name;
         std::erase(same, name);
@@ -442,6 +457,14 @@ Result<Json> Service::take_up(const ResumeRequest& request) {
     if (auto status = save(next); !status)
         return std::move(status).error();
     if (auto status = wind_up(next, {request.policy}); !status) {
+        // Also in the kernel, which may have taken some of it.
+        if (auto undone = wind_down(next, {request.policy}); !undone) {
+            set_ = std::move(next);
+            return Error(
+                fmt::format("{}; policy {} is in force in part, detach it ({})",
+                            status.error().message(), request.policy, undone.error().message()),
+                status.error().code());
+        }
         if (auto saved = save(set_); !saved)
             spdlog::error("{}", saved.error().message());
         return std::move(status).error();

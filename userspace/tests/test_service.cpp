@@ -398,6 +398,32 @@ TEST_F(ServiceTest, ABreakerTripsAndStaysUntilTold) {
     EXPECT_EQ(ask(R"({"op":"status"})")["policies"][0]["tripped"], false);
 }
 
+TEST_F(CgroupTest, AReloadLeavesATrippedBreakerTripped) {
+    cgroups_["/a"] = 5;
+    ask(kWaits);
+    service_.tend();
+    backend_.aborted[1] = 3;
+    service_.tend();
+    ASSERT_EQ(policy()["tripped"], true);
+    cgroups_["/a"] = 6;
+    EXPECT_EQ(ask(kWaits)["changed"], Json{"a"});
+    EXPECT_EQ(policy()["tripped"], true);
+    EXPECT_EQ(in_force(), 6U);
+    EXPECT_EQ(backend_.installed_.count, 1U);  // without its upstream
+}
+
+TEST_F(ServiceTest, ResumeIsTakenBackWhenItFailsHalfway) {
+    ask(kAttachRequests);
+    service_.tend();
+    backend_.aborted[1] = 3;
+    service_.tend();
+    backend_.taken();
+    backend_.refuse_once = {"adopt-upstreams"};
+    EXPECT_EQ(ask(R"({"op":"resume","policy":1})")["error"], "not now");
+    EXPECT_EQ(backend_.taken(), "adopt-clients lu adopt-upstreams lu stop-1 l stop-1 ");
+    EXPECT_EQ(ask(R"({"op":"status"})")["policies"][0]["tripped"], true);
+}
+
 std::string apply_in_order(const std::vector<std::string>& policies) {
     return fmt::format(R"({{"op":"apply","policies":[{}]}})", fmt::join(policies, ","));
 }

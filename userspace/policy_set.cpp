@@ -254,6 +254,38 @@ Result<PolicySet::Ids> PolicySet::change(const Ids& remove, const std::vector<Ne
     return added;
 }
 
+PolicySet::Ids PolicySet::arrange(const std::vector<std::string>& names, const PolicySet& before) {
+    Ids ahead;
+    for (const Policy& policy : before.policies_) {
+        if (policy.origin == Origin::config)
+            break;
+        ahead.push_back(policy.id);
+    }
+    const auto place = [&](const Policy& policy) -> std::size_t {
+        if (policy.origin == Origin::client)
+            return contains(ahead, policy.id) ? 0 : names.size() + 1;
+        const auto name = std::find(names.begin(), names.end(), policy.request.name);
+        return static_cast<std::size_t>(name - names.begin()) + 1;
+    };
+    std::stable_sort(policies_.begin(), policies_.end(),
+                     [&place](const Policy& a, const Policy& b) { return place(a) < place(b); });
+
+    Ids moved;
+    for (std::size_t i = 0; i < policies_.size(); ++i) {
+        const Policy* const was = before.find(policies_[i].id);
+        if (!was || was->origin != Origin::config)
+            continue;
+        for (std::size_t j = 0; j < policies_.size(); ++j) {
+            const Policy* const other = before.find(policies_[j].id);
+            if (!other || (other < was) == (j < i))
+                continue;
+            moved.push_back(was->id);
+            break;
+        }
+    }
+    return moved;
+}
+
 Result<Policy> PolicySet::add(const AttachRequest& request, const Scope& scope) {
     const auto added = change({}, {NewPolicy{request, scope, Origin::client}});
     if (!added)
@@ -356,7 +388,9 @@ bool PolicySet::anchors_requests() const {
 libra_policy PolicySet::compile(const std::vector<std::uint32_t>& staged, Stage stage) const {
     libra_policy compiled{};
     for (const Policy& policy : policies_) {
-        const bool staged_now = contains(staged, policy.id);
+        // An exception keeps nothing, and without a part of it what it exempts would fall to
+        // the next policy that matches.
+        const bool staged_now = policy.attach.mode != LIBRA_MODE_OFF && contains(staged, policy.id);
         const bool partly = policy.tripped || (stage != Stage::all && staged_now);
         const bool only_listeners = policy.tripped || stage == Stage::listeners;
         for (const Rule& rule : policy.rules) {

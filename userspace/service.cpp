@@ -343,7 +343,7 @@ Result<Json> Service::detach(const DetachRequest& request) {
 // and still means the same: a cgroup may have been made anew under its old name.
 Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry) {
     std::vector<NewPolicy> add;
-    std::vector<std::string> same, changed, gone;
+    std::vector<std::string> names, same, changed, gone, reordered;
     Ids removed;
     for (const AttachRequest& request : policies) {
         if (request.name.empty())
@@ -352,6 +352,7 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
         if (!wanted)
             return std::move(wanted).error().context(fmt::format("policy '{}'", request.name));
         add.push_back(std::move(wanted).value());
+        names.push_back(request.name);
     }
     for (const Policy& policy : set_.policies()) {
         if (policy.origin != Origin::config)
@@ -369,6 +370,14 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
         (again == add.end() ? gone : changed).push_back(name);
         removed.push_back(policy.id);
     }
+    std::set<std::string> tripped;
+    for (const Policy& policy : set_.policies()) {
+        const auto again = std::find_if(add.begin(), add.end(), [&policy](const NewPolicy& wanted) {
+            return wanted.request == policy.request;
+        });
+        if (policy.origin == Origin::config && policy.tripped && again != add.end())
+            tripped.insert(policy.request.name);
+    }
     std::vector<std::string> fresh;
     for (const NewPolicy& wanted : add) {
         if (std::find(changed.begin(), changed.end(), wanted.request.name) == changed.end())
@@ -379,17 +388,38 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
     const auto added = next.change(removed, add);
     if (!added)
         return added.error();
+    // What has another one ahead of it gets other connections: it ends and begins, under its id.
+    Ids begin = *added;
+    // Nobody asked for another one: its cgroup was made anew, and its breaker stays tripped.
+    for (const std::uint32_t id : *added) {
+        if (!tripped.contains(next.find(id)->request.name))
+            continue;
+        if (auto status = next.set_tripped(id, true); !status)
+            return std::move(status).error();
+    }
+    for (const std::uint32_t id : next.arrange(names, set_)) {
+        const std::string& name = next.find(id)->request.name;
+        std::erase(same, name);
+        changed.push_back(name);
+        reordered.push_back(name);
+        removed.push_back(id);
+        begin.push_back(id);
+    }
     Json answer = {{"ok", true},         {"dry", dry},      {"added", fresh},
                    {"changed", changed}, {"removed", gone}, {"unchanged", same}};
-    if (dry || (added->empty() && removed.empty()))
+    if (!reordered.empty())
+        answer["reordered"] = reordered;
+    if (dry || (begin.empty() && removed.empty()))
         return answer;
     if (auto status = clear_counters(next, *added); !status)
         return std::move(status).error();
-    if (auto status = change(std::move(next), *added, removed); !status)
+    if (auto status = change(std::move(next), begin, removed); !status)
         return std::move(status).error();
-    spdlog::info("configuration: added [{}], changed [{}], removed [{}], unchanged [{}]",
-                 fmt::join(fresh, ", "), fmt::join(changed, ", "), fmt::join(gone, ", "),
-                 fmt::join(same, ", "));
+    spdlog::info(
+        "configuration: added [{}], changed [{}], removed [{}], unchanged [{}]{}",
+        fmt::join(fresh, ", "), fmt::join(changed, ", "), fmt::join(gone, ", "),
+        fmt::join(same, ", "),
+        reordered.empty() ? "" : fmt::format(", reordered [{}]", fmt::join(reordered, ", ")));
     for (const std::uint32_t id : *added)
         log_policy(*set_.find(id));
     return answer;
@@ -427,6 +457,14 @@ Result<Json> Service::take_up(const ResumeRequest& request) {
     if (auto status = save(next); !status)
         return std::move(status).error();
     if (auto status = wind_up(next, {request.policy}); !status) {
+        // Also in the kernel, which may have taken some of it.
+        if (auto undone = wind_down(next, {request.policy}); !undone) {
+            set_ = std::move(next);
+            return Error(
+                fmt::format("{}; policy {} is in force in part, detach it ({})",
+                            status.error().message(), request.policy, undone.error().message()),
+                status.error().code());
+        }
         if (auto saved = save(set_); !saved)
             spdlog::error("{}", saved.error().message());
         return std::move(status).error();

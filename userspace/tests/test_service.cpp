@@ -398,6 +398,77 @@ TEST_F(ServiceTest, ABreakerTripsAndStaysUntilTold) {
     EXPECT_EQ(ask(R"({"op":"status"})")["policies"][0]["tripped"], false);
 }
 
+TEST_F(CgroupTest, AReloadLeavesATrippedBreakerTripped) {
+    cgroups_["/a"] = 5;
+    ask(kWaits);
+    service_.tend();
+    backend_.aborted[1] = 3;
+    service_.tend();
+    ASSERT_EQ(policy()["tripped"], true);
+    cgroups_["/a"] = 6;
+    EXPECT_EQ(ask(kWaits)["changed"], Json{"a"});
+    EXPECT_EQ(policy()["tripped"], true);
+    EXPECT_EQ(in_force(), 6U);
+    EXPECT_EQ(backend_.installed_.count, 1U);  // without its upstream
+}
+
+TEST_F(ServiceTest, ResumeIsTakenBackWhenItFailsHalfway) {
+    ask(kAttachRequests);
+    service_.tend();
+    backend_.aborted[1] = 3;
+    service_.tend();
+    backend_.taken();
+    backend_.refuse_once = {"adopt-upstreams"};
+    EXPECT_EQ(ask(R"({"op":"resume","policy":1})")["error"], "not now");
+    EXPECT_EQ(backend_.taken(), "adopt-clients lu adopt-upstreams lu stop-1 l stop-1 ");
+    EXPECT_EQ(ask(R"({"op":"status"})")["policies"][0]["tripped"], true);
+}
+
+std::string apply_in_order(const std::vector<std::string>& policies) {
+    return fmt::format(R"({{"op":"apply","policies":[{}]}})", fmt::join(policies, ","));
+}
+
+TEST_F(ServiceTest, AConfigurationIsTriedInItsOrderAfterEachChange) {
+    const std::string off =
+        R"({"name":"off","parser":"http1","domain":1,"mode":"off","upstream":["10.0.0.1:80"]})";
+    const std::string more =
+        R"({"name":"more","parser":"http1","domain":1,"mode":"off","upstream":["10.0.0.2:80"]})";
+    std::string edited = off;
+    edited.replace(edited.find("0.1:80"), 6, "0.3:80");
+    const std::string all =
+        R"({"name":"all","parser":"http1","domain":1,"mode":"token","listen":["*:80"],)"
+        R"("upstream":["*:80"]})";
+    const auto order = [this] {
+        std::string names;
+        const Json status = ask(R"({"op":"status"})");
+        for (const Json& policy : status["policies"])
+            names += policy["name"].get<std::string>() + policy["id"].dump() + " ";
+        return names;
+    };
+    ask(kAttach);
+    ask(apply_in_order({off, all}));
+    ask(R"({"op":"attach","parser":"http1","domain":1,"mode":"off","listen":["*:90"]})");
+    EXPECT_EQ(order(), "1 off2 all3 4 ");
+    backend_.taken();
+    EXPECT_EQ(ask(apply_in_order({edited, all}))["unchanged"], Json{"all"});
+    EXPECT_EQ(order(), "1 off5 all3 4 ");
+    // An exception is there as a whole, or not at all.
+    EXPECT_EQ(backend_.taken(), "luulul stop-2 luulul adopt-clients luulul ");
+    EXPECT_EQ(ask(apply_in_order({edited, more, all}))["added"], Json{"more"});
+    EXPECT_EQ(order(), "1 off5 more6 all3 4 ");
+
+    backend_.taken();
+    const Json answer = ask(apply_in_order({all, edited, more}));
+    EXPECT_EQ(answer["reordered"], (Json{"all", "off", "more"}));
+    EXPECT_EQ(answer["changed"], answer["reordered"]);
+    EXPECT_EQ(answer["unchanged"], Json::array());
+    EXPECT_EQ(order(), "1 all3 off5 more6 4 ");
+    // Where the order changes, nothing is kept.
+    EXPECT_EQ(backend_.taken(), "luuull stop-3 stop-5 stop-6 luluul adopt-clients luluuul ");
+    EXPECT_FALSE(ask(apply_in_order({all, edited, more})).contains("reordered"));
+    EXPECT_EQ(backend_.taken(), "");
+}
+
 class ReloadTest : public ServiceTest {
   protected:
     Json reload() { return Json::parse(service_.handle(R"({"op":"reload"})")); }

@@ -201,27 +201,39 @@ std::string full_name(const Policy& policy) {
                                        : fmt::format("{} ({})", policy.id, policy.request.name);
 }
 
-Status PolicySet::give_slots(std::vector<Policy>& policies) {
-    std::bitset<LIBRA_MAX_RULES> used;
+PolicySet::Slots PolicySet::slots_of(const std::vector<Policy>& policies) {
+    Slots slots;
     for (const Policy& policy : policies) {
         for (const Rule& rule : policy.rules) {
             if (rule.has_slot)
-                used.set(rule.compiled.slot);
+                slots.set(rule.compiled.slot);
         }
     }
-    std::uint32_t next = 0;
+    return slots;
+}
+
+Status PolicySet::give_slots(std::vector<Policy>& policies, const Slots& before) {
+    Slots used = slots_of(policies);
+    Slots avoided = used | before;
+    const auto first_free = [](const Slots& slots) {
+        std::uint32_t slot = 0;
+        while (slot < slots.size() && slots.test(slot))
+            ++slot;
+        return slot;
+    };
     for (Policy& policy : policies) {
         for (Rule& rule : policy.rules) {
             if (rule.has_slot)
                 continue;
-            while (next < LIBRA_MAX_RULES && used.test(next))
-                ++next;
-            if (next == LIBRA_MAX_RULES)
+            const Slots& taken = avoided.all() ? used : avoided;
+            const std::uint32_t slot = first_free(taken);
+            if (slot == LIBRA_MAX_RULES)
                 return Error(fmt::format("there is room for {} rules; detach a policy first",
                                          LIBRA_MAX_RULES),
                              ENOSPC);
-            used.set(next);
-            rule.compiled.slot = next;
+            used.set(slot);
+            avoided.set(slot);
+            rule.compiled.slot = slot;
             rule.has_slot = true;
         }
     }
@@ -245,9 +257,10 @@ Result<PolicySet::Ids> PolicySet::change(const Ids& remove, const std::vector<Ne
         added.push_back(++last_id);
         next.push_back(std::move(policy).value());
     }
-    if (auto status = check(next); !status)
+    // How many rules there are comes first: the check compares them with each other.
+    if (auto status = give_slots(next, slots_of(policies_)); !status)
         return std::move(status).error();
-    if (auto status = give_slots(next); !status)
+    if (auto status = check(next); !status)
         return std::move(status).error();
     policies_ = std::move(next);
     last_id_ = last_id;

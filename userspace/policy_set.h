@@ -3,6 +3,7 @@
 // reads. No system calls here.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -99,7 +100,11 @@ class PolicySet {
                          Stage stage = Stage::all) const;
 
   private:
-    static Status give_slots(std::vector<Policy>& policies);
+    // Where a rule's connections are counted.
+    using Slots = std::bitset<LIBRA_MAX_RULES>;
+    static Slots slots_of(const std::vector<Policy>& policies);
+    // before: the slots of a set that may come back, whose counters are spared where there is room.
+    static Status give_slots(std::vector<Policy>& policies, const Slots& before);
 
     std::vector<Policy> policies_;
     std::uint32_t last_id_ = 0;

@@ -345,7 +345,23 @@ Json policy_json(const AttachRequest& policy) {
 }
 
 Result<Request> parse_request(std::string_view line) {
-    const Json json = Json::parse(line, nullptr, false);
+    // An object that keeps its order looks through all of its keys for each one.
+    constexpr unsigned kMostKeys = 64;
+    std::vector<unsigned> keys;
+    bool too_many = false;
+    const auto count = [&](int, Json::parse_event_t event, const Json&) {
+        if (event == Json::parse_event_t::object_start)
+            keys.push_back(0);
+        else if (event == Json::parse_event_t::object_end)
+            keys.pop_back();
+        else if (event == Json::parse_event_t::key && ++keys.back() > kMostKeys)
+            too_many = true;
+        return !too_many;
+    };
+    const Json json = Json::parse(line, count, false);
+    if (too_many)
+        return Error(fmt::format("an object of the request has more than {} keys", kMostKeys),
+                     EINVAL);
     if (json.is_discarded())
         return Error("the request is not valid JSON", EINVAL);
     if (!json.is_object())

@@ -64,6 +64,13 @@ void log_policy(const Policy& policy) {
                      policy.request.cgroup);
 }
 
+// librad would open any file, and say whether there is one of this name.
+bool names_a_netns(const Request& request) {
+    const auto* apply = std::get_if<ApplyRequest>(&request);
+    return apply && std::any_of(apply->policies.begin(), apply->policies.end(),
+                                [](const AttachRequest& policy) { return !policy.netns.empty(); });
+}
+
 }  // namespace
 
 std::string Service::handle(std::string_view line, bool trusted) noexcept {
@@ -74,7 +81,11 @@ std::string Service::handle(std::string_view line, bool trusted) noexcept {
             return error_line(request.error());
         if (!trusted && !only_reads(*request))
             return error_line(Error("only root may change what is attached", EPERM));
+        if (!trusted && names_a_netns(*request))
+            return error_line(
+                Error("only root may have a network namespace's file looked for", EPERM));
         auto answer = run(*request);
+        forget_netnses();
         if (!answer)
             return error_line(answer.error());
         return to_line(*answer);
@@ -132,9 +143,9 @@ Result<NewPolicy> Service::resolve(const AttachRequest& request, Origin origin) 
     return NewPolicy{request, scope, origin};
 }
 
+// What fails in one is done in the others, and told.
 Status Service::each_netns(const PolicySet& set, const std::function<Status()>& what) const {
-    if (auto status = settings_.netns.run(what); !status)
-        return status;
+    Status first = settings_.netns.run(what);
     std::set<std::uint64_t> cookies;
     for (const Policy& policy : set.policies())
         cookies.insert(policy.scope.netns_cookie);
@@ -143,10 +154,10 @@ Status Service::each_netns(const PolicySet& set, const std::function<Status()>& 
         const auto netns = netnses_.find(cookie);
         if (netns == netnses_.end())
             continue;
-        if (auto status = netns->second.run(what); !status)
-            return status;
+        if (auto status = netns->second.run(what); !status && first)
+            first = std::move(status);
     }
-    return Ok{};
+    return first;
 }
 
 Status Service::adopt(const PolicySet& set, std::uint32_t role) const {

@@ -75,6 +75,8 @@ class Service {
     Status save(const PolicySet& set) const;
     Status clear_counters(const PolicySet& set, const Ids& ids);
 
+    // Lets go of those that no policy is about any more.
+    void forget_netnses();
     // In each namespace that these policies are about.
     Status each_netns(const PolicySet& set, const std::function<Status()>& what) const;
     Status adopt(const PolicySet& set, std::uint32_t role) const;

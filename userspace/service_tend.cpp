@@ -3,9 +3,20 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "service.h"
 
 namespace libra {
+
+// A network namespace lives as long as somebody has its file open.
+void Service::forget_netnses() {
+    std::erase_if(netnses_, [this](const auto& known) {
+        return std::none_of(
+            set_.policies().begin(), set_.policies().end(),
+            [&known](const Policy& policy) { return policy.scope.netns_cookie == known.first; });
+    });
+}
 
 Status Service::adopt_here(std::uint64_t waiting) {
     if (auto status = backend_.adopt(LIBRA_MATCH_PASSIVE); !status)
@@ -115,6 +126,7 @@ void Service::watch_breakers() {
 
 void Service::tend() noexcept {
     try {
+        forget_netnses();
         const auto followed = follow_cgroups();
         std::string lost = followed ? "" : followed.error().message();
         if (!lost.empty() && lost != cgroup_complaint_)

@@ -2,6 +2,9 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 
+#include <set>
+#include <span>
+
 #include "policy_set.h"
 
 namespace libra {
@@ -18,6 +21,44 @@ AttachRequest proxy(std::uint32_t domain = 1) {
 }
 
 constexpr Scope kScope = {.netns_cookie = 42, .cgroup_id = 0};
+
+// Counters of a policy that goes are cleared for one that comes, and the change may fail.
+TEST(PolicySet, WhatComesCountsElsewhereThanWhatGoes) {
+    const auto slots = [](const PolicySet& set) {
+        const libra_policy compiled = set.compile();
+        std::set<std::uint32_t> all;
+        for (const libra_rule& rule : std::span(compiled.rules, compiled.count))
+            all.insert(rule.slot);
+        return all;
+    };
+    PolicySet set;
+    ASSERT_TRUE(set.add(proxy(), kScope));
+    PolicySet next = set;
+    ASSERT_TRUE(next.change({1}, {NewPolicy{proxy(), kScope, Origin::client}}));
+    EXPECT_EQ(slots(set), (std::set<std::uint32_t>{0, 1}));
+    EXPECT_EQ(slots(next), (std::set<std::uint32_t>{2, 3}));
+
+    // Where there is no room for that, they count there.
+    auto many = proxy();
+    many.listen.assign(LIBRA_MAX_RULES - 3, "127.0.0.1:80");
+    ASSERT_TRUE(next.add(many, kScope));
+    ASSERT_TRUE(next.change({2}, {NewPolicy{proxy(), kScope, Origin::client}}));
+    EXPECT_EQ(slots(next).size(), std::size_t{LIBRA_MAX_RULES});
+    EXPECT_FALSE(next.add(proxy(), kScope));
+}
+
+// Each rule is compared with all others: not before it is known how many there are.
+TEST(PolicySet, TooManyRulesAreRefusedAtOnce) {
+    auto many = proxy();
+    many.upstream.assign(40000, "*:1");
+    auto others = proxy(2);
+    others.upstream.assign(40000, "*:2");
+    PolicySet set;
+    const auto refused = set.change(
+        {}, {NewPolicy{many, kScope, Origin::config}, NewPolicy{others, kScope, Origin::config}});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "there is room for 1024 rules; detach a policy first");
+}
 
 TEST(PolicySet, CompilesToWhatTheProgramReads) {
     PolicySet set;

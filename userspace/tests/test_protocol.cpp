@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "protocol.h"
@@ -121,6 +122,19 @@ INSTANTIATE_TEST_SUITE_P(
             "field 'listen' must be a list of strings"},
         Bad{R"({"op":"attach","parser":"p","domain":1,"mode":"token","upstream":[1]})",
             "field 'upstream' must be a list of strings"}));
+
+// Each key is compared with all before it: not 60 000 of them.
+TEST(Protocol, AnObjectHasFewKeys) {
+    std::string keys;
+    for (int i = 0; i < 60000; ++i)
+        keys += fmt::format(R"("{}":0,)", i);
+    for (const char* around :
+         {R"({{{}"op":"status"}})", R"({{"op":"apply","policies":[{{{}"a":1}}]}})"}) {
+        const auto request = parse_request(fmt::format(fmt::runtime(around), keys));
+        ASSERT_FALSE(request);
+        EXPECT_EQ(request.error().message(), "an object of the request has more than 64 keys");
+    }
+}
 
 TEST(Protocol, AnswersCarryErrors) {
     const auto refused = parse_answer(error_line(Error("no")));

@@ -526,6 +526,10 @@ TEST_F(ServiceTest, WhoIsNotRootOnlyLooks) {
     EXPECT_TRUE(refused(R"({"op":"resume","policy":1})"));
     EXPECT_FALSE(refused(R"({"op":"status"})"));
     EXPECT_FALSE(refused(R"({"op":"apply","policies":[],"dry":true})"));
+    trusted_ = false;
+    EXPECT_EQ(ask(R"({"op":"apply","dry":true,"policies":[{"name":"a","parser":"http1","domain":1,)"
+                  R"("mode":"off","listen":["*:1"],"netns":"/root/secret"}]})")["error"],
+              "only root may have a network namespace's file looked for");
 }
 
 TEST_F(ServiceTest, GarbageIsAnswered) {

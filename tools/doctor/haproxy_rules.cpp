@@ -130,8 +130,23 @@ bool is_unix(const std::string& address) {
            address.starts_with("sockpair@") || address.starts_with("uxst@");
 }
 
+// A bind may have several addresses, with commas between them.
+bool any_address(const std::string& addresses, const std::function<bool(const std::string&)>& is) {
+    for (std::size_t at = 0; at <= addresses.size();) {
+        const std::size_t end = std::min(addresses.find(',', at), addresses.size());
+        if (is(addresses.substr(at, end - at)))
+            return true;
+        at = end + 1;
+    }
+    return false;
+}
+
 Hits binds_where(const Place& place, const std::function<bool(const Words&)>& is) {
     return place.forwards() ? lines_where(place.binds(), is) : Hits();
+}
+
+Hits binds_at(const Place& place, const std::function<bool(const std::string& address)>& is) {
+    return binds_where(place, [&](const Words& words) { return any_address(words[1], is); });
 }
 
 Hits retries(const Place& place) {
@@ -213,21 +228,21 @@ constexpr std::array kRules{
                  "HTTP/3 leaves by UDP, where Libra does not see it: clients may be sent tokens",
                  "no bind quic4@ or quic6@ for what an attached backend serves"},
                 [](const Place& place) {
-                    return binds_where(
-                        place, [](const Words& words) { return words[1].starts_with("quic"); });
+                    return binds_at(place, [](const std::string& address) {
+                        return address.starts_with("quic");
+                    });
                 }},
     HaproxyRule{{"haproxy-unix-listener", kTokenUnsafe,
                  "what leaves by a Unix socket Libra does not see: its reader may be sent tokens",
                  "bind 127.0.0.1 instead, and name that in the policy"},
-                [](const Place& place) {
-                    return binds_where(place, [](const Words& words) { return is_unix(words[1]); });
-                }},
+                [](const Place& place) { return binds_at(place, is_unix); }},
     HaproxyRule{{"haproxy-mptcp", kTokenUnsafe,
                  "what leaves by MPTCP Libra does not see: clients may be sent tokens",
                  "no bind mptcp@ for what an attached backend serves"},
                 [](const Place& place) {
-                    return binds_where(
-                        place, [](const Words& words) { return words[1].starts_with("mptcp"); });
+                    return binds_at(place, [](const std::string& address) {
+                        return address.starts_with("mptcp");
+                    });
                 }},
     HaproxyRule{{"haproxy-retry", kRequestsUnsafe,
                  "sends a request's body again: its token was used the first time",

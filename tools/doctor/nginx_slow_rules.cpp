@@ -158,12 +158,13 @@ constexpr std::array kRules{
                "a multiple of 4k"},
               kForwards | kStream,
               uneven_buffers},
-    NginxRule{
-        {"nginx-small-unbuffered", kTokenSlow | kLazySlow,
-         "without buffering the whole body goes through this one buffer", "@_buffer_size 512k;"},
-        kForwards,
-        small_unbuffered,
-        cost_of_unbuffered},
+    NginxRule{{"nginx-small-unbuffered", kTokenSlow | kLazySlow,
+               "without buffering the whole body goes through this one buffer",
+               "@_buffer_size 512k; @_buffers 16 64k; @_busy_buffers_size 512k; (nginx wants the "
+               "latter two for so large a buffer, and allocates none of them)"},
+              kForwards,
+              small_unbuffered,
+              cost_of_unbuffered},
     NginxRule{{"nginx-temporary-files", kTokenSlow | kLazySlow,
                "what a slow client has not taken yet is read, and written to a file",
                "@_max_temp_file_size 0; a slow client then holds its connection to the origin"},
@@ -175,7 +176,7 @@ constexpr std::array kRules{
                "again to another upstream"},
               kForwards,
               [](const Place& place) {
-                  if (!is_request_buffered(place) || place.module() == "memcached")
+                  if (!is_request_buffered(place) || !has_buffers(place))
                       return Hits();
                   const NginxDirective* directive = place.of_handler("_request_buffering");
                   return directive ? hit(directive)
@@ -191,14 +192,14 @@ constexpr std::array kRules{
               kForwards,
               small_body_buffer,
               cost_of_body_buffer},
-    NginxRule{
-        {"nginx-http-1.0", kTokenSlow | kLazySlow,
-         "opens a connection to the origin for each request, and reads bodies until it "
-         "closes",
-         "proxy_http_version 1.1; proxy_set_header Connection \"\"; (not where WebSockets are "
-         "upgraded)"},
-        kForwards,
-        closes_connections},
+    NginxRule{{"nginx-http-1.0", kTokenSlow | kLazySlow,
+               "opens a connection to the origin for each request, and reads bodies until it "
+               "closes",
+               "proxy_http_version 1.1; proxy_set_header Connection \"\"; with keepalive 32; in "
+               "the upstream block (not where WebSockets are upgraded); one proxy_set_header here "
+               "drops those of outer levels (Host, X-Forwarded-For): repeat them"},
+              kForwards,
+              closes_connections},
     NginxRule{{"nginx-tls-client", kTokenSlow,
                "nginx encrypts in user space: such a client is sent bytes, and while it is "
                "connected, nothing is kept in the kernel for its domain",

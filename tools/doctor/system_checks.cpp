@@ -316,9 +316,12 @@ Verdicts librad(const Surroundings& around) {
 }
 
 Verdicts bpf_file_system(const Surroundings& around) {
-    return ok(around.machine.text("/proc/mounts").find(" bpf ") != std::string::npos
-                  ? "bpffs is mounted; librad pins nothing in it"
-                  : "bpffs is not mounted; librad needs none");
+    if (around.machine.text("/proc/mounts").find(" bpf ") != std::string::npos)
+        return ok("bpffs is mounted: librad.service pins in it");
+    return note(
+        "bpffs is not mounted: librad.service pins in it, and does not start; only a librad "
+        "without --pin does",
+        "mount -t bpf bpf /sys/fs/bpf");
 }
 
 constexpr std::array kChecks{

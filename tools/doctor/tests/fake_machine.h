@@ -50,6 +50,7 @@ class MachineTest : public testing::Test {
         file("/proc/net/tls_stat", "");
         file("/proc/sys/kernel/ftrace_enabled", "1\n");
         file("/proc/sys/net/core/bpf_jit_enable", "1\n");
+        file("/proc/mounts", "bpf /sys/fs/bpf bpf rw 0 0\n");
         file("/proc/self/status",
              "Name:\tx\nCapEff:\t000001ffffffffff\nCapBnd:\t000001ffffffffff\n");
         file("/dev/libra", "");

@@ -118,7 +118,8 @@ std::vector<Case> nginx_cases() {
         {"nginx-small-unbuffered",
          location("proxy_buffering off;\nproxy_buffer_size 16k;"),
          {6},
-         location("proxy_buffering off; proxy_buffer_size 512k;")},
+         location("proxy_buffering off; proxy_buffer_size 512k; proxy_buffers 16 64k; "
+                  "proxy_busy_buffers_size 512k;")},
         {"nginx-temporary-files",
          location("proxy_max_temp_file_size 1m;"),
          {5},

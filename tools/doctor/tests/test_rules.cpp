@@ -144,6 +144,26 @@ TEST(Rules, AdviceIsForTheHandlersModule) {
     EXPECT_TRUE(it->instead.starts_with("uwsgi_cache off; uwsgi_store off;"));
 }
 
+// What nginx refuses is no advice.
+TEST(Rules, AdviceIsWhatNginxTakes) {
+    const auto instead = [](const std::string& text, std::string_view id) -> std::string {
+        for (const Finding& finding :
+             check_nginx_text("http { server { location / {" + text + "} } }")) {
+            if (finding.rule->id == id)
+                return finding.instead;
+        }
+        return "";
+    };
+    EXPECT_TRUE(instead("scgi_pass 127.0.0.1:9; scgi_buffering off;", "nginx-small-unbuffered")
+                    .starts_with("scgi_buffer_size 512k; scgi_buffers 16 64k; "
+                                 "scgi_busy_buffers_size 512k;"));
+    EXPECT_EQ(instead("grpc_pass 127.0.0.1:9;", "nginx-upload-files"), "");
+    EXPECT_NE(instead("scgi_pass 127.0.0.1:9;", "nginx-upload-files"), "");
+    const std::string reuse = instead("proxy_pass http://a;", "nginx-http-1.0");
+    for (const char* word : {"keepalive 32;", "upstream block", "X-Forwarded-For"})
+        EXPECT_NE(reuse.find(word), std::string::npos) << word;
+}
+
 // What is in effect nowhere that forwards does no harm.
 TEST(Rules, WhatIsInheritedIsNamedWhereItIsWritten) {
     const std::string http = "http {\ngzip on;\nserver { location / { ";

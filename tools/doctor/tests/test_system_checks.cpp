@@ -208,6 +208,18 @@ TEST_F(SystemChecks, Bpf) {
     EXPECT_EQ(complaints(kLazy), Texts{});
 }
 
+TEST_F(SystemChecks, LibradOfThePackagePinsInBpffs) {
+    EXPECT_EQ(complaints(), Texts{});
+    const auto bpffs = [this] {
+        const auto all = results();
+        return std::ranges::find(all, std::string_view("bpffs"), &CheckResult::id)->verdict.says;
+    };
+    EXPECT_NE(bpffs().find("librad.service pins"), std::string::npos);
+    file("/proc/mounts", "proc /proc proc rw 0 0\n");
+    EXPECT_EQ(complaints(), Texts{"note bpffs"});
+    EXPECT_EQ(complaints(kLazy), Texts{});
+}
+
 TEST_F(SystemChecks, Rights) {
     file("/proc/self/status", "CapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\n");
     EXPECT_EQ(complaints(), Texts{"note rights"});

@@ -308,6 +308,13 @@ def refusals(env, tap):
         case.equal(libra.counters()["attach"], before, "attached")
 
 
+def namespaces_held(daemon):
+    """What keeps them, and their devices, when nobody else is in them."""
+    fds = f"/proc/{daemon.process.pid}/fd"
+    files = (os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds))
+    return [file for file in files if file.startswith(("net:[", "/run/netns/"))]
+
+
 def namespaces(env, tap):
     """A policy of another network namespace finds its connections, and only those."""
     with tap.case("a policy names a network namespace") as case, Pinned(env, "") as daemon:
@@ -326,7 +333,9 @@ def namespaces(env, tap):
             run = daemon.ctl("attach", "--parser", "http1", "--listen", "*:1", "--domain", "1",
                              "--mode", "token", "--netns", "/etc/passwd", check=False)
             case.check("'/etc/passwd' is no network namespace" in run.stderr, run.stderr)
+            case.check(namespaces_held(daemon), "librad does not hold the namespace")
             daemon.ctl("detach", "--all")
+            case.equal(namespaces_held(daemon), [], "held when no policy is about it")
         finally:
             subprocess.run(["ip", "netns", "delete", "blue"], check=True)
 

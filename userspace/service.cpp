@@ -14,6 +14,7 @@
 #include "kernel_stats.h"
 #include "kernel_support.h"
 #include "listeners.h"
+#include "notify.h"
 #include "passing.h"
 
 namespace libra {
@@ -143,18 +144,25 @@ Result<NewPolicy> Service::resolve(const AttachRequest& request, Origin origin) 
     return NewPolicy{request, scope, origin};
 }
 
+// It may have many connections to look at, and there may be many such steps.
+Status Service::in_netns(std::uint64_t cookie, const std::function<Status()>& what) const {
+    notify_alive();
+    if (cookie == settings_.netns.cookie())
+        return settings_.netns.run(what);
+    // Without its file nobody has a way into it, and perhaps it is no more.
+    const auto netns = netnses_.find(cookie);
+    return netns == netnses_.end() ? Status(Ok{}) : netns->second.run(what);
+}
+
 // What fails in one is done in the others, and told.
 Status Service::each_netns(const PolicySet& set, const std::function<Status()>& what) const {
-    Status first = settings_.netns.run(what);
-    std::set<std::uint64_t> cookies;
+    Status first = in_netns(settings_.netns.cookie(), what);
+    std::set<std::uint64_t> others;
     for (const Policy& policy : set.policies())
-        cookies.insert(policy.scope.netns_cookie);
-    for (const std::uint64_t cookie : cookies) {
-        // Without its file nobody has a way into it, and perhaps it is no more.
-        const auto netns = netnses_.find(cookie);
-        if (netns == netnses_.end())
-            continue;
-        if (auto status = netns->second.run(what); !status && first)
+        others.insert(policy.scope.netns_cookie);
+    others.erase(settings_.netns.cookie());
+    for (const std::uint64_t cookie : others) {
+        if (auto status = in_netns(cookie, what); !status && first)
             first = std::move(status);
     }
     return first;
@@ -166,7 +174,12 @@ Status Service::adopt(const PolicySet& set, std::uint32_t role) const {
 
 Status Service::stop(const PolicySet& set, const Ids& ids) {
     for (const std::uint32_t id : ids) {
-        if (auto status = each_netns(set, [&] { return backend_.stop(id); }); !status)
+        // Its connections are where it is; of a stranger nobody knows where that was.
+        const Policy* const policy = set.find(id);
+        const auto stop_here = [&] { return backend_.stop(id); };
+        if (auto status = policy ? in_netns(policy->scope.netns_cookie, stop_here)
+                                 : each_netns(set, stop_here);
+            !status)
             return status;
     }
     return Ok{};

@@ -77,6 +77,7 @@ class Service {
 
     // Lets go of those that no policy is about any more.
     void forget_netnses();
+    Status in_netns(std::uint64_t cookie, const std::function<Status()>& what) const;
     // In each namespace that these policies are about.
     Status each_netns(const PolicySet& set, const std::function<Status()>& what) const;
     Status adopt(const PolicySet& set, std::uint32_t role) const;

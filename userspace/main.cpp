@@ -192,8 +192,8 @@ void end(Service& service, bool pinned) {
     notify_stopping();
     if (pinned) {
         spdlog::info(
-            "stopping: the policies stay in force; libractl detach --all ends them, and "
-            "librad --remove takes everything out of the kernel");
+            "stopping: the policies stay in force, without breakers; librad --remove takes "
+            "everything out of the kernel");
         return;
     }
     spdlog::info("stopping: detaching the policies, the parsers and the attach program");

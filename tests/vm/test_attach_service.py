@@ -235,7 +235,7 @@ def sandboxes(services, tap):
                                       f"ExecStart={HOLDER}"])
         services.start("box.service")
         answer = services.attach_json(case, "box", "--restart", "--wait", "2")
-        for line in ("DeviceAllow=/dev/libra rw", "BindPaths=/dev/libra",
+        for line in ("DeviceAllow=/dev/libra rw", "BindPaths=-/dev/libra",
                      "SupplementaryGroups=games", f"{LIBRARY}:/lib/x86_64-linux-gnu/libm.so.6"):
             case.check(line in answer.get("text", ""), f"{line} is not in {answer}")
         case.equal((answer.get("check") or {}).get("with_payload_memory"), 1, f"of {answer}")

@@ -49,8 +49,8 @@ void check_preload(const Process& process, std::vector<CheckResult>& out) {
     else if (!is_preloaded(process))
         out.push_back({"preload",
                        {State::note, "it runs without libra-malloc.so: not in lazy mode",
-                        "in its unit: Environment=LD_PRELOAD="
-                        "/usr/lib/libra/libra-malloc.so; and restart it"}});
+                        "libractl attach SERVICE; or in its unit Environment=LD_PRELOAD="
+                        "/usr/lib/libra/libra-malloc.so, and restart it"}});
     else if (has_payload_memory(process))
         out.push_back({"preload", {State::ok, "libra-malloc.so, and payload memory", ""}});
     else
@@ -66,7 +66,8 @@ void check_device(const Process& process, std::vector<CheckResult>& out) {
     if (!process.machine.exists(process.path("root/dev/libra")))
         out.push_back({"device",
                        {State::bad, "it sees no /dev/libra",
-                        "in its unit: PrivateDevices=no and DeviceAllow=/dev/libra rw"}});
+                        "libractl attach writes what its unit needs: DeviceAllow=/dev/libra rw "
+                        "and BindPaths=-/dev/libra"}});
 }
 
 void check_limits(const Process& process, std::vector<CheckResult>& out) {

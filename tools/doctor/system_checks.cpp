@@ -66,7 +66,7 @@ Verdicts kernel(const Surroundings& around) {
     const std::string what = fmt::format(
         "Linux {}: libra.ko is for 6.12, from 6.12.90 on, and 7.3, from 7.3.4 on", release);
     const char* mend =
-        "apt-get install linux-image-amd64 of Debian 13, or of 12's backports; reboot";
+        "apt-get install linux-image-amd64 on Debian 13, linux-image-6.12-amd64 on 12; reboot";
     return version < kOldest ? bad(what, mend) : note(what + "; this one is not tried", mend);
 }
 
@@ -89,7 +89,9 @@ Verdicts libra(const Surroundings& around) {
     if (machine.module("libra") == Module::loadable)
         return bad("libra is not loaded", "modprobe libra");
     return bad("libra is neither loaded nor installed for this kernel",
-               fmt::format("scripts/build-module {} && scripts/load-module", machine.release()));
+               fmt::format("apt-get install linux-headers-{} libra-dkms; or from source "
+                           "scripts/build-module && scripts/load-module",
+                           machine.release()));
 }
 
 // The word in brackets: "none [integrity] confidentiality".
@@ -125,9 +127,11 @@ Verdicts signing(const Surroundings& around) {
     return note(
         fmt::format("{}{}: the kernel refuses modules that are not signed by a key it knows", why,
                     has_secure_boot(machine) ? " (Secure Boot)" : ""),
-        fmt::format("mokutil --import MOK.der, reboot and enroll it; then "
-                    "/usr/src/linux-headers-{}/scripts/sign-file sha256 MOK.priv MOK.der libra.ko",
-                    machine.release()));
+        fmt::format(
+            "mokutil --import /var/lib/dkms/mok.pub, reboot and enroll it; one that dkms did "
+            "not build is signed by "
+            "/usr/src/linux-headers-{}/scripts/sign-file sha256 MOK.priv MOK.der libra.ko",
+            machine.release()));
 }
 
 Verdicts ftrace(const Surroundings& around) {
@@ -174,7 +178,7 @@ Verdicts device(const Surroundings& around) {
     if (!info)
         return bad("there is no /dev/libra",
                    "devtmpfs at /dev; in a container: --device /dev/libra; in a unit: "
-                   "PrivateDevices=no and DeviceAllow=/dev/libra rw");
+                   "DeviceAllow=/dev/libra rw and BindPaths=-/dev/libra");
     const std::string who = fmt::format("/dev/libra is {}:{} {:04o}", user_name(info->st_uid),
                                         group_name(info->st_gid), info->st_mode & 07777U);
     if (info->st_mode & 0006U)

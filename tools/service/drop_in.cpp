@@ -140,7 +140,7 @@ Result<std::vector<Setting>> settings_for(const Unit& unit, const Wishes& wishes
         settings.push_back({"DeviceAllow", fmt::format("{} rw", device.string())});
     // The sandbox stays, and has one device more.
     if (unit.private_devices)
-        settings.push_back({"BindPaths", device.string()});
+        settings.push_back({"BindPaths", "-" + device.string()});
     auto group = group_for(unit, device, access);
     if (!group)
         return std::move(group).error();

@@ -60,7 +60,7 @@ TEST(Settings, ASandboxHasOneDeviceMore) {
     unit.private_devices = true;
     unit.device_policy = "closed";
     EXPECT_EQ(settings(unit), "Environment=LD_PRELOAD=" + kLib +
-                                  ";DeviceAllow=/dev/libra rw;BindPaths=/dev/libra;");
+                                  ";DeviceAllow=/dev/libra rw;BindPaths=-/dev/libra;");
     unit.private_devices = false;
     EXPECT_EQ(settings(unit), "Environment=LD_PRELOAD=" + kLib + ";DeviceAllow=/dev/libra rw;");
     unit.device_policy = "auto";

@@ -10,7 +10,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -234,16 +233,7 @@ Status serve(const Options& options) {
         return status;
     MetricsPlace metrics;
     Service::Settings wanted = settings(options, *netns);
-    wanted.metrics = [&metrics](const std::string& address) -> Result<std::function<void()>> {
-        auto move = metrics.move_to(address);
-        if (!move)
-            return std::move(move).error();
-        // Called once the configuration is in force, whoever asked for it.
-        return std::function<void()>([serve = std::move(move).value()] {
-            serve();
-            notify_status("");
-        });
-    };
+    wanted.metrics = [&metrics](const std::string& address) { return metrics.move_to(address); };
     Service service(*kernel.program, *kernel.parsers, std::move(wanted));
     if (auto status = begin(service); !status)
         return status;

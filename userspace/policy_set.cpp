@@ -267,7 +267,8 @@ Result<PolicySet::Ids> PolicySet::change(const Ids& remove, const std::vector<Ne
     return added;
 }
 
-PolicySet::Ids PolicySet::arrange(const std::vector<std::string>& names, const PolicySet& before) {
+PolicySet::Ids PolicySet::arrange(const std::vector<AttachRequest>& order,
+                                  const PolicySet& before) {
     Ids ahead;
     for (const Policy& policy : before.policies_) {
         if (policy.origin == Origin::config)
@@ -276,9 +277,11 @@ PolicySet::Ids PolicySet::arrange(const std::vector<std::string>& names, const P
     }
     const auto place = [&](const Policy& policy) -> std::size_t {
         if (policy.origin == Origin::client)
-            return contains(ahead, policy.id) ? 0 : names.size() + 1;
-        const auto name = std::find(names.begin(), names.end(), policy.request.name);
-        return static_cast<std::size_t>(name - names.begin()) + 1;
+            return contains(ahead, policy.id) ? 0 : order.size() + 1;
+        const auto at = std::find_if(
+            order.begin(), order.end(),
+            [&policy](const AttachRequest& each) { return each.name == policy.request.name; });
+        return static_cast<std::size_t>(at - order.begin()) + 1;
     };
     std::stable_sort(policies_.begin(), policies_.end(),
                      [&place](const Policy& a, const Policy& b) { return place(a) < place(b); });

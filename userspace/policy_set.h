@@ -76,10 +76,10 @@ class PolicySet {
     // safe as a whole is refused.
     Result<Ids> change(const Ids& remove, const std::vector<NewPolicy>& add);
 
-    // Those of the configuration come in the order of these names, at the place where they
+    // Those of the configuration come in its order, at the place where they
     // began in @before; clients' policies keep theirs, ahead of all of them or behind. Returns
     // which of those that stayed have another one ahead of them, or behind, than before.
-    Ids arrange(const std::vector<std::string>& names, const PolicySet& before);
+    Ids arrange(const std::vector<AttachRequest>& order, const PolicySet& before);
 
     // The same for one, and for one or all. All rules of the request, or none.
     Result<Policy> add(const AttachRequest& request, const Scope& scope);

@@ -367,7 +367,8 @@ Result<Json> Service::detach(const DetachRequest& request) {
 // and still means the same: a cgroup may have been made anew under its old name.
 Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry) {
     std::vector<NewPolicy> add;
-    std::vector<std::string> names, same, changed, gone, reordered;
+    std::vector<std::string> same, changed, gone, reordered;
+    std::set<std::string> tripped;
     Ids removed;
     for (const AttachRequest& request : policies) {
         if (request.name.empty())
@@ -376,7 +377,6 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
         if (!wanted)
             return std::move(wanted).error().context(fmt::format("policy '{}'", request.name));
         add.push_back(std::move(wanted).value());
-        names.push_back(request.name);
     }
     for (const Policy& policy : set_.policies()) {
         if (policy.origin != Origin::config)
@@ -391,16 +391,11 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
             add.erase(again);
             continue;
         }
+        // Nobody asked for another one: its cgroup was made anew, and its breaker stays tripped.
+        if (policy.tripped && again != add.end() && again->request == policy.request)
+            tripped.insert(name);
         (again == add.end() ? gone : changed).push_back(name);
         removed.push_back(policy.id);
-    }
-    std::set<std::string> tripped;
-    for (const Policy& policy : set_.policies()) {
-        const auto again = std::find_if(add.begin(), add.end(), [&policy](const NewPolicy& wanted) {
-            return wanted.request == policy.request;
-        });
-        if (policy.origin == Origin::config && policy.tripped && again != add.end())
-            tripped.insert(policy.request.name);
     }
     std::vector<std::string> fresh;
     for (const NewPolicy& wanted : add) {
@@ -412,16 +407,15 @@ Result<Json> Service::apply(const std::vector<AttachRequest>& policies, bool dry
     const auto added = next.change(removed, add);
     if (!added)
         return added.error();
-    // What has another one ahead of it gets other connections: it ends and begins, under its id.
-    Ids begin = *added;
-    // Nobody asked for another one: its cgroup was made anew, and its breaker stays tripped.
     for (const std::uint32_t id : *added) {
         if (!tripped.contains(next.find(id)->request.name))
             continue;
         if (auto status = next.set_tripped(id, true); !status)
             return std::move(status).error();
     }
-    for (const std::uint32_t id : next.arrange(names, set_)) {
+    // What has another one ahead of it gets other connections: it ends and begins, under its id.
+    Ids begin = *added;
+    for (const std::uint32_t id : next.arrange(policies, set_)) {
         const std::string& name = next.find(id)->request.name;
         std::erase(same, name);
         changed.push_back(name);
@@ -463,8 +457,10 @@ Result<Json> Service::reload() {
         serve_metrics = std::move(move).value();
     }
     auto answer = apply(config->policies, false);
-    if (answer)
+    if (answer) {
         serve_metrics();
+        notify_status("");
+    }
     return answer;
 }
 

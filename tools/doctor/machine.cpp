@@ -100,4 +100,15 @@ bool Machine::is_patched() const {
     return text("/sys/kernel/btf/vmlinux").find(kMember) != std::string::npos;
 }
 
+std::optional<std::uint64_t> labelled(const std::string& text, std::string_view label) {
+    const std::size_t at = text.find(label);
+    if (at == std::string::npos)
+        return {};
+    const std::size_t begin = text.find_first_not_of(" \t", at + label.size());
+    if (begin == std::string::npos)
+        return {};
+    return parse_number(
+        std::string_view(text).substr(begin, text.find_first_of(" \t\n", begin) - begin));
+}
+
 }  // namespace libra::doctor

@@ -48,4 +48,7 @@ class Machine {
     std::filesystem::path root_;
 };
 
+// The first number behind a label, in /proc/PID/limits or status; nothing for "unlimited".
+std::optional<std::uint64_t> labelled(const std::string& text, std::string_view label);
+
 }  // namespace libra::doctor

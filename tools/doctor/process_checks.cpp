@@ -19,18 +19,6 @@ struct Process {
     std::string text(std::string_view name) const { return machine.text(path(name)); }
 };
 
-// The first number behind a label, in /proc/PID/limits or status; nothing for "unlimited".
-std::optional<std::uint64_t> labelled(const std::string& text, std::string_view label) {
-    const std::size_t at = text.find(label);
-    if (at == std::string::npos)
-        return {};
-    const std::size_t begin = text.find_first_not_of(" \t", at + label.size());
-    if (begin == std::string::npos)
-        return {};
-    return parse_number(
-        std::string_view(text).substr(begin, text.find_first_of(" \n", begin) - begin));
-}
-
 bool is_preloaded(const Process& process) {
     return process.text("maps").find("libra-malloc.so") != std::string::npos;
 }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <optional>
 
@@ -42,20 +41,10 @@ Words arguments_of(const Machine& machine, const std::string& process) {
     return split(line, '\0');
 }
 
-// The first number of a field of a process's status; 0 where there is none.
+// 0 where there is none.
 template <typename Number>
-Number status_field(const Machine& machine, const std::string& process, std::string_view name) {
-    const std::string field = fmt::format("\n{}:\t", name);
-    const std::string status = machine.text(process + "/status");
-    const std::size_t at = status.find(field);
-    Number number = 0;
-    if (at != std::string::npos)
-        std::from_chars(status.data() + at + field.size(), status.data() + status.size(), number);
-    return number;
-}
-
-int parent_of(const Machine& machine, const std::string& process) {
-    return status_field<int>(machine, process, "PPid");
+Number status_field(const Machine& machine, const std::string& process, std::string_view label) {
+    return static_cast<Number>(labelled(machine.text(process + "/status"), label).value_or(0));
 }
 
 // Another root may be a chroot, which it went into when it had read its configuration.
@@ -94,7 +83,7 @@ std::string nginx_binary_path(const Machine& machine, const std::string& binary,
 
 void configure(const Machine& machine, Proxy& proxy, uid_t reader) {
     const std::string process = "/proc/" + std::to_string(proxy.pid);
-    const auto owner = status_field<uid_t>(machine, process, "Uid");
+    const auto owner = status_field<uid_t>(machine, process, "\nUid:");
     // Root may read what they may not, and would quote it.
     if (reader == 0 && owner != 0) {
         proxy.note = fmt::format(
@@ -184,7 +173,7 @@ std::vector<Proxy> find_proxies(const Machine& machine, uid_t reader) {
         if (name != "nginx" && name != "haproxy")
             continue;
         names[static_cast<int>(*pid)] = name;
-        parents[static_cast<int>(*pid)] = parent_of(machine, process);
+        parents[static_cast<int>(*pid)] = status_field<int>(machine, process, "\nPPid:");
     }
     std::vector<Proxy> proxies;
     for (const auto& [pid, name] : names) {

@@ -8,6 +8,7 @@
 #include "token_test.h"
 
 #define CHECK_LEN	10000
+#define CHECK_GRACE	(HZ / 5)
 
 /* An upstream's and a client's socket of one domain, in mode dry-run, and payload. */
 struct check_test {
@@ -202,6 +203,13 @@ static void check_client_gone(struct kunit *test)
 	EXPECT_VERDICTS(1, 0, 1);
 }
 
+/* When a proxy would have begun to send what it kept; the grace is CHECK_GRACE. */
+static void check_judge_later(struct check_test *t)
+{
+	schedule_timeout_uninterruptible(CHECK_GRACE + 2);
+	libra_checks_judge(t->from->dom, 1000 * HZ);
+}
+
 /* What is still leaving may be it, if it began in time. */
 static void check_slow_client(struct kunit *test)
 {
@@ -209,14 +217,13 @@ static void check_slow_client(struct kunit *test)
 	struct libra_sock *slow = check_sock(test, LIBRA_ROLE_PASSIVE);
 	unsigned long grace = libra_checks_grace;
 
-	libra_checks_grace = HZ / 5;
+	libra_checks_grace = CHECK_GRACE;
 	check_came(t);
 	check_segment(slow, LIBRA_EGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN, false);
 	check_bytes(slow, LIBRA_EGRESS, t->data, CHECK_LEN / 2, 1000);
 	check_another_left(t);
 	libra_checks_judge(t->from->dom, 1000 * HZ);
-	schedule_timeout_uninterruptible(HZ / 5 + 2);
-	libra_checks_judge(t->from->dom, 1000 * HZ);
+	check_judge_later(t);
 	EXPECT_VERDICTS(0, 0, 0);
 	check_bytes(slow, LIBRA_EGRESS, t->data + CHECK_LEN / 2, CHECK_LEN / 2, 1000);
 	EXPECT_VERDICTS(1, 0, 0);
@@ -224,8 +231,7 @@ static void check_slow_client(struct kunit *test)
 	/* Without it the other one would be what it has become. */
 	check_came(t);
 	check_another_left(t);
-	schedule_timeout_uninterruptible(HZ / 5 + 2);
-	libra_checks_judge(t->from->dom, 1000 * HZ);
+	check_judge_later(t);
 	EXPECT_VERDICTS(2, 1, 0);
 	libra_checks_grace = grace;
 }
@@ -238,14 +244,13 @@ static void check_many_sending(struct kunit *test)
 	unsigned long grace = libra_checks_grace;
 	u32 looks = libra_checks_looks;
 
-	libra_checks_grace = HZ / 5;
+	libra_checks_grace = CHECK_GRACE;
 	libra_checks_looks = 0;
 	check_came(t);
 	check_segment(other, LIBRA_EGRESS, LIBRA_SEG_PAYLOAD, CHECK_LEN, false);
 	other->check->stream[LIBRA_EGRESS].tgid++;
 	check_another_left(t);
-	schedule_timeout_uninterruptible(HZ / 5 + 2);
-	libra_checks_judge(t->from->dom, 1000 * HZ);
+	check_judge_later(t);
 	EXPECT_VERDICTS(0, 0, 0);
 	libra_checks_looks = 1;
 	libra_checks_judge(t->from->dom, 1000 * HZ);
@@ -254,8 +259,7 @@ static void check_many_sending(struct kunit *test)
 	libra_checks_looks = 0;
 	check_came(t);
 	check_another_left(t);
-	schedule_timeout_uninterruptible(HZ / 5 + 2);
-	libra_checks_judge(t->from->dom, 1000 * HZ);
+	check_judge_later(t);
 	EXPECT_VERDICTS(2, 2, 0);
 	libra_checks_looks = looks;
 	libra_checks_grace = grace;

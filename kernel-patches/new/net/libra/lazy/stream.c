@@ -40,6 +40,11 @@
 #define LIBRA_SCORE_TRY_LOOK	6
 #define LIBRA_SCORE_MAX		16
 #define LIBRA_SCORE_MIN		(-64)
+/*
+ * Of what nothing is known: one page that is looked at is no habit. It may be the end of a
+ * buffer, a few bytes of a part of 48 pages.
+ */
+#define LIBRA_SCORE_NEW		(-1)
 
 /* Pages of a try. */
 #define LIBRA_TRY_PAGES		2
@@ -115,8 +120,17 @@ struct libra_streams {
  */
 struct libra_streams *libra_streams_alloc(gfp_t gfp)
 {
+	struct libra_streams *streams;
+	int i;
+
 	gfp &= ~__GFP_NOFAIL;
-	return kzalloc(sizeof(struct libra_streams), gfp | __GFP_ACCOUNT | __GFP_NOWARN);
+	streams = kzalloc(sizeof(*streams), gfp | __GFP_ACCOUNT | __GFP_NOWARN);
+	if (!streams)
+		return NULL;
+	for (i = 0; i < ARRAY_SIZE(streams->origin); i++)
+		memset(streams->origin[i].score, LIBRA_SCORE_NEW,
+		       sizeof(streams->origin[i].score));
+	return streams;
 }
 
 /*

@@ -102,7 +102,7 @@ static void stream_not_read(struct kunit *test)
 
 static void stream_header_read(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, 32, stream_message(test, 32, 1));
+	KUNIT_EXPECT_EQ(test, 2 * 32, stream_messages(test, 2, 32, 1));
 	/* One of 16 is a try, and one of 64 when there were enough. */
 	KUNIT_EXPECT_EQ(test, 16 * 31 + 1, stream_messages(test, 16, 32, 1));
 	stream_messages(test, 128, 32, 1);
@@ -140,6 +140,23 @@ static void stream_rest_in_one_read(struct kunit *test)
 		lazy += i < 200 ? 0 : n;
 	}
 	KUNIT_EXPECT_GE(test, lazy, 64 * 248);
+}
+
+/*
+ * The header and 64 KB were one read, which ended a few bytes into a page that was looked at:
+ * what follows is of the same part, and is not.
+ */
+static void stream_one_page_read(struct kunit *test)
+{
+	struct stream_test *t = test->priv;
+	u32 i;
+
+	for (i = 0; i < 20; i++) {
+		t->tp->write_seq += 100;
+		KUNIT_EXPECT_EQ(test, 16, stream_receive(test, 16, 0));
+		KUNIT_EXPECT_EQ(test, 1, stream_receive(test, 1, 1));
+		KUNIT_EXPECT_EQ(test, 47, stream_receive(test, 47, 0));
+	}
 }
 
 /* 256 KB, and what follows is not. */
@@ -229,6 +246,7 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(stream_all_read),
 	KUNIT_CASE(stream_first_buffer_read),
 	KUNIT_CASE(stream_rest_in_one_read),
+	KUNIT_CASE(stream_one_page_read),
 	KUNIT_CASE(stream_large_buffer_read),
 	KUNIT_CASE(stream_long_message),
 	KUNIT_CASE(stream_some_are_read),

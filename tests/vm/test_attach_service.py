@@ -333,6 +333,12 @@ def runs(services, tap):
         case.check("/payload (deleted)" in result.stdout, "no payload memory")
         case.check(result.stdout.endswith("--json -x a b {} [1,2]"), result.stdout[-60:])
         case.equal(run("--", "sh", "-c", "exit 7").returncode, 7, "exit status")
+    with tap.case("libractl run knows nginx's buffers, unless told") as case:
+        nginx = services.system.check("sh", "-c", "command -v nginx").strip()
+        case.check("LIBRA_MALLOC_MIN=4096\n" in run("--print", "--", nginx).stdout, "as a drop-in")
+        case.check("LIBRA_MALLOC_MIN=8192\n" in run("--print", "--min-block", "8192", "--",
+                                                   nginx).stdout, "as told")
+        case.check("LIBRA_MALLOC_MIN" not in run("--print", "--", "true").stdout, "of another one")
     with tap.case("libractl run says what is in the way") as case:
         services.refused(case, run("--", "/no/program"), "/no/program")
         services.refused(case, run("--", "no-such-program"), "no-such-program")

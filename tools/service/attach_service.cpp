@@ -140,6 +140,18 @@ Error take_back(const Context& context, const Plan& plan, FileChange& change, co
                     plan.unit.name, why.message(), plan.unit.name));
 }
 
+// A job that takes its time goes on, with or without us, and begins with the drop-in.
+Error goes_on_restarting(const Plan& plan, const Error& why) {
+    const std::string way_back = plan.by_another
+                                     ? ""
+                                     : fmt::format("{} stays; libractl detach {} takes it back",
+                                                   plan.file.string(), plan.unit.name);
+    return Error(
+        fmt::format("{}: systemd goes on restarting {}, see systemctl status {}{}{}", why.message(),
+                    plan.unit.name, plan.unit.name, way_back.empty() ? "" : "; ", way_back),
+        ETIMEDOUT);
+}
+
 std::vector<pid_t> processes_now(const Context& context, const std::string& name) {
     const auto unit = read_unit(context.systemd, name);
     return unit ? processes_of(context.host, unit->cgroup) : std::vector<pid_t>();
@@ -206,8 +218,9 @@ Result<bool> bring_in(const Context& context, const Plan& plan, const Choices& c
         return false;
     }
     if (auto status = restart(context, plan.unit); !status) {
-        // A job that takes its time goes on, and takes it with or without us.
-        if (status.error().code() == ETIMEDOUT || !change)
+        if (status.error().code() == ETIMEDOUT)
+            return goes_on_restarting(plan, status.error());
+        if (!change)
             return std::move(status).error();
         return take_back(context, plan, *change, status.error());
     }

@@ -25,16 +25,16 @@ std::string text_at(const Json& json, const char* part, const char* field) {
                                                                : "";
 }
 
-std::string preload_of(const Json& json) {
-    const std::string begin = std::string(kPreload) + "=";
+std::optional<std::string> variable(const Json& json, std::string_view name) {
+    const std::string begin = fmt::format("{}=", name);
     if (!json.contains("Config") || !json["Config"].is_object() ||
         !json["Config"].contains("Env") || !json["Config"]["Env"].is_array())
-        return "";
+        return std::nullopt;
     for (const Json& each : json["Config"]["Env"]) {
         if (each.is_string() && each.get<std::string>().starts_with(begin))
             return each.get<std::string>().substr(begin.size());
     }
-    return "";
+    return std::nullopt;
 }
 
 // For a shell, if it needs that.
@@ -91,7 +91,8 @@ Result<Container> parse_container(std::string_view runtime, std::string_view ins
     container.name.erase(0, container.name.find_first_not_of('/'));
     container.image = text_at(json, "Config", "Image");
     container.user = text_at(json, "Config", "User");
-    container.preload = preload_of(json);
+    container.preload = variable(json, kPreload).value_or("");
+    container.min_block = variable(json, kMinBlock).has_value();
     if (json.contains("State") && json["State"].is_object() && json["State"].contains("Pid") &&
         json["State"]["Pid"].is_number_integer())
         container.pid = json["State"]["Pid"].get<pid_t>();

@@ -22,9 +22,10 @@ struct Container {
     std::string runtime;
     std::string name;
     std::string image;
-    std::string user;     // empty: root
-    std::string preload;  // its LD_PRELOAD
-    pid_t pid = 0;        // 0: it does not run
+    std::string user;        // empty: root
+    std::string preload;     // its LD_PRELOAD
+    bool min_block = false;  // it has a LIBRA_MALLOC_MIN of its own
+    pid_t pid = 0;           // 0: it does not run
 };
 
 // May it be a word of the runtime's command line?

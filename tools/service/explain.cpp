@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "container.h"
+#include "known_programs.h"
 #include "processes.h"
 #include "unit_name.h"
 
@@ -27,6 +28,16 @@ std::string run_command(const Wishes& wishes) {
     return fmt::format("libractl run{} -- PROGRAM [ARGUMENT]...", options);
 }
 
+// What a drop-in would have. A container's program is known while it runs.
+std::optional<std::size_t> min_block_for(const Host& host, const Container& container,
+                                         const Wishes& wishes) {
+    if (wishes.min_block || container.min_block || container.pid == 0)
+        return wishes.min_block;
+    std::error_code error;
+    return default_min_block(
+        std::filesystem::read_symlink(host.proc / fmt::format("{}", container.pid) / "exe", error));
+}
+
 Result<Explanation> explain_container(const Host& host, const Target& target,
                                       const Wishes& wishes) {
     const auto container = inspect_container(target.runtime, target.name);
@@ -42,8 +53,8 @@ Result<Explanation> explain_container(const Host& host, const Target& target,
         return access.error();
     std::vector<std::string> lines{fmt::format("{} run \\", target.runtime)};
     auto options = run_options(*container, wishes.library, host.device, *access);
-    if (wishes.min_block)
-        options.push_back(fmt::format("-e {}={}", kMinBlock, *wishes.min_block));
+    if (const auto min_block = min_block_for(host, *container, wishes))
+        options.push_back(fmt::format("-e {}={}", kMinBlock, *min_block));
     for (const std::string& option : options)
         lines.push_back(fmt::format("    {} \\", option));
     lines.push_back(fmt::format("    … {}", container->image));
@@ -86,8 +97,12 @@ Explanation explain_user_service(const std::string& name, const Wishes& wishes) 
     std::vector<std::string> lines{
         fmt::format("systemctl --user edit {}", name), "[Service]",
         fmt::format("Environment={}={}", kPreload, wishes.library.string())};
-    if (wishes.min_block)
-        lines.push_back(fmt::format("Environment={}={}", kMinBlock, *wishes.min_block));
+    // Its manager is not asked what it runs.
+    const auto min_block = wishes.min_block
+                               ? wishes.min_block
+                               : default_min_block(name.substr(0, name.rfind(".service")));
+    if (min_block)
+        lines.push_back(fmt::format("Environment={}={}", kMinBlock, *min_block));
     lines.push_back(fmt::format("systemctl --user restart {}", name));
     return make(fmt::format("{} is a user's own service, whose manager libractl does not ask: that "
                             "user writes it, and has to be in the group of /dev/libra (udev rule "

@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 
+#include "known_programs.h"
 #include "preload.h"
 #include "program_file.h"
 #include "unique_fd.h"
@@ -58,8 +59,11 @@ Result<Launch> plan_launch(const Host& host, const Wishes& wishes, bool verbose,
 
     const char* there = std::getenv(kPreload);
     Launch launch{*program, {{kPreload, merge_preload(there ? there : "", wishes.library)}}};
-    if (wishes.min_block)
-        launch.environment.emplace_back(kMinBlock, fmt::format("{}", *wishes.min_block));
+    auto min_block = wishes.min_block;
+    if (!min_block && !std::getenv(kMinBlock))
+        min_block = default_min_block(*program);
+    if (min_block)
+        launch.environment.emplace_back(kMinBlock, fmt::format("{}", *min_block));
     if (verbose)
         launch.environment.emplace_back("LIBRA_MALLOC_VERBOSE", "1");
     return launch;

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
 
 #include "explain.h"
 #include "fake_host.h"
@@ -66,6 +71,36 @@ TEST(Explanation, OfAProcessNamesItsService) {
     EXPECT_EQ(of(43)->lines, std::vector<std::string>{"libractl run -- PROGRAM [ARGUMENT]..."});
     EXPECT_EQ(of(43)->json["ok"], false);
     EXPECT_FALSE(of(44));
+}
+
+TEST(Explanation, OfAContainerHasWhatADropInWouldHave) {
+    const FakeHost fake;
+    fake.write("proc/77/cgroup", "0::/\n");
+    std::filesystem::create_symlink("/usr/sbin/nginx", fake.path("proc/77/exe"));
+    const auto lines_of = [&](const std::string& variables) {
+        fake.write("runtime", "#!/bin/sh\necho '{\"State\":{\"Pid\":77},\"Config\":{\"Env\":[" +
+                                  variables + "]}}'\n");
+        std::filesystem::permissions(fake.path("runtime"), std::filesystem::perms::owner_all);
+        const auto told =
+            explain(fake.host, {Kind::container, "web", fake.path("runtime").string(), 0},
+                    {.library = "/l.so", .min_block = std::nullopt});
+        EXPECT_TRUE(told) << told.error().message();
+        return told ? fmt::format("{}", fmt::join(told->lines, "\n")) : "";
+    };
+    EXPECT_NE(lines_of("").find("-e LIBRA_MALLOC_MIN=4096 "), std::string::npos) << lines_of("");
+    EXPECT_EQ(lines_of("\"LIBRA_MALLOC_MIN=8192\"").find("MALLOC_MIN"), std::string::npos);
+}
+
+TEST(Explanation, OfAUsersServiceGoesByItsName) {
+    const auto has = [](const char* name, std::optional<std::size_t> min_block) {
+        const auto lines =
+            explain_user_service(name, {.library = "/l.so", .min_block = min_block}).lines;
+        return fmt::format("{}", fmt::join(lines, "\n"));
+    };
+    EXPECT_NE(has("nginx.service", std::nullopt).find("\nEnvironment=LIBRA_MALLOC_MIN=4096\n"),
+              std::string::npos);
+    EXPECT_NE(has("nginx.service", 8192).find("LIBRA_MALLOC_MIN=8192"), std::string::npos);
+    EXPECT_EQ(has("haproxy.service", std::nullopt).find("MALLOC_MIN"), std::string::npos);
 }
 
 TEST(Processes, OfACgroupAndThoseBelow) {

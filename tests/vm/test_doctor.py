@@ -5,6 +5,7 @@ what is not is not; the programs that it reads the configurations of agree with 
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -141,6 +142,46 @@ def configurations(env, tap):
                    "--anchor-requests of lazy mode")
 
 
+def advised(texts):
+    """The directives that advice begins with; what follows them is for people."""
+    out = {}
+    for text in texts:
+        for piece in text.split(";"):
+            directive = re.fullmatch(r"\s*((?:proxy|fastcgi|scgi|uwsgi|client)_\w+) (.+)", piece)
+            if not directive:
+                break
+            out[directive[1]] = directive[2]
+    return out
+
+
+def advice(env, tap):
+    """Of what is slow by default, and of what is slow as somebody wrote it."""
+    conf = env.path("advised.conf")
+    for module in ("proxy", "fastcgi", "scgi", "uwsgi"):
+        target = "http://127.0.0.1:9" if module == "proxy" else "127.0.0.1:9"
+        with tap.case(f"nginx takes what is advised of {module}, and nothing is left to say") as case:
+            for written in ({}, {"_buffering": "off"}, {"_request_buffering": "off"},
+                            {"_buffers": "8 4k", "_buffer_size": "5000"}):
+                directives = {module + name: value for name, value in written.items()}
+                before = len(directives)
+                for left in (True, False):
+                    with open(conf, "w", encoding="ascii") as out:
+                        out.write("events {}\nhttp { server { listen 127.0.0.1:%d; location / {\n"
+                                  "%s_pass %s;\n%s} } }\n" % (
+                                      NGINX_PORT, module, target, "".join(
+                                          f"{name} {value};\n" for name, value in directives.items())))
+                    run = subprocess.run([servers.find_program("nginx"), "-t", "-c", conf], text=True,
+                                         capture_output=True, check=False)
+                    case.equal(run.returncode, 0, f"nginx -t of {directives}: {run.stderr}")
+                    _, report = doctor(env, "--only", "proxies", "--nginx-conf", conf)
+                    found = {finding["rule"]: finding["instead"]
+                             for finding in report["proxies"][0]["findings"]}
+                    found.pop("nginx-protocol", None)
+                    case.equal(bool(found), left, f"findings {list(found)} of {directives}")
+                    directives.update(advised(found.values()))
+                case.check(len(directives) > before, "nothing was advised")
+
+
 def running(env, tap):
     site = SITE.replace(f"listen 127.0.0.1:{NGINX_PORT};", f"listen 127.0.0.1:{NGINX_PORT};\n"
                         "    gzip on;")
@@ -226,6 +267,7 @@ def system(env, tap):
 
 def body(env, tap):
     configurations(env, tap)
+    advice(env, tap)
     running(env, tap)
     if env.with_libra:
         system(env, tap)

@@ -24,6 +24,8 @@ def download(listen):
                 data += part
         except ConnectionResetError:
             pass
+        except TimeoutError as error:
+            raise RuntimeError(f"{sock.getsockname()} waits, after {len(data)} bytes") from error
     head, _, received = bytes(data).partition(b"\r\n\r\n")
     return head, received
 

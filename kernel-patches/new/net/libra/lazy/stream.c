@@ -41,10 +41,10 @@
 #define LIBRA_SCORE_MAX		16
 #define LIBRA_SCORE_MIN		(-64)
 /*
- * Of what nothing is known: one page that is looked at is no habit. It may be the end of a
- * buffer, a few bytes of a part of 48 pages.
+ * Of a part of many pages of which nothing is known: one that is looked at is no habit. It
+ * may be the end of a buffer, a few bytes of 48 pages.
  */
-#define LIBRA_SCORE_NEW		(-1)
+#define LIBRA_SCORE_NEW_LARGE	(-1)
 
 /* Pages of a try. */
 #define LIBRA_TRY_PAGES		2
@@ -121,15 +121,18 @@ struct libra_streams {
 struct libra_streams *libra_streams_alloc(gfp_t gfp)
 {
 	struct libra_streams *streams;
-	int i;
+	int i, part;
 
 	gfp &= ~__GFP_NOFAIL;
 	streams = kzalloc(sizeof(*streams), gfp | __GFP_ACCOUNT | __GFP_NOWARN);
 	if (!streams)
 		return NULL;
-	for (i = 0; i < ARRAY_SIZE(streams->origin); i++)
-		memset(streams->origin[i].score, LIBRA_SCORE_NEW,
-		       sizeof(streams->origin[i].score));
+	for (i = 0; i < ARRAY_SIZE(streams->origin); i++) {
+		s8 *score = streams->origin[i].score;
+
+		for (part = LIBRA_PART_64K; part <= LIBRA_PART_REST; part++)
+			score[part] = LIBRA_SCORE_NEW_LARGE;
+	}
 	return streams;
 }
 

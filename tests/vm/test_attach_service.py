@@ -307,6 +307,9 @@ def names(services, tap):
                            ("999999999", "no process")):
             services.refused(case, services.attach("--", name), word)
         services.refused(case, services.attach("shy", "--user"), "user's own")
+        run = services.libractl("detach", "shy", "--user")
+        services.refused(case, run, "takes out again")
+        case.check("LD_PRELOAD" not in run.stdout, f"a way to attach: {run.stdout!r}")
     with tap.case("an instance of a template, and the cgroup of a service") as case:
         services.start("t@a.service")
         run = services.attach("t@a", "--dry-run")

@@ -92,9 +92,16 @@ int show_outcome(const Session& session, const Result<service::Outcome>& outcome
     return outcome->proved ? kOk : kUnproved;
 }
 
-int with_target(const Session& session, const ServiceOptions& options,
-                Result<service::Outcome> (*step)(const service::Context&, const std::string&,
-                                                 const service::Choices&)) {
+// What is done with a service, and said of what is none.
+struct Step {
+    Result<service::Outcome> (*with_service)(const service::Context&, const std::string&,
+                                             const service::Choices&);
+    Result<service::Explanation> (*explain)(const service::Host&, const service::Target&,
+                                            const service::Wishes&);
+    service::Explanation (*explain_user_service)(const std::string&, const service::Wishes&);
+};
+
+int with_target(const Session& session, const ServiceOptions& options, const Step& step) {
     const service::Host host;
     const service::Systemctl systemd;
     const auto choices = choices_of(options);
@@ -102,20 +109,20 @@ int with_target(const Session& session, const ServiceOptions& options,
         const auto name = service::service_name(options.target);
         if (!name)
             return fail(session, kRefused, name.error());
-        return show_explanation(session, service::explain_user_service(*name, choices.wishes));
+        return show_explanation(session, step.explain_user_service(*name, choices.wishes));
     }
     const auto target = service::resolve(host, systemd, options.target);
     if (!target)
         return fail(session, kRefused, target.error());
     if (target->kind != Kind::service) {
-        const auto explanation = service::explain(host, *target, choices.wishes);
+        const auto explanation = step.explain(host, *target, choices.wishes);
         return explanation ? show_explanation(session, *explanation)
                            : fail(session, kRefused, explanation.error());
     }
     const auto dialogue = dialogue_of(session);
     const service::Context context{
         .host = host, .systemd = systemd, .dialogue = dialogue, .policies = policies_of(session)};
-    return show_outcome(session, step(context, target->name, choices));
+    return show_outcome(session, step.with_service(context, target->name, choices));
 }
 
 }  // namespace
@@ -164,11 +171,14 @@ void refuse_options_without_target(const ServiceOptions& options) {
 }
 
 int attach_target(const Session& session, const ServiceOptions& options) {
-    return with_target(session, options, service::attach_service);
+    return with_target(session, options,
+                       {service::attach_service, service::explain, service::explain_user_service});
 }
 
 int detach_target(const Session& session, const ServiceOptions& options) {
-    return with_target(session, options, service::detach_service);
+    return with_target(
+        session, options,
+        {service::detach_service, service::explain_detach, service::explain_user_detach});
 }
 
 }  // namespace libra

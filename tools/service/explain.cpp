@@ -134,4 +134,44 @@ Result<Explanation> explain(const Host& host, const Target& target, const Wishes
     return Error(fmt::format("{} is a service", target.name), EINVAL);
 }
 
+Explanation explain_user_detach(const std::string& name, const Wishes& wishes) {
+    return make(fmt::format("{} is a user's own service, whose manager libractl does not ask: that "
+                            "user takes out again what has {} and {} in it",
+                            name, wishes.library.string(), kMinBlock),
+                {fmt::format("systemctl --user edit {}", name),
+                 fmt::format("systemctl --user restart {}", name)});
+}
+
+Result<Explanation> explain_detach(const Host& host, const Target& target, const Wishes& wishes) {
+    std::string cgroup = target.name;
+    if (target.kind == Kind::process) {
+        auto found = cgroup_of(host, target.pid);
+        if (!found)
+            return std::move(found).error();
+        cgroup = std::move(*found);
+    }
+    const Owner owner = target.kind == Kind::container ? Owner{Owner::Kind::container, target.name}
+                                                       : owner_of(cgroup);
+    switch (owner.kind) {
+        case Owner::Kind::service:
+            return make(fmt::format("{}; it belongs to {}, which can be detached", kNoAllocator,
+                                    shown(owner.name)),
+                        {fmt::format("libractl detach {}", shown(owner.name))});
+        case Owner::Kind::user_service:
+            return explain_user_detach(shown(owner.name), wishes);
+        case Owner::Kind::container:
+            return Error(fmt::format("the environment of a container that runs cannot be changed: "
+                                     "start {} anew without {} in its {}, and without {}",
+                                     shown(owner.name), wishes.library.string(), kPreload,
+                                     host.device.string()),
+                         EBUSY);
+        case Owner::Kind::nobody:
+            break;
+    }
+    return Error(fmt::format("{}, and no service of systemd's started it: whoever starts it has to "
+                             "do so without {} in its {}",
+                             kNoAllocator, wishes.library.string(), kPreload),
+                 EBUSY);
+}
+
 }  // namespace libra::service

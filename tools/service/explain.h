@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What cannot be attached where it runs: a process, a container, a bare cgroup. What to write, and
-// where, for the next time that it is started.
+// What cannot be attached where it runs, nor detached: a process, a container, a bare cgroup. What
+// to write, and where, for the next time that it is started.
 #pragma once
 
 #include <string>
@@ -22,7 +22,10 @@ struct Explanation {
 
 Result<Explanation> explain(const Host& host, const Target& target, const Wishes& wishes);
 
+Result<Explanation> explain_detach(const Host& host, const Target& target, const Wishes& wishes);
+
 // The same of a service of systemctl --user.
 Explanation explain_user_service(const std::string& name, const Wishes& wishes);
+Explanation explain_user_detach(const std::string& name, const Wishes& wishes);
 
 }  // namespace libra::service

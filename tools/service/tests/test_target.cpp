@@ -91,6 +91,30 @@ TEST(Explanation, OfAContainerHasWhatADropInWouldHave) {
     EXPECT_EQ(lines_of("\"LIBRA_MALLOC_MIN=8192\"").find("MALLOC_MIN"), std::string::npos);
 }
 
+// What was written to attach is no way to detach.
+TEST(Explanation, OfDetaching) {
+    const FakeHost fake;
+    fake.write("proc/42/cgroup", "0::/system.slice/nginx.service\n");
+    fake.write("proc/43/cgroup", "0::/\n");
+    const Wishes wishes{.library = "/l.so", .min_block = std::nullopt};
+    const auto of = [&](Kind kind, const char* name, pid_t pid) {
+        return explain_detach(fake.host, {kind, name, "docker", pid}, wishes);
+    };
+    ASSERT_TRUE(of(Kind::process, "", 42));
+    EXPECT_EQ(of(Kind::process, "", 42)->lines,
+              std::vector<std::string>{"libractl detach nginx.service"});
+    EXPECT_FALSE(of(Kind::process, "", 44));
+    for (const auto& none : {of(Kind::process, "", 43), of(Kind::cgroup, "/other", 0),
+                             of(Kind::container, "web", 0)}) {
+        ASSERT_FALSE(none);
+        EXPECT_NE(none.error().message().find("without /l.so in its LD_PRELOAD"), std::string::npos)
+            << none.error().message();
+    }
+    EXPECT_EQ(explain_user_detach("web.service", wishes).lines,
+              (std::vector<std::string>{"systemctl --user edit web.service",
+                                        "systemctl --user restart web.service"}));
+}
+
 TEST(Explanation, OfAUsersServiceGoesByItsName) {
     const auto has = [](const char* name, std::optional<std::size_t> min_block) {
         const auto lines =

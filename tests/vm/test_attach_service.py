@@ -341,7 +341,11 @@ def runs(services, tap):
         case.check("LIBRA_MALLOC_MIN=4096\n" in run("--print", "--", nginx).stdout, "as a drop-in")
         case.check("LIBRA_MALLOC_MIN=8192\n" in run("--print", "--min-block", "8192", "--",
                                                    nginx).stdout, "as told")
-        case.check("LIBRA_MALLOC_MIN" not in run("--print", "--", "true").stdout, "of another one")
+        case.check("LIBRA_MALLOC_MIN" not in services.system.check(
+            "env", "LIBRA_MALLOC_MIN=8192", services.program, "run", "--library", LIBRARY, "--print",
+            "--", nginx), "over the environment's")
+        case.check("LIBRA_MALLOC_MIN" not in services.system.check(
+            services.program, "run", "--library", LIBRARY, "--print", "--", "true"), "of another one")
     with tap.case("libractl run says what is in the way") as case:
         services.refused(case, run("--", "/no/program"), "/no/program")
         services.refused(case, run("--", "no-such-program"), "no-such-program")

@@ -174,6 +174,7 @@ def advice(env, tap):
                                          capture_output=True, check=False)
                     case.equal(run.returncode, 0, f"nginx -t of {directives}: {run.stderr}")
                     _, report = doctor(env, "--only", "proxies", "--nginx-conf", conf)
+                    case.equal(report["proxies"][0]["problems"], [], "problems")
                     found = {finding["rule"]: finding["instead"]
                              for finding in report["proxies"][0]["findings"]}
                     found.pop("nginx-protocol", None)

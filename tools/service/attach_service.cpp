@@ -140,14 +140,14 @@ Error take_back(const Context& context, const Plan& plan, FileChange& change, co
                     plan.unit.name, why.message(), plan.unit.name));
 }
 
-// A job that takes its time goes on, with or without us, and begins with the drop-in.
-Error goes_on_restarting(const Plan& plan, const Error& why) {
+// A job that takes its time goes on, with or without us, and begins with what is written.
+Error may_be_restarting(const Plan& plan, const Error& why) {
     const std::string way_back = plan.by_another
                                      ? ""
                                      : fmt::format("{} stays; libractl detach {} takes it back",
                                                    plan.file.string(), plan.unit.name);
     return Error(
-        fmt::format("{}: systemd goes on restarting {}, see systemctl status {}{}{}", why.message(),
+        fmt::format("{}: {} may be restarting still, see systemctl status {}{}{}", why.message(),
                     plan.unit.name, plan.unit.name, way_back.empty() ? "" : "; ", way_back),
         ETIMEDOUT);
 }
@@ -219,7 +219,7 @@ Result<bool> bring_in(const Context& context, const Plan& plan, const Choices& c
     }
     if (auto status = restart(context, plan.unit); !status) {
         if (status.error().code() == ETIMEDOUT)
-            return goes_on_restarting(plan, status.error());
+            return may_be_restarting(plan, status.error());
         if (!change)
             return std::move(status).error();
         return take_back(context, plan, *change, status.error());

@@ -28,7 +28,7 @@ std::string run_command(const Wishes& wishes) {
     return fmt::format("libractl run{} -- PROGRAM [ARGUMENT]...", options);
 }
 
-// What a drop-in would have. A container's program is known while it runs.
+// What a drop-in would have, if its first process can be seen, and is the program.
 std::optional<std::size_t> min_block_for(const Host& host, const Container& container,
                                          const Wishes& wishes) {
     if (wishes.min_block || container.min_block || container.pid == 0)

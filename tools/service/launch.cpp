@@ -76,6 +76,7 @@ Error execute(const Launch& launch, const std::vector<std::string>& command) {
     }
     std::vector<std::string> words = command;
     std::vector<char*> pointers;
+    pointers.reserve(words.size() + 1);
     for (std::string& word : words)
         pointers.push_back(word.data());
     pointers.push_back(nullptr);

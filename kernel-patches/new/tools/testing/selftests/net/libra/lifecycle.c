@@ -286,7 +286,7 @@ static size_t fill(struct relay *r, const char *buf, size_t total)
 		if (n < 0 && errno != EAGAIN)
 			break;
 		done += n > 0 ? n : 0;
-	} while (done < total && poll(&room, 1, 100) == 1);
+	} while (done < total && poll(&room, 1, 300) == 1);
 	return done;
 }
 

@@ -84,8 +84,9 @@ Result<Plan> make_plan(const Context& context, const std::string& name, const Ch
                      EEXIST);
     const auto preload = unit->variable(kPreload);
     plan.by_another = !*there && preload && names_library(*preload, plan.wishes.library);
-    if (!plan.wishes.min_block && (*there || !unit->variable(kMinBlock)))
-        plan.wishes.min_block = default_min_block(unit->program);
+    // What an older drop-in has is not the unit's own.
+    plan.wishes.min_block =
+        min_block_for(unit->program, plan.wishes, !*there && unit->variable(kMinBlock));
     auto settings = settings_for(*unit, plan.wishes, host.device, *access, *manager);
     if (!settings)
         return std::move(settings).error();

@@ -28,14 +28,11 @@ std::string run_command(const Wishes& wishes) {
     return fmt::format("libractl run{} -- PROGRAM [ARGUMENT]...", options);
 }
 
-// What a drop-in would have, if its first process can be seen, and is the program.
-std::optional<std::size_t> min_block_for(const Host& host, const Container& container,
-                                         const Wishes& wishes) {
-    if (wishes.min_block || container.min_block || container.pid == 0)
-        return wishes.min_block;
+// Of its first process; empty, if it cannot be seen.
+std::filesystem::path program_of(const Host& host, const Container& container) {
     std::error_code error;
-    return default_min_block(
-        std::filesystem::read_symlink(host.proc / fmt::format("{}", container.pid) / "exe", error));
+    return std::filesystem::read_symlink(host.proc / fmt::format("{}", container.pid) / "exe",
+                                         error);
 }
 
 Result<Explanation> explain_container(const Host& host, const Target& target,
@@ -53,7 +50,8 @@ Result<Explanation> explain_container(const Host& host, const Target& target,
         return access.error();
     std::vector<std::string> lines{fmt::format("{} run \\", target.runtime)};
     auto options = run_options(*container, wishes.library, host.device, *access);
-    if (const auto min_block = min_block_for(host, *container, wishes))
+    if (const auto min_block =
+            min_block_for(program_of(host, *container), wishes, container->min_block))
         options.push_back(fmt::format("-e {}={}", kMinBlock, *min_block));
     for (const std::string& option : options)
         lines.push_back(fmt::format("    {} \\", option));
@@ -98,10 +96,7 @@ Explanation explain_user_service(const std::string& name, const Wishes& wishes) 
         fmt::format("systemctl --user edit {}", name), "[Service]",
         fmt::format("Environment={}={}", kPreload, wishes.library.string())};
     // Its manager is not asked what it runs.
-    const auto min_block = wishes.min_block
-                               ? wishes.min_block
-                               : default_min_block(name.substr(0, name.rfind(".service")));
-    if (min_block)
+    if (const auto min_block = min_block_for(name.substr(0, name.rfind(".service")), wishes, false))
         lines.push_back(fmt::format("Environment={}={}", kMinBlock, *min_block));
     lines.push_back(fmt::format("systemctl --user restart {}", name));
     return make(fmt::format("{} is a user's own service, whose manager libractl does not ask: that "

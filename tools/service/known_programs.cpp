@@ -56,7 +56,10 @@ const Program* known(const fs::path& program) {
 
 }  // namespace
 
-std::optional<std::size_t> default_min_block(const fs::path& program) {
+std::optional<std::size_t> min_block_for(const fs::path& program, const Wishes& wishes,
+                                         bool has_another) {
+    if (wishes.min_block || has_another)
+        return wishes.min_block;
     const Program* found = known(program);
     return found && found->min_block ? std::optional(found->min_block) : std::nullopt;
 }

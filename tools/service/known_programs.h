@@ -8,12 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "drop_in.h"
 #include "unit.h"
 
 namespace libra::service {
 
-// LIBRA_MALLOC_MIN, where its buffers are smaller by default than the library takes.
-std::optional<std::size_t> default_min_block(const std::filesystem::path& program);
+// The LIBRA_MALLOC_MIN to write: the one that is wished for, or, unless there is another already,
+// one for a program whose buffers are smaller by default than the library takes.
+std::optional<std::size_t> min_block_for(const std::filesystem::path& program, const Wishes& wishes,
+                                         bool has_another);
 
 // What to know, one sentence each, whatever its configuration: see tuning.h for that.
 std::vector<std::string> advice(const Unit& unit, bool module_comes_with_boot);

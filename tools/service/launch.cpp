@@ -59,10 +59,7 @@ Result<Launch> plan_launch(const Host& host, const Wishes& wishes, bool verbose,
 
     const char* there = std::getenv(kPreload);
     Launch launch{*program, {{kPreload, merge_preload(there ? there : "", wishes.library)}}};
-    auto min_block = wishes.min_block;
-    if (!min_block && !std::getenv(kMinBlock))
-        min_block = default_min_block(*program);
-    if (min_block)
+    if (const auto min_block = min_block_for(*program, wishes, std::getenv(kMinBlock)))
         launch.environment.emplace_back(kMinBlock, fmt::format("{}", *min_block));
     if (verbose)
         launch.environment.emplace_back("LIBRA_MALLOC_VERBOSE", "1");
